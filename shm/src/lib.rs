@@ -1,1 +1,16 @@
 //! Shared memory between the processes of one host.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+#[cfg(all(feature = "std", not(target_os = "linux")))]
+compile_error!("ringway runs on Linux only");
+#[cfg(not(all(target_pointer_width = "64", target_has_atomic = "64")))]
+compile_error!("ringway runs on 64-bit targets only");
+
+pub mod error;
+pub mod generation;
+pub mod layout;
+pub mod region;
+pub mod step;
+pub mod sync;
+
+// What needs the system: `#[cfg(all(feature = "std", not(loom)))]`, as the model checker runs the modules above alone.
