@@ -14,3 +14,5 @@ pub mod step;
 pub mod sync;
 
 // What needs the system: `#[cfg(all(feature = "std", not(loom)))]`, as the model checker runs the modules above alone.
+#[cfg(all(feature = "std", not(loom)))]
+pub mod sys;
