@@ -15,4 +15,6 @@ pub mod sync;
 
 // What needs the system: `#[cfg(all(feature = "std", not(loom)))]`, as the model checker runs the modules above alone.
 #[cfg(all(feature = "std", not(loom)))]
+pub mod segment;
+#[cfg(all(feature = "std", not(loom)))]
 pub mod sys;
