@@ -49,6 +49,13 @@ impl Mapping {
     pub fn new(owner: std::sync::Arc<dyn core::any::Any + Send + Sync>) -> Self {
         Self(owner)
     }
+
+    /// Tells whether this is the only share: nothing else that was cut from the mapping is left. True stays true for
+    /// whoever lends no more of it.
+    #[must_use]
+    pub fn is_sole(&self) -> bool {
+        std::sync::Arc::strong_count(&self.0) == 1
+    }
 }
 
 #[cfg(feature = "std")]
@@ -229,6 +236,12 @@ impl<K: Keep> OwnRegion<K> {
 pub struct PeerRegion<K = DefaultKeep>(Span<K>);
 
 impl<K: Keep> PeerRegion<K> {
+    /// What keeps the region mapped.
+    #[must_use]
+    pub fn keep(&self) -> &K {
+        &self.0.keep
+    }
+
     /// Takes `len` bytes at `base` as a region.
     ///
     /// # Panics

@@ -197,6 +197,12 @@ impl PeerSegment {
         false
     }
 
+    /// Returns whether dropping this would unmap it: no clone, region or lease of it is left.
+    #[must_use]
+    pub fn is_sole(&self) -> bool {
+        self.region.keep().is_sole()
+    }
+
     /// Returns all of it as a region, which keeps the mapping alive by itself.
     #[must_use]
     pub fn region(&self) -> PeerRegion {
