@@ -1,0 +1,132 @@
+//! `Copy`: slices and checked values travel in a block and are read where they lie.
+
+use core::slice;
+
+use bytemuck::{CheckedBitPattern, NoUninit, Pod};
+
+use super::{
+    Access, Bits, CheckedBits, Codec, InPlace, Items, Message, MessageSchema, Name, Never, Parcel,
+    Schema, Semantics, SemanticsCode, Shape, TypeId,
+};
+use crate::entry::Verified;
+use crate::lease::Lease;
+use crate::loan::Loan;
+use crate::token::DetokenizeError;
+
+/// The semantics of slices and of `Copy` values with checked bit patterns: copied, or filled in place, and received as a
+/// [`Lease`]. The name is Rust's word for the values; the bound is bytemuck's, since references are Rust-`Copy` too.
+#[derive(Debug)]
+pub enum Copy {}
+
+impl<M> Semantics<M> for Copy
+where
+    M: InPlace<Arrival = Lease<M>> + ?Sized,
+{
+    const CODE: SemanticsCode = SemanticsCode::new(Codec::Copy);
+
+    fn arrive(parcel: Parcel<M>) -> Lease<M> {
+        Loan::from_parcel(parcel).into_lease()
+    }
+
+    fn receive(verified: Verified) -> Result<Lease<M>, DetokenizeError> {
+        Lease::receive(verified)
+    }
+
+    fn value(parcel: Parcel<M>) -> Result<M::Value, Parcel<M>> {
+        match parcel {
+            Parcel::Value(value) => Ok(value),
+            Parcel::Loan(loan) => M::Access::to_value(&loan).ok_or(Parcel::Loan(loan)),
+        }
+    }
+}
+
+/// A plain slice as a message: `addr.loan::<BytesMessage<u8>>(len)`.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct BytesMessage<U>([U]);
+
+impl<U: Pod + Schema + Send + Sync> BytesMessage<U> {
+    const FULL_NAME: Name = Name::new().text("BytesMessage<").shape(&U::SHAPE).text(">");
+    const SHAPE: Shape = Shape::generic("BytesMessage", 0, &[&U::SHAPE]);
+}
+
+impl<U: Pod + Schema + Send + Sync> Message for BytesMessage<U> {
+    const NAME: &'static str = Self::FULL_NAME.as_str();
+    const TYPE_ID: TypeId = TypeId::of_shape(&Self::SHAPE);
+    const SCHEMA: MessageSchema =
+        MessageSchema::new(&Self::SHAPE, <Copy as Semantics<Self>>::CODE, 0);
+    type Semantics = Copy;
+    type Reply = ();
+    type Value = Never;
+    type Arrival = Lease<Self>;
+}
+
+impl<U: Pod + Schema + Send + Sync> InPlace for BytesMessage<U> {
+    type View = [U];
+    type Header = ();
+    type Access = Items;
+}
+
+/// Any value with checked bit patterns as a `Copy` message, for types that are not one themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct CopyMessage<T>(pub T);
+
+/// What [`CopyMessage`] asks of its type: bytes without padding, and a check of those that arrive.
+pub trait CopyItem: CheckedBitPattern + NoUninit + Schema + Send + Sync {}
+
+impl<T: CheckedBitPattern + NoUninit + Schema + Send + Sync> CopyItem for T {}
+
+/// The one value of a [`CopyMessage`], read in place as the inner type.
+#[derive(Debug)]
+pub struct Inner;
+
+impl<T: CopyItem> Access<T> for Inner {
+    type Value = CopyMessage<T>;
+
+    fn size(_items: usize) -> Option<usize> {
+        Some(size_of::<T>())
+    }
+
+    fn view(bytes: &[u8]) -> Option<&T> {
+        CheckedBits::view(bytes)
+    }
+
+    fn view_mut(bytes: &mut [u8]) -> Option<&mut T> {
+        CheckedBits::view_mut(bytes)
+    }
+
+    fn bytes(view: &T) -> &[u8] {
+        CheckedBits::bytes(slice::from_ref(view))
+    }
+
+    fn of_value(value: &CopyMessage<T>) -> &T {
+        &value.0
+    }
+
+    fn to_value(view: &T) -> Option<CopyMessage<T>> {
+        Some(CopyMessage(*view))
+    }
+}
+
+impl<T: CopyItem> CopyMessage<T> {
+    const FULL_NAME: Name = Name::new().text("CopyMessage<").shape(&T::SHAPE).text(">");
+    const SHAPE: Shape = Shape::generic("CopyMessage", size_of::<T>(), &[&T::SHAPE]);
+}
+
+impl<T: CopyItem> Message for CopyMessage<T> {
+    const NAME: &'static str = Self::FULL_NAME.as_str();
+    const TYPE_ID: TypeId = TypeId::of_shape(&Self::SHAPE);
+    const SCHEMA: MessageSchema =
+        MessageSchema::new(&Self::SHAPE, <Copy as Semantics<Self>>::CODE, 0);
+    type Semantics = Copy;
+    type Reply = ();
+    type Value = Self;
+    type Arrival = Lease<Self>;
+}
+
+impl<T: CopyItem> InPlace for CopyMessage<T> {
+    type View = T;
+    type Header = ();
+    type Access = Inner;
+}

@@ -1,0 +1,131 @@
+//! What a sender hands over and what a handler names.
+
+use core::fmt;
+
+use super::{InPlace, Message, Semantics};
+use crate::entry::Verified;
+use crate::lease::Lease;
+use crate::loan::Loan;
+use crate::token::DetokenizeError;
+
+/// There is no such value: what [`Message::Value`] is where messages exist only in lent memory.
+pub type Never = core::convert::Infallible;
+
+/// What a sender handed over: a value, or a loan that it filled.
+pub enum Parcel<M: Message + ?Sized> {
+    /// A value in private memory.
+    Value(M::Value),
+    /// A block, or private memory where the receiver is in this process.
+    Loan(Loan<M>),
+}
+
+impl<M: Message + ?Sized> Parcel<M> {
+    /// The value, read from the loan if need be.
+    ///
+    /// # Errors
+    ///
+    /// The parcel comes back where messages have no values, only loans.
+    pub fn into_value(self) -> Result<M::Value, Self> {
+        M::Semantics::value(self)
+    }
+}
+
+impl<M: Message + ?Sized> fmt::Debug for Parcel<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Self::Value(_) => "value",
+            Self::Loan(_) => "loan",
+        };
+        write!(f, "Parcel({kind} of {})", M::NAME)
+    }
+}
+
+/// What `tell` and `ask` accept: a message by value, or a [`Loan`] of one.
+pub trait Sendable: Sized + Send + 'static {
+    /// The message's type.
+    type Message: Message + ?Sized;
+
+    /// Hands over.
+    fn into_parcel(self) -> Parcel<Self::Message>;
+
+    /// Takes back what was not sent, in the form in which it was handed over.
+    fn from_parcel(parcel: Parcel<Self::Message>) -> Self;
+}
+
+impl<M: Message<Value = M>> Sendable for M {
+    type Message = M;
+
+    fn into_parcel(self) -> Parcel<M> {
+        Parcel::Value(self)
+    }
+
+    fn from_parcel(parcel: Parcel<M>) -> Self {
+        parcel
+            .into_value()
+            .expect("a type that is sent by value has values")
+    }
+}
+
+impl<M: InPlace + ?Sized> Sendable for Loan<M> {
+    type Message = M;
+
+    fn into_parcel(self) -> Parcel<M> {
+        Parcel::Loan(self)
+    }
+
+    fn from_parcel(parcel: Parcel<M>) -> Self {
+        match parcel {
+            Parcel::Loan(loan) => loan,
+            Parcel::Value(value) => Loan::of_value(value),
+        }
+    }
+}
+
+/// What a handler names: a message `M`, or `Lease<M>` for a `Move` message that is to be read in place.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be handled",
+    label = "neither a message nor a lease of one",
+    note = "derive `Message` for it; a `Lease<M>` needs a `move` or `copy` message"
+)]
+pub trait Delivery: 'static {
+    /// The message's type.
+    type Message: Message + ?Sized;
+    /// What `handle` gets.
+    type Arrival: Send + 'static;
+
+    /// Delivers inside this process, without shared memory.
+    fn arrive(parcel: Parcel<Self::Message>) -> Self::Arrival;
+
+    /// Delivers an entry of another process.
+    ///
+    /// # Errors
+    ///
+    /// The entry is of another type, schema or semantics, or its payload is no such value.
+    fn receive(verified: Verified) -> Result<Self::Arrival, DetokenizeError>;
+}
+
+impl<M: Message + ?Sized> Delivery for M {
+    type Message = M;
+    type Arrival = M::Arrival;
+
+    fn arrive(parcel: Parcel<M>) -> M::Arrival {
+        M::Semantics::arrive(parcel)
+    }
+
+    fn receive(verified: Verified) -> Result<M::Arrival, DetokenizeError> {
+        M::Semantics::receive(verified)
+    }
+}
+
+impl<M: InPlace + ?Sized> Delivery for Lease<M> {
+    type Message = M;
+    type Arrival = Lease<M>;
+
+    fn arrive(parcel: Parcel<M>) -> Lease<M> {
+        Loan::from_parcel(parcel).into_lease()
+    }
+
+    fn receive(verified: Verified) -> Result<Lease<M>, DetokenizeError> {
+        Lease::receive(verified)
+    }
+}

@@ -1,0 +1,113 @@
+//! Messages that are read where they lie: `Move` and `Copy`.
+
+use bytemuck::Pod;
+
+use super::{Bits, Message, Never, Plain};
+
+/// A message whose payload is read in place: a plain value, or a slice of `Pod` items with an optional header.
+pub trait InPlace: Message {
+    /// What a loan or a lease dereferences to: the value itself, or `[U]`.
+    type View: ?Sized + Send + Sync + 'static;
+    /// What stands before the items of a slice message; else `()`.
+    type Header: Pod + Send + Sync;
+    /// How bytes become a view.
+    type Access: Access<Self::View, Value = Self::Value>;
+}
+
+/// How the bytes of a payload become a view. `None` for wrong length, alignment or content.
+pub trait Access<V: ?Sized> {
+    /// What is sent by value: the view itself, or nothing.
+    type Value;
+
+    /// Bytes of a payload of `items` items; `None` when there is no such number.
+    fn size(items: usize) -> Option<usize>;
+    /// The view of `bytes`.
+    fn view(bytes: &[u8]) -> Option<&V>;
+    /// The view of `bytes`, to be changed.
+    fn view_mut(bytes: &mut [u8]) -> Option<&mut V>;
+    /// The bytes of a view.
+    fn bytes(view: &V) -> &[u8];
+    /// The view of a value.
+    fn of_value(value: &Self::Value) -> &V;
+    /// The value that a view shows; `None` where there are no values.
+    fn to_value(view: &V) -> Option<Self::Value>;
+}
+
+/// A view that any bytes make: such a message can be lent before it is filled.
+pub trait Fill<V: ?Sized>: Access<V> {}
+
+impl<T: Plain + Pod> Fill<T> for Whole {}
+
+impl<U: Pod + Send + Sync> Fill<[U]> for Items {}
+
+/// The payload is one value.
+#[derive(Debug)]
+pub struct Whole;
+
+impl<T: Plain> Access<T> for Whole {
+    type Value = T;
+
+    fn size(_items: usize) -> Option<usize> {
+        Some(size_of::<T>())
+    }
+
+    fn view(bytes: &[u8]) -> Option<&T> {
+        T::Bits::view(bytes)
+    }
+
+    fn view_mut(bytes: &mut [u8]) -> Option<&mut T> {
+        T::Bits::view_mut(bytes)
+    }
+
+    fn bytes(view: &T) -> &[u8] {
+        T::Bits::bytes(core::slice::from_ref(view))
+    }
+
+    fn of_value(value: &T) -> &T {
+        value
+    }
+
+    fn to_value(view: &T) -> Option<T> {
+        Some(*view)
+    }
+}
+
+/// The payload is as many items as fit.
+#[derive(Debug)]
+pub struct Items;
+
+impl<U: Pod + Send + Sync> Access<[U]> for Items {
+    type Value = Never;
+
+    fn size(items: usize) -> Option<usize> {
+        items.checked_mul(size_of::<U>())
+    }
+
+    fn view(bytes: &[u8]) -> Option<&[U]> {
+        bytemuck::try_cast_slice(bytes).ok()
+    }
+
+    fn view_mut(bytes: &mut [u8]) -> Option<&mut [U]> {
+        bytemuck::try_cast_slice_mut(bytes).ok()
+    }
+
+    fn bytes(view: &[U]) -> &[u8] {
+        bytemuck::cast_slice(view)
+    }
+
+    fn of_value(value: &Never) -> &[U] {
+        match *value {}
+    }
+
+    fn to_value(_view: &[U]) -> Option<Never> {
+        None
+    }
+}
+
+/// Bytes before the items: the header on lines of its own, so that items start on a line whatever the header is.
+pub(crate) const fn header_span<M: InPlace + ?Sized>() -> usize {
+    size_of::<M::Header>().next_multiple_of(LINE)
+}
+
+/// One cache line: what blocks and payloads are aligned to.
+pub(crate) const LINE: usize = 64;

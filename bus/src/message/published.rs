@@ -1,0 +1,78 @@
+//! `Publish`: any of the other semantics, marked for topics.
+
+use super::{Message, MessageSchema, Name, Parcel, Semantics, SemanticsCode, TypeId};
+use crate::entry::Verified;
+use crate::token::DetokenizeError;
+use core::marker::PhantomData;
+
+/// The semantics of messages for topics: travels and arrives as `S` says, one block lent to many.
+#[derive(Debug)]
+pub struct Publish<S>(PhantomData<S>);
+
+impl<M: Message + ?Sized, S: Semantics<M>> Semantics<M> for Publish<S> {
+    const CODE: SemanticsCode = S::CODE.published();
+
+    fn arrive(parcel: Parcel<M>) -> M::Arrival {
+        S::arrive(parcel)
+    }
+
+    fn receive(verified: Verified) -> Result<M::Arrival, DetokenizeError> {
+        S::receive(verified)
+    }
+
+    fn value(parcel: Parcel<M>) -> Result<M::Value, Parcel<M>> {
+        S::value(parcel)
+    }
+}
+
+/// Any message that is sent by value, marked for topics; for types whose own semantics is not `Publish`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct PublishMessage<M>(pub M);
+
+/// The semantics of a [`PublishMessage`]: that of the message inside.
+#[derive(Debug)]
+pub enum Wrapped {}
+
+impl<M: Message<Value = M>> PublishMessage<M> {
+    const FULL_NAME: Name = Name::new().text("PublishMessage<").text(M::NAME).text(">");
+}
+
+impl<M: Message<Value = M>> Message for PublishMessage<M> {
+    const NAME: &'static str = Self::FULL_NAME.as_str();
+    const TYPE_ID: TypeId = M::TYPE_ID.within("PublishMessage");
+    const SCHEMA: MessageSchema = M::SCHEMA.published();
+    type Semantics = Wrapped;
+    type Reply = M::Reply;
+    type Value = Self;
+    type Arrival = M::Arrival;
+}
+
+impl<M: Message<Value = M>> Semantics<PublishMessage<M>> for Wrapped {
+    const CODE: SemanticsCode = M::Semantics::CODE.published();
+
+    fn arrive(parcel: Parcel<PublishMessage<M>>) -> M::Arrival {
+        M::Semantics::arrive(unwrap(parcel))
+    }
+
+    fn receive(verified: Verified) -> Result<M::Arrival, DetokenizeError> {
+        let inner = verified.expect::<PublishMessage<M>>()?.retyped::<M>();
+        M::Semantics::receive(inner)
+    }
+
+    fn value(
+        parcel: Parcel<PublishMessage<M>>,
+    ) -> Result<PublishMessage<M>, Parcel<PublishMessage<M>>> {
+        match parcel {
+            Parcel::Value(value) => Ok(value),
+            loan => Err(loan),
+        }
+    }
+}
+
+fn unwrap<M: Message<Value = M>>(parcel: Parcel<PublishMessage<M>>) -> Parcel<M> {
+    match parcel {
+        Parcel::Value(PublishMessage(message)) => Parcel::Value(message),
+        Parcel::Loan(_) => unreachable!("loans are made of messages that are read in place"),
+    }
+}

@@ -1,0 +1,158 @@
+//! How a value becomes bytes that another process may read, and back.
+
+use core::fmt;
+
+use super::schema::Layout;
+use super::{Message, Parcel};
+use crate::entry::Verified;
+use crate::token::DetokenizeError;
+
+/// One of [`Move`](super::Move), [`Copy`](super::Copy), [`Serial`](super::Serial), [`Publish`](super::Publish): how values of
+/// `M` travel. Programs name it in `#[message(..)]`; the bus calls its functions.
+pub trait Semantics<M: Message + ?Sized>: Sized + 'static {
+    /// What an entry says of it.
+    const CODE: SemanticsCode;
+
+    /// Delivers inside this process: no shared memory, and no bytes where the value will do.
+    fn arrive(parcel: Parcel<M>) -> M::Arrival;
+
+    /// Makes what the receiver gets of an entry that was verified.
+    ///
+    /// # Errors
+    ///
+    /// The entry is of another type, schema or semantics, or its payload is not a value of `M`.
+    fn receive(verified: Verified) -> Result<M::Arrival, DetokenizeError>;
+
+    /// The value in a parcel.
+    ///
+    /// # Errors
+    ///
+    /// The parcel comes back where messages have no values, only loans.
+    fn value(parcel: Parcel<M>) -> Result<M::Value, Parcel<M>>;
+}
+
+/// How values are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Codec {
+    /// The bytes of a plain value.
+    Move,
+    /// Bytes that are read in place, of a slice or of a value with checked bit patterns.
+    Copy,
+    /// serde with postcard.
+    Serial,
+    /// rkyv, which can be read in place after validation.
+    Rkyv,
+}
+
+/// A semantics as it stands in entries and schemas: the codec, and whether the type is marked for topics.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SemanticsCode {
+    codec: Codec,
+    publish: bool,
+}
+
+impl SemanticsCode {
+    const PUBLISH: u8 = 0x80;
+
+    pub(crate) const fn new(codec: Codec) -> Self {
+        Self {
+            codec,
+            publish: false,
+        }
+    }
+
+    pub(crate) const fn published(self) -> Self {
+        Self {
+            publish: true,
+            ..self
+        }
+    }
+
+    /// How values are encoded.
+    pub const fn codec(self) -> Codec {
+        self.codec
+    }
+
+    /// Whether the type is marked for topics.
+    pub const fn is_publish(self) -> bool {
+        self.publish
+    }
+
+    pub(crate) const fn layout(self) -> Layout {
+        match self.codec {
+            Codec::Move | Codec::Copy => Layout::Bytes,
+            Codec::Serial | Codec::Rkyv => Layout::Encoded,
+        }
+    }
+
+    /// The byte in an entry.
+    pub const fn to_bits(self) -> u8 {
+        let codec = match self.codec {
+            Codec::Move => 1,
+            Codec::Copy => 2,
+            Codec::Serial => 3,
+            Codec::Rkyv => 4,
+        };
+        if self.publish {
+            codec | Self::PUBLISH
+        } else {
+            codec
+        }
+    }
+
+    /// The code with this byte, if there is one.
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        let codec = match bits & !Self::PUBLISH {
+            1 => Codec::Move,
+            2 => Codec::Copy,
+            3 => Codec::Serial,
+            4 => Codec::Rkyv,
+            _ => return None,
+        };
+        Some(Self {
+            codec,
+            publish: bits & Self::PUBLISH != 0,
+        })
+    }
+}
+
+impl fmt::Display for SemanticsCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let codec = match self.codec {
+            Codec::Move => "move",
+            Codec::Copy => "copy",
+            Codec::Serial => "serial",
+            Codec::Rkyv => "serial (rkyv)",
+        };
+        f.write_str(if self.publish { "publish " } else { "" })?;
+        f.write_str(codec)
+    }
+}
+
+impl fmt::Debug for SemanticsCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    // Goal: bytes of a peer become codes only where there is one.
+    use super::*;
+
+    #[test]
+    fn every_byte_round_trips_or_is_refused() {
+        let known = (0..=u8::MAX).filter_map(SemanticsCode::from_bits);
+        assert!(
+            known
+                .clone()
+                .all(|code| SemanticsCode::from_bits(code.to_bits()) == Some(code))
+        );
+        assert_eq!(known.count(), 8);
+        assert_eq!(
+            SemanticsCode::new(Codec::Serial).published().to_string(),
+            "publish serial"
+        );
+    }
+}
