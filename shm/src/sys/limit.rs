@@ -1,6 +1,7 @@
-//! The process's own limits: how many descriptors it may open, how large a file it may make.
+//! Limits: how many descriptors the process may open, how large a file it may make, how much memory there is at all.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::system::sysinfo;
 
 use super::{Named, SysError};
 
@@ -43,4 +44,18 @@ pub fn raise_nofile_limit() -> Result<NofileLimit, SysError> {
 #[must_use]
 pub fn file_size_max() -> Option<u64> {
     getrlimit(Resource::Fsize).current
+}
+
+/// Returns the bytes of memory and swap space that the machine has at all. Asking the kernel for more than that would end
+/// some process before it was refused.
+#[must_use]
+#[expect(
+    clippy::unnecessary_fallible_conversions,
+    reason = "its type differs between machines"
+)]
+pub fn memory_max() -> u64 {
+    let machine = sysinfo();
+    let units =
+        u64::try_from(machine.totalram.saturating_add(machine.totalswap)).unwrap_or(u64::MAX);
+    units.saturating_mul(machine.mem_unit.into())
 }

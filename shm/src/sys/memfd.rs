@@ -21,8 +21,8 @@ pub const SEGMENT_SEALS: SealFlags = SealFlags::SHRINK
     .union(SealFlags::SEAL);
 
 /// Bytes reserved per call. A signal undoes the whole call that it interrupts, so a large reservation under a profiler's
-/// timer would never end; one of this size takes about 0.3 ms.
-const RESERVE_STEP: u64 = 1 << 20;
+/// timer would never end; one of this size takes less than 0.1 ms.
+const RESERVE_STEP: u64 = 1 << 18;
 
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 /// The unit of `st_blocks`, whatever the file system's block size is.
@@ -40,7 +40,8 @@ pub enum CreateError {
         /// The limit.
         limit: u64,
     },
-    /// The system has no memory for it; nothing of it is kept.
+    /// The system has no memory for it; nothing of it is kept. Memory that is there but needed by others too may end
+    /// some process instead, as with any memory: the kernel's or a control group's killer decides.
     #[error("no memory for a memory file of {len} bytes")]
     NoMemory {
         /// The length asked for.
@@ -65,6 +66,12 @@ pub enum CreateError {
 pub fn create(name: &str, len: u64) -> Result<OwnedFd, CreateError> {
     if let Some(limit) = limit::file_size_max().filter(|&limit| len > limit) {
         return Err(CreateError::AboveLimit { len, limit });
+    }
+    if len > limit::memory_max() {
+        return Err(CreateError::NoMemory {
+            len,
+            source: SysError::new("sysinfo", Errno::NOMEM),
+        });
     }
     let fd = create_empty(name).named("memfd_create")?;
     // By default everyone may open it again through /proc; the seals forbid harm, this forbids reading.
