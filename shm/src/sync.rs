@@ -26,6 +26,19 @@ pub use std::{sync::Arc, thread};
 pub use loom::{cell::UnsafeCell, sync::Arc, thread};
 
 use self::Ordering::{Acquire, Relaxed};
+use crate::mutant::{self, Mutant};
+
+/// The fence of a Dekker pair: no side's load after it is satisfied before its own store ahead of it is visible.
+///
+/// Each side stores its own word, calls this, then loads the other's word: at least one of the two sees the other. It is
+/// left out under `mutant`, so that the models show that they would notice.
+#[inline]
+pub(crate) fn dekker_fence(mutant: Mutant) {
+    if !mutant::under(mutant) {
+        // SeqCst, both sides: named by each caller.
+        fence(Ordering::SeqCst);
+    }
+}
 
 // The layouts of shared memory count on it, under loom too.
 const _: () = assert!(size_of::<AtomicU64>() == 8 && align_of::<AtomicU64>() == 8);

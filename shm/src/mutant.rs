@@ -1,0 +1,50 @@
+//! Known-wrong variants of the protocol, which the model checker must catch; outside of it, nothing.
+//!
+//! A model that passes proves little until it is seen to fail: `tests/loom.rs` runs each model once as it is and once
+//! under each mutant that breaks its edge.
+
+/// One way to get it wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// The writer stamps the slot, then writes its words.
+    StampBeforeWords,
+    /// The reader publishes its head, then copies the words.
+    HeadBeforeCopy,
+    /// The sender reads `idle` without a fence after its stamp.
+    NoFenceAfterStamp,
+    /// The sender reads `asleep` without a fence after its note, or after its stamp where there are no notes.
+    NoFenceBeforeBell,
+    /// The reader looks at the slot without a fence after storing `idle`.
+    NoFenceAfterIdle,
+    /// The sleeper looks at its queues without a fence after storing `asleep`.
+    NoFenceAfterAsleep,
+    /// The submitter looks for room without a fence after storing `wants`.
+    NoFenceAfterWants,
+    /// The owner of an op word does not release what it did before.
+    OpWordRelaxed,
+}
+
+/// Whether the running model is under `mutant`.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) const fn under(_mutant: Mutant) -> bool {
+    false
+}
+
+#[cfg(loom)]
+std::thread_local! {
+    // All threads of a model are coroutines on the thread that runs it.
+    static CURRENT: core::cell::Cell<Option<Mutant>> = const { core::cell::Cell::new(None) };
+}
+
+/// Whether the running model is under `mutant`.
+#[cfg(loom)]
+pub(crate) fn under(mutant: Mutant) -> bool {
+    CURRENT.get() == Some(mutant)
+}
+
+/// Makes models that this thread runs from now on run under `mutant`.
+#[cfg(loom)]
+pub fn set(mutant: Option<Mutant>) {
+    CURRENT.set(mutant);
+}

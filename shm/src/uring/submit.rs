@@ -1,0 +1,172 @@
+//! The submitter's sending end.
+
+use super::{CompleterLine, SubmitterLine};
+use crate::error::{PushError, Violation};
+use crate::lane::Push;
+use crate::layout::Pow2;
+use crate::mutant::Mutant;
+use crate::region::{DefaultKeep, Keep, OwnRecord, PeerRecord};
+use crate::sync::{Ordering::Relaxed, Ordering::Release, dekker_fence};
+use crate::words::EntryWords;
+
+/// Puts entries on the submission queue. See [`uring`](super).
+#[derive(Debug)]
+pub struct SubmitEnd<K = DefaultKeep> {
+    lane: Push<7, K>,
+    own: OwnRecord<SubmitterLine, K>,
+    peer: PeerRecord<CompleterLine, K>,
+    noted: u64, // the last `idle` epoch that was handed out to be noted
+    asked: u64, // the last `wants` epoch
+    closed: bool,
+}
+
+impl<K: Keep> SubmitEnd<K> {
+    pub(super) fn new(
+        lane: Push<7, K>,
+        own: OwnRecord<SubmitterLine, K>,
+        peer: PeerRecord<CompleterLine, K>,
+    ) -> Self {
+        Self {
+            lane,
+            own,
+            peer,
+            noted: 0,
+            asked: 0,
+            closed: false,
+        }
+    }
+
+    /// Submits an entry and returns its position. Once this returns `Ok` it is delivered even if this process dies; to
+    /// make sure that the completer looks, go on with [`idle_epoch`](Self::idle_epoch), once per batch.
+    ///
+    /// Cost: that of [`Push::push`] and a load of a line that seldom changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](PushError::Full), [`Closed`](PushError::Closed) by either side, or the peer's head cannot be.
+    #[inline]
+    pub fn submit(&mut self, entry: &EntryWords) -> Result<u64, PushError> {
+        if self.is_closed() {
+            return Err(PushError::Closed);
+        }
+        self.lane.push(entry)
+    }
+
+    /// Submits entries from the first on while there is room, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](PushError::Closed) by either side, or the peer's head cannot be; then none was submitted.
+    #[inline]
+    pub fn submit_batch(&mut self, entries: &[EntryWords]) -> Result<usize, PushError> {
+        if self.is_closed() {
+            return Err(PushError::Closed);
+        }
+        Ok(self.lane.push_batch(entries)?)
+    }
+
+    /// After submitting: an epoch since which the completer does not watch this uring, if no note was asked for in it
+    /// yet. Then write a note and see whether to ring.
+    ///
+    /// Cost: a full fence, and a load of a line that seldom changes.
+    #[inline]
+    #[must_use = "whoever is told an epoch owes a note"]
+    pub fn idle_epoch(&mut self) -> Option<u64> {
+        // SeqCst idle: the stamps before the load of `idle`; pairs with the fence in `TakeEnd::go_idle`.
+        dekker_fence(Mutant::NoFenceAfterStamp);
+        // Relaxed: the fence orders it.
+        let idle = self.peer.get().load(|line| &line.idle);
+        if idle == 0 || idle == self.noted {
+            return None;
+        }
+        self.noted = idle;
+        Some(idle)
+    }
+
+    /// Entries that fit now. Reads the completer's head.
+    ///
+    /// # Errors
+    ///
+    /// The peer's head cannot be.
+    pub fn room(&mut self) -> Result<u64, Violation> {
+        self.lane.room()
+    }
+
+    /// Says that this side waits for room, credit or blocks, and returns the wait's number. Look once more for what is
+    /// wanted after this, and again whenever this node arms its bell; sleep only if there is none. The completer answers
+    /// each number once: who was woken, looked and still has too little asks anew.
+    pub fn ask_for_room(&mut self) -> u64 {
+        self.asked += 1;
+        // Relaxed: the fence orders it.
+        self.own.wants.store(self.asked, Relaxed);
+        // SeqCst room: `wants` before the caller's look at the head; pairs with the fence in `TakeEnd::go_idle`, in
+        // `Asleep::arm` or in `Bell::should_ring`, one of which the completer passes between its store of the head and
+        // its load of `wants`. Ruled out: 'no room seen here, no want seen there'.
+        dekker_fence(Mutant::NoFenceAfterWants);
+        self.asked
+    }
+
+    /// Says that this side waits for nothing.
+    pub fn stop_asking(&mut self) {
+        // Relaxed: a completer that still sees the old number rings once in vain.
+        self.own.wants.store(0, Relaxed);
+    }
+
+    /// Entries that the completer has taken; final once it has closed or is dead.
+    ///
+    /// # Errors
+    ///
+    /// The peer's head cannot be.
+    pub fn taken(&mut self) -> Result<u64, Violation> {
+        self.lane.taken()
+    }
+
+    /// Entries whose handlers have ended; final once the completer is dead.
+    ///
+    /// # Errors
+    ///
+    /// The peer's count or head cannot be.
+    pub fn done(&mut self) -> Result<u64, Violation> {
+        self.lane.done()
+    }
+
+    /// The entry at `position`, while its slot has not been used again: any from `taken` to `tail`.
+    #[must_use]
+    pub fn entry_at(&self, position: u64) -> Option<EntryWords> {
+        self.lane.entry_at(position)
+    }
+
+    /// Entries submitted, which is the position of the next.
+    #[inline]
+    #[must_use]
+    pub fn tail(&self) -> u64 {
+        self.lane.tail()
+    }
+
+    /// The number of slots.
+    #[must_use]
+    pub fn capacity(&self) -> Pow2 {
+        self.lane.capacity()
+    }
+
+    /// Says that no entry follows; completions still do. As after an entry, go on with [`idle_epoch`](Self::idle_epoch),
+    /// so that an idle completer looks.
+    pub fn close(&mut self) {
+        self.closed = true;
+        // Release closed-by-submitter: pairs with the load in `TakeEnd::submitter_closed`.
+        self.own.closed.store(1, Release);
+    }
+
+    /// Whether the completer takes no more. Then [`taken`](Self::taken) is final.
+    #[must_use]
+    pub fn peer_closed(&self) -> bool {
+        // Acquire closed-by-completer: pairs with the store in `TakeEnd::close`.
+        self.peer.get().load_acquire(|line| &line.closed) != 0
+    }
+
+    #[inline]
+    fn is_closed(&self) -> bool {
+        // Relaxed: nothing that the completer did before is read on the way.
+        self.closed || self.peer.get().load(|line| &line.closed) != 0
+    }
+}

@@ -1,0 +1,46 @@
+//! An entry's words, and the slot that carries them: copied word by word, never referenced in place.
+#![allow(unsafe_code, reason = "declares the generic slot a shared record")]
+
+use crate::region::{ReadOnly, Record};
+use crate::sync::{AtomicU64, Ordering::Relaxed};
+
+/// What an entry carries beside its stamp: 56 bytes.
+pub type EntryWords = [u64; 7];
+
+/// A place in a lane: a stamp and `W` words. With seven words it is one cache line.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Slot<const W: usize> {
+    /// Position plus one of the entry whose words these are; 0 before the first.
+    pub(crate) stamp: AtomicU64,
+    words: [AtomicU64; W],
+}
+
+const _: () = assert!(size_of::<Slot<7>>() == 64 && size_of::<Slot<1>>() == 16);
+
+// SAFETY: `repr(C)`, atomics only, no padding.
+unsafe impl<const W: usize> Record for Slot<W> {}
+
+impl<const W: usize> Slot<W> {
+    /// Stores `words`. Relaxed: the stamp publishes them.
+    #[inline]
+    pub(crate) fn write(&self, words: &[u64; W]) {
+        for (to, from) in self.words.iter().zip(words) {
+            to.store(*from, Relaxed);
+        }
+    }
+
+    /// Copies the words out. Relaxed: the stamp was acquired, or is this side's own.
+    #[inline]
+    pub(crate) fn copy(&self) -> [u64; W] {
+        core::array::from_fn(|at| self.words[at].load(Relaxed))
+    }
+}
+
+impl<'a, const W: usize> ReadOnly<'a, Slot<W>> {
+    /// Copies the words out. Relaxed: the stamp was acquired.
+    #[inline]
+    pub(crate) fn copy_words(self) -> [u64; W] {
+        core::array::from_fn(|at| self.load(|slot| &slot.words[at]))
+    }
+}
