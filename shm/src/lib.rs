@@ -22,6 +22,10 @@ pub mod words;
 
 // What needs the system: `#[cfg(all(feature = "std", not(loom)))]`, as the model checker runs the modules above alone.
 #[cfg(all(feature = "std", not(loom)))]
+pub mod block;
+#[cfg(all(feature = "std", not(loom)))]
+pub mod heap;
+#[cfg(all(feature = "std", not(loom)))]
 pub mod segment;
 #[cfg(all(feature = "std", not(loom)))]
 pub mod sys;
