@@ -15,6 +15,8 @@ pub mod layout;
 pub mod mutant;
 pub mod ready;
 pub mod region;
+#[cfg(feature = "std")]
+pub mod registry;
 pub mod step;
 pub mod sync;
 pub mod uring;
