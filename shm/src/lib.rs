@@ -26,6 +26,8 @@ pub mod words;
 #[cfg(all(feature = "std", not(loom)))]
 pub mod block;
 #[cfg(all(feature = "std", not(loom)))]
+pub mod card;
+#[cfg(all(feature = "std", not(loom)))]
 pub mod heap;
 #[cfg(all(feature = "std", not(loom)))]
 pub mod segment;
