@@ -1,0 +1,258 @@
+//! Places for urings: spans cut out of a few large ring segments, so that a peer maps segments and not urings.
+//!
+//! The books are private; what stands in the spans is the urings' business. A span comes back when it is dropped, which
+//! its uring does only after the other end has closed it, or is dead.
+//!
+//! # Invariants
+//! - **disjoint**: live spans of a segment do not overlap; free places are kept joined, so that nothing is lost to
+//!   splinters.
+//! - **blank**: a span is all zero when it is handed out.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ringway_shm::generation::Key;
+use ringway_shm::region::OwnRegion;
+use ringway_shm::segment::{OwnSegment, SegmentError};
+use ringway_shm::sync::AtomicU64;
+use ringway_shm::sync::Ordering::Relaxed;
+use thiserror::Error;
+
+/// Spans start and end on pairs of cache lines, which processors fetch together.
+const GRAIN: u64 = 128;
+/// A segment is at most this large, unless one span needs more: reserving it takes a few milliseconds.
+const SEGMENT_MAX: u64 = 16 << 20;
+
+/// A node's ring segments and the free places in them.
+#[derive(Debug)]
+pub(crate) struct Rings {
+    limit: u64,
+    books: Mutex<Books>,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    segments: Vec<RingSegment>,
+    reserved: u64,
+}
+
+/// One of a node's ring segments; they are never given back, so their keys are all of the first generation.
+#[derive(Debug, Clone)]
+pub(crate) struct RingSegment {
+    pub(crate) key: Key,
+    pub(crate) segment: OwnSegment,
+    free: Places,
+}
+
+/// A place for one half of a uring; dropping it frees the place.
+#[derive(Debug)]
+pub(crate) struct RingSpan {
+    key: Key,
+    offset: u64,
+    region: OwnRegion,
+    rings: Arc<Rings>,
+}
+
+/// Why there is no place for another uring.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RingsError {
+    /// The configured limit is reached.
+    #[error("no place for {len} bytes of uring: {reserved} bytes of ring segments are in use, the limit is {limit}")]
+    Full {
+        /// Bytes asked for.
+        len: u64,
+        /// Bytes reserved so far.
+        reserved: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The system has no memory for another segment.
+    #[error("cannot create a ring segment of {len} bytes")]
+    Segment {
+        /// Its length.
+        len: u64,
+        /// Why.
+        #[source]
+        source: SegmentError,
+    },
+}
+
+impl Rings {
+    /// Reserves the first segment.
+    pub(crate) fn create(first: u64, limit: u64) -> Result<Arc<Self>, RingsError> {
+        let rings = Self { limit, books: Mutex::default() };
+        rings.grow(&mut rings.books(), first.min(limit), first)?;
+        Ok(Arc::new(rings))
+    }
+
+    /// Takes a place of `len` bytes; also returns the segment that had to be created for it, to be announced before
+    /// the span is mentioned to anybody.
+    pub(crate) fn span(self: &Arc<Self>, len: u64) -> Result<(RingSpan, Option<RingSegment>), RingsError> {
+        let len = len.max(1).checked_next_multiple_of(GRAIN).ok_or_else(|| self.full(len, &self.books()))?;
+        let mut books = self.books();
+        if let Some(span) = self.take(&mut books, len) {
+            return Ok((span, None));
+        }
+        let wish = books.reserved.clamp(len, SEGMENT_MAX.max(len));
+        self.grow(&mut books, wish, len)?;
+        let grown = books.segments.last().cloned();
+        let span = self.take(&mut books, len).expect("disjoint: a new segment is one free place of at least `len`");
+        Ok((span, grown))
+    }
+
+    /// All segments; the first one never changes.
+    pub(crate) fn segments(&self) -> Vec<RingSegment> {
+        self.books().segments.clone()
+    }
+
+    fn take(self: &Arc<Self>, books: &mut Books, len: u64) -> Option<RingSpan> {
+        books.segments.iter_mut().find_map(|ring| {
+            let offset = ring.free.take(len)?;
+            let region = ring.segment.region().span(offset, len)?;
+            Some(RingSpan { key: ring.key, offset, region, rings: Arc::clone(self) })
+        })
+    }
+
+    /// Adds a segment of `wish` bytes, or less where the limit leaves less, but not less than `need`.
+    fn grow(&self, books: &mut Books, wish: u64, need: u64) -> Result<(), RingsError> {
+        let len = wish.min(self.limit.saturating_sub(books.reserved));
+        let index = u32::try_from(books.segments.len()).unwrap_or(u32::MAX);
+        if len < need || index > Key::INDEX_MAX {
+            return Err(self.full(need, books));
+        }
+        let segment = OwnSegment::create("ringway-rings", len)
+            .map_err(|source| RingsError::Segment { len, source })?;
+        books.reserved += segment.len();
+        let free = Places::all(segment.len());
+        books.segments.push(RingSegment { key: Key::first(index), segment, free });
+        Ok(())
+    }
+
+    fn full(&self, len: u64, books: &Books) -> RingsError {
+        RingsError::Full { len, reserved: books.reserved, limit: self.limit }
+    }
+
+    fn give_back(&self, key: Key, offset: u64, len: u64) {
+        let mut books = self.books();
+        if let Some(ring) = books.segments.get_mut(key.index() as usize) {
+            ring.free.give_back(offset, len);
+        }
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RingSpan {
+    /// The segment, by which the peer finds the place.
+    pub(crate) fn key(&self) -> Key {
+        self.key
+    }
+
+    /// Where in the segment, in bytes; a multiple of 128.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The place itself.
+    pub(crate) fn region(&self) -> &OwnRegion {
+        &self.region
+    }
+}
+
+impl Drop for RingSpan {
+    fn drop(&mut self) {
+        // blank: new segments are zero, and a place is blanked before it goes back.
+        let words = self.region.records::<AtomicU64>(0, self.region.len() / 8);
+        for word in words.into_iter().flatten() {
+            word.store(0, Relaxed); // Relaxed: what opens the next uring here publishes it.
+        }
+        self.rings.give_back(self.key, self.offset, self.region.len());
+    }
+}
+
+/// Free places of one segment: where each starts, and how long it is.
+#[derive(Debug, Clone)]
+struct Places(BTreeMap<u64, u64>);
+
+impl Places {
+    fn all(len: u64) -> Self {
+        Self(BTreeMap::from([(0, len)]))
+    }
+
+    /// Takes `len` bytes at the lowest offset that has them.
+    fn take(&mut self, len: u64) -> Option<u64> {
+        let (&offset, &free) = self.0.iter().find(|&(_, &free)| free >= len)?;
+        self.0.remove(&offset);
+        if free > len {
+            self.0.insert(offset + len, free - len);
+        }
+        Some(offset)
+    }
+
+    /// Frees a place, joining it with its neighbours.
+    fn give_back(&mut self, mut offset: u64, mut len: u64) {
+        if let Some((&before, &free)) = self.0.range(..offset).next_back()
+            && before + free == offset
+        {
+            self.0.remove(&before);
+            (offset, len) = (before, free + len);
+        }
+        if let Some(after) = self.0.remove(&(offset + len)) {
+            len += after;
+        }
+        self.0.insert(offset, len);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_disjoint_and_come_back_joined() {
+        let rings = Rings::create(8 * 4096, 8 * 4096).unwrap();
+        let mut spans: Vec<_> = (1..=10).map(|n| rings.span(n * 100).unwrap().0).collect();
+        spans.sort_by_key(RingSpan::offset);
+        for pair in spans.windows(2) {
+            assert!(pair[0].offset() + pair[0].region().len() <= pair[1].offset());
+            assert!(pair[1].offset().is_multiple_of(GRAIN));
+        }
+        while !spans.is_empty() {
+            spans.swap_remove(spans.len() / 2);
+        }
+        let (whole, grown) = rings.span(8 * 4096).unwrap();
+        assert!(grown.is_none() && whole.offset() == 0, "one free place again");
+    }
+
+    #[test]
+    fn spans_are_blank() {
+        let rings = Rings::create(4096, 4096).unwrap();
+        let (span, _) = rings.span(4096).unwrap();
+        for word in span.region().records::<AtomicU64>(0, 512).unwrap() {
+            word.store(u64::MAX, Relaxed);
+        }
+        drop(span);
+        let (span, _) = rings.span(4096).unwrap();
+        assert!(span.region().records::<AtomicU64>(0, 512).unwrap().iter().all(|word| word.load(Relaxed) == 0));
+    }
+
+    #[test]
+    fn grows_by_segments_to_the_limit() {
+        let rings = Rings::create(4096, 4 * 4096).unwrap();
+        let (_first, grown) = rings.span(4096).unwrap();
+        assert!(grown.is_none());
+        let (second, grown) = rings.span(2 * 4096).unwrap();
+        assert_eq!(grown.unwrap().key, second.key());
+        let (_third, grown) = rings.span(128).unwrap();
+        assert_eq!(grown.unwrap().segment.len(), 4096, "what the limit leaves");
+        let error = rings.span(4096).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no place for 4096 bytes of uring: 16384 bytes of ring segments are in use, the limit is 16384"
+        );
+        assert!(rings.span(u64::MAX).is_err());
+    }
+}
