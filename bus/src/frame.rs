@@ -107,11 +107,17 @@ pub(crate) struct SegmentName {
 
 impl SegmentName {
     pub(crate) fn heap(key: Key) -> Self {
-        Self { kind: SegmentKind::Heap, key: WireKey(key) }
+        Self {
+            kind: SegmentKind::Heap,
+            key: WireKey(key),
+        }
     }
 
     pub(crate) fn ring(key: Key) -> Self {
-        Self { kind: SegmentKind::Ring, key: WireKey(key) }
+        Self {
+            kind: SegmentKind::Ring,
+            key: WireKey(key),
+        }
     }
 
     pub(crate) fn key(self) -> Key {
@@ -272,11 +278,7 @@ mod tests {
             Frame::Agreed,
             Frame::Settled,
             Frame::Refuse(Refusal::Duplicate),
-            Frame::Segment(Announcement {
-                kind: SegmentKind::Heap,
-                key,
-                len: 1 << 40,
-            }),
+            Frame::Segment(Announcement { name, len: 1 << 40 }),
             Frame::SegmentAck(name),
             Frame::SegmentLater(name),
             Frame::Retire(name),

@@ -14,17 +14,23 @@ pub mod loan;
 pub mod message;
 #[allow(dead_code, reason = "used by the layer above")]
 mod peering;
+pub mod prelude;
 #[doc(hidden)]
 pub mod private;
 #[allow(dead_code, reason = "used by the layer above")]
 mod rings;
-pub mod token;
-
 #[cfg(test)]
 mod testing;
+pub mod token;
 
 pub use access::Access;
 pub use config::{ConfigError, NodeConfig};
 pub use directory::DirectoryError;
 pub use peering::NodeId;
 pub use rings::RingsError;
+
+/// The version of serde that messages derive with: `#[serde(crate = "ringway::serde")]`.
+pub use serde;
+
+// Derived code names `::ringway`, also in here.
+extern crate self as ringway;

@@ -17,6 +17,7 @@ mod semantics;
 mod serial;
 mod shapes;
 
+pub use builtin::SerialItem;
 pub use copied::{BytesMessage, Copy, CopyItem, CopyMessage, Inner};
 pub use delivery::{Delivery, Never, Parcel, Sendable};
 pub use moved::{Move, MoveMessage};

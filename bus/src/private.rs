@@ -1,11 +1,26 @@
 //! What derived code names. Not for programs: no promise is made about anything in here.
 
 pub use bytemuck;
-pub use serde;
 
 pub use crate::lease::Lease;
 pub use crate::message::{
-    Access, AnyBits, ArrayBits, Bits, BoxError, CheckedBits, Copy, Delivery, Field, HandlerError,
-    InPlace, IntoReply, Items, Message, MessageSchema, Move, NAME_MAX, Name, Never, Parcel, Plain,
-    Publish, Schema, Semantics, Serial, Shape, TypeId, Variant, Whole,
+    AnyBits, BoxError, CheckedBits, Copy, Delivery, Field, HandlerError, InPlace, IntoReply, Items,
+    Message, MessageSchema, Move, NAME_MAX, Name, Never, Parcel, Plain, Publish, Schema, Semantics,
+    Serial, SerialItem, Shape, TypeId, Variant, Whole,
 };
+
+/// Whether no id stands twice in `ids`.
+pub const fn are_distinct(ids: &[TypeId]) -> bool {
+    let mut at = 0;
+    while at < ids.len() {
+        let mut other = at + 1;
+        while other < ids.len() {
+            if ids[at].to_bits() == ids[other].to_bits() {
+                return false;
+            }
+            other += 1;
+        }
+        at += 1;
+    }
+    true
+}

@@ -58,7 +58,9 @@ pub(crate) struct RingSpan {
 #[non_exhaustive]
 pub enum RingsError {
     /// The configured limit is reached.
-    #[error("no place for {len} bytes of uring: {reserved} bytes of ring segments are in use, the limit is {limit}")]
+    #[error(
+        "no place for {len} bytes of uring: {reserved} bytes of ring segments are in use, the limit is {limit}"
+    )]
     Full {
         /// Bytes asked for.
         len: u64,
@@ -81,15 +83,24 @@ pub enum RingsError {
 impl Rings {
     /// Reserves the first segment.
     pub(crate) fn create(first: u64, limit: u64) -> Result<Arc<Self>, RingsError> {
-        let rings = Self { limit, books: Mutex::default() };
+        let rings = Self {
+            limit,
+            books: Mutex::default(),
+        };
         rings.grow(&mut rings.books(), first.min(limit), first)?;
         Ok(Arc::new(rings))
     }
 
     /// Takes a place of `len` bytes; also returns the segment that had to be created for it, to be announced before
     /// the span is mentioned to anybody.
-    pub(crate) fn span(self: &Arc<Self>, len: u64) -> Result<(RingSpan, Option<RingSegment>), RingsError> {
-        let len = len.max(1).checked_next_multiple_of(GRAIN).ok_or_else(|| self.full(len, &self.books()))?;
+    pub(crate) fn span(
+        self: &Arc<Self>,
+        len: u64,
+    ) -> Result<(RingSpan, Option<RingSegment>), RingsError> {
+        let len = len
+            .max(1)
+            .checked_next_multiple_of(GRAIN)
+            .ok_or_else(|| self.full(len, &self.books()))?;
         let mut books = self.books();
         if let Some(span) = self.take(&mut books, len) {
             return Ok((span, None));
@@ -97,7 +108,9 @@ impl Rings {
         let wish = books.reserved.clamp(len, SEGMENT_MAX.max(len));
         self.grow(&mut books, wish, len)?;
         let grown = books.segments.last().cloned();
-        let span = self.take(&mut books, len).expect("disjoint: a new segment is one free place of at least `len`");
+        let span = self
+            .take(&mut books, len)
+            .expect("disjoint: a new segment is one free place of at least `len`");
         Ok((span, grown))
     }
 
@@ -110,7 +123,12 @@ impl Rings {
         books.segments.iter_mut().find_map(|ring| {
             let offset = ring.free.take(len)?;
             let region = ring.segment.region().span(offset, len)?;
-            Some(RingSpan { key: ring.key, offset, region, rings: Arc::clone(self) })
+            Some(RingSpan {
+                key: ring.key,
+                offset,
+                region,
+                rings: Arc::clone(self),
+            })
         })
     }
 
@@ -125,12 +143,20 @@ impl Rings {
             .map_err(|source| RingsError::Segment { len, source })?;
         books.reserved += segment.len();
         let free = Places::all(segment.len());
-        books.segments.push(RingSegment { key: Key::first(index), segment, free });
+        books.segments.push(RingSegment {
+            key: Key::first(index),
+            segment,
+            free,
+        });
         Ok(())
     }
 
     fn full(&self, len: u64, books: &Books) -> RingsError {
-        RingsError::Full { len, reserved: books.reserved, limit: self.limit }
+        RingsError::Full {
+            len,
+            reserved: books.reserved,
+            limit: self.limit,
+        }
     }
 
     fn give_back(&self, key: Key, offset: u64, len: u64) {
@@ -169,7 +195,8 @@ impl Drop for RingSpan {
         for word in words.into_iter().flatten() {
             word.store(0, Relaxed); // Relaxed: what opens the next uring here publishes it.
         }
-        self.rings.give_back(self.key, self.offset, self.region.len());
+        self.rings
+            .give_back(self.key, self.offset, self.region.len());
     }
 }
 
@@ -224,7 +251,10 @@ mod tests {
             spans.swap_remove(spans.len() / 2);
         }
         let (whole, grown) = rings.span(8 * 4096).unwrap();
-        assert!(grown.is_none() && whole.offset() == 0, "one free place again");
+        assert!(
+            grown.is_none() && whole.offset() == 0,
+            "one free place again"
+        );
     }
 
     #[test]
@@ -236,7 +266,13 @@ mod tests {
         }
         drop(span);
         let (span, _) = rings.span(4096).unwrap();
-        assert!(span.region().records::<AtomicU64>(0, 512).unwrap().iter().all(|word| word.load(Relaxed) == 0));
+        assert!(
+            span.region()
+                .records::<AtomicU64>(0, 512)
+                .unwrap()
+                .iter()
+                .all(|word| word.load(Relaxed) == 0)
+        );
     }
 
     #[test]

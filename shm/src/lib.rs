@@ -15,12 +15,20 @@ pub mod layout;
 pub mod mutant;
 pub mod ready;
 pub mod region;
+#[cfg(feature = "std")]
+pub mod registry;
 pub mod step;
 pub mod sync;
 pub mod uring;
 pub mod words;
 
 // What needs the system: `#[cfg(all(feature = "std", not(loom)))]`, as the model checker runs the modules above alone.
+#[cfg(all(feature = "std", not(loom)))]
+pub mod block;
+#[cfg(all(feature = "std", not(loom)))]
+pub mod card;
+#[cfg(all(feature = "std", not(loom)))]
+pub mod heap;
 #[cfg(all(feature = "std", not(loom)))]
 pub mod segment;
 #[cfg(all(feature = "std", not(loom)))]

@@ -3,6 +3,8 @@
 //! A model that passes proves little until it is seen to fail: `tests/loom.rs` runs each model once as it is and once
 //! under each mutant that breaks its edge.
 
+use crate::sync::Ordering;
+
 /// One way to get it wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutant {
@@ -18,10 +20,12 @@ pub enum Mutant {
     NoFenceAfterIdle,
     /// The sleeper looks at its queues without a fence after storing `asleep`.
     NoFenceAfterAsleep,
-    /// The submitter looks for room without a fence after storing `wants`.
-    NoFenceAfterWants,
     /// The owner of an op word does not release what it did before.
     OpWordRelaxed,
+    /// A side closes without releasing what it sent or took before.
+    ClosedRelaxed,
+    /// The reader counts an entry as handled without releasing what its handler did.
+    DoneRelaxed,
 }
 
 /// Whether the running model is under `mutant`.
@@ -29,6 +33,16 @@ pub enum Mutant {
 #[inline(always)]
 pub(crate) const fn under(_mutant: Mutant) -> bool {
     false
+}
+
+/// Release, or Relaxed under `mutant`.
+#[inline(always)]
+pub(crate) fn release_unless(mutant: Mutant) -> Ordering {
+    if under(mutant) {
+        Ordering::Relaxed
+    } else {
+        Ordering::Release
+    }
 }
 
 #[cfg(loom)]

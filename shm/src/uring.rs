@@ -23,7 +23,7 @@
 //! | edge | released by | acquired by | publishes |
 //! |---|---|---|---|
 //! | idle | Dekker: see [`ready`](crate::ready) | | |
-//! | room | Dekker: `wants`, fence, load of `head` | store of `head`, fence, load of `wants` | one sees the other |
+//! | room | Dekker: `wants`, `Asleep::arm`, load of `head` | store of `head`, `TakeEnd::go_idle`, load of `wants` | one sees the other |
 //! | closed-by-submitter | `SubmitEnd::close` | `TakeEnd::submitter_closed` | its last entry |
 //! | closed-by-completer | `TakeEnd::close` | `SubmitEnd::peer_closed` | its last head |
 //! | op-word | `OpWords` | `TakeEnd::op_word` | what the submitter did before, such as its last read of a reply |

@@ -179,6 +179,9 @@ mod tests {
         assert_ne!(hash("ab", "c"), hash("a", "bc"));
         assert_ne!(hash("", "a"), hash("a", ""));
         // A fixed value: processes of different builds must agree.
-        assert_eq!(Hash::new().bytes(b"ringway").finish(), 0x7f34_a264_b5df_b64b);
+        assert_eq!(
+            Hash::new().bytes(b"ringway").finish(),
+            0x7f34_a264_b5df_b64b
+        );
     }
 }

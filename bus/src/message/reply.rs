@@ -87,7 +87,9 @@ mod tests {
     fn long_texts_are_cut_at_a_character() {
         assert_eq!(HandlerError::new("é".repeat(3000)).text().len(), TEXT_MAX);
         assert_eq!(
-            HandlerError::new(format!("a{}", "é".repeat(3000))).text().len(),
+            HandlerError::new(format!("a{}", "é".repeat(3000)))
+                .text()
+                .len(),
             TEXT_MAX - 1
         );
     }

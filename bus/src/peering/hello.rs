@@ -1,9 +1,7 @@
 //! How a node introduces itself, and which introductions it accepts. Values only: the descriptors that come along are
 //! judged in `evidence`.
 
-fn layout_hash() -> u64 {
-    1
-} // PENDING
+use ringway_shm::layout::layout_hash;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 

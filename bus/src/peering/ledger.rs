@@ -75,7 +75,8 @@ impl Ledger {
     pub(crate) fn acknowledge(&mut self, name: SegmentName) -> Acknowledged {
         match self.get(name) {
             Some(Told::Announced) => {
-                self.told.insert(place(name), (name.key(), Told::Acknowledged));
+                self.told
+                    .insert(place(name), (name.key(), Told::Acknowledged));
                 Acknowledged::Now
             }
             Some(Told::Retiring) => Acknowledged::Late,
@@ -114,7 +115,10 @@ impl Ledger {
     }
 
     fn get(&self, name: SegmentName) -> Option<Told> {
-        self.told.get(&place(name)).filter(|(known, _)| *known == name.key()).map(|(_, told)| *told)
+        self.told
+            .get(&place(name))
+            .filter(|(known, _)| *known == name.key())
+            .map(|(_, told)| *told)
     }
 }
 
@@ -135,20 +139,34 @@ mod tests {
     fn life_of_a_segment_at_a_peer() {
         let (mut ledger, name) = (Ledger::default(), SegmentName::heap(Key::first(3)));
         let next = SegmentName::heap(name.key().next());
-        assert_eq!(ledger.acknowledge(name), Acknowledged::Bogus, "never announced");
+        assert_eq!(
+            ledger.acknowledge(name),
+            Acknowledged::Bogus,
+            "never announced"
+        );
         assert!(ledger.announce(name) && !ledger.announce(name));
-        assert!(ledger.announce(SegmentName::ring(name.key())), "each kind has its own keys");
+        assert!(
+            ledger.announce(SegmentName::ring(name.key())),
+            "each kind has its own keys"
+        );
         assert!(ledger.is_wanted(name) && !ledger.is_acknowledged(name));
         assert_eq!(ledger.acknowledge(name), Acknowledged::Now);
         assert_eq!(ledger.acknowledge(name), Acknowledged::Bogus);
         assert!(ledger.is_acknowledged(name) && !ledger.is_wanted(name));
         assert!(!ledger.retired(name), "not asked to");
-        assert_eq!([ledger.retire(name), ledger.retire(name)], [Parting::Tell, Parting::Wait]);
+        assert_eq!(
+            [ledger.retire(name), ledger.retire(name)],
+            [Parting::Tell, Parting::Wait]
+        );
         assert!(!ledger.is_acknowledged(name));
         assert!(ledger.retired(name) && !ledger.retired(name));
         assert_eq!(ledger.retire(name), Parting::Nothing);
         assert!(ledger.announce(next));
-        assert_eq!(ledger.acknowledge(name), Acknowledged::Bogus, "of the generation before");
+        assert_eq!(
+            ledger.acknowledge(name),
+            Acknowledged::Bogus,
+            "of the generation before"
+        );
     }
 
     #[test]

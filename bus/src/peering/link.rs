@@ -95,11 +95,23 @@ pub(crate) enum LinkError {
 
 impl Link {
     /// Takes a connection over; its events will carry `token`.
-    pub(crate) fn open(socket: SeqPacket, epoll: &Arc<Epoll>, token: u64) -> Result<Self, SysError> {
+    pub(crate) fn open(
+        socket: SeqPacket,
+        epoll: &Arc<Epoll>,
+        token: u64,
+    ) -> Result<Self, SysError> {
         epoll.add(&socket, token, Interest::Read)?;
-        let outbox =
-            Outbox { socket: Some(Arc::new(socket)), queue: VecDeque::new(), bytes: 0, is_armed: false };
-        Ok(Self { epoll: Arc::clone(epoll), token, outbox: Mutex::new(outbox) })
+        let outbox = Outbox {
+            socket: Some(Arc::new(socket)),
+            queue: VecDeque::new(),
+            bytes: 0,
+            is_armed: false,
+        };
+        Ok(Self {
+            epoll: Arc::clone(epoll),
+            token,
+            outbox: Mutex::new(outbox),
+        })
     }
 
     /// Sends or queues a frame. Never waits.
@@ -111,7 +123,9 @@ impl Link {
             return Err(LinkError::Closed);
         }
         if outbox.queue.len() >= QUEUE_MAX || outbox.bytes >= QUEUE_BYTES_MAX {
-            return Err(LinkError::Backlog { queued: outbox.queue.len() });
+            return Err(LinkError::Backlog {
+                queued: outbox.queue.len(),
+            });
         }
         let is_first = outbox.queue.is_empty();
         outbox.bytes += cost(&bytes);
@@ -139,7 +153,11 @@ impl Link {
     pub(crate) fn flush(&self) -> Flushed {
         let mut outbox = self.lock();
         let flushed = outbox.work_off();
-        let interest = if flushed == Flushed::Waiting { Interest::ReadWrite } else { Interest::Read };
+        let interest = if flushed == Flushed::Waiting {
+            Interest::ReadWrite
+        } else {
+            Interest::Read
+        };
         self.arm(&mut outbox, interest);
         flushed
     }
@@ -212,6 +230,8 @@ fn cost(bytes: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::frame::UringFrame;
 
@@ -247,17 +267,26 @@ mod tests {
 
         let mut events = Vec::new();
         let mut got = 0;
-        while got < sent {
+        loop {
             while let Some(frame) = read(&peer) {
                 assert_eq!(frame, numbered(got));
                 got += 1;
             }
-            epoll.wait(&mut events, None).unwrap();
-            assert!(events[0].token == 7 && events[0].writable);
+            if got == sent {
+                break;
+            }
+            epoll
+                .wait(&mut events, Some(Duration::from_secs(30)))
+                .unwrap();
+            assert!(
+                events
+                    .first()
+                    .is_some_and(|event| event.token == 7 && event.writable)
+            );
             let _ = link.flush();
         }
         assert_eq!(link.flush(), Flushed::Empty);
-        epoll.wait(&mut events, Some(std::time::Duration::ZERO)).unwrap();
+        epoll.wait(&mut events, Some(Duration::ZERO)).unwrap();
         assert!(events.is_empty(), "an empty queue waits for no room");
     }
 
@@ -266,7 +295,10 @@ mod tests {
         let (link, peer, _epoll) = link();
         link.send(&Frame::Agreed, Vec::new()).unwrap();
         link.shut();
-        assert_eq!(link.send(&Frame::Agreed, Vec::new()), Err(LinkError::Closed));
+        assert_eq!(
+            link.send(&Frame::Agreed, Vec::new()),
+            Err(LinkError::Closed)
+        );
         assert_eq!(read(&peer), Some(Frame::Agreed), "what was sent arrives");
         assert!(matches!(peer.recv(&mut [0; 8]), Err(RecvError::Closed)));
     }

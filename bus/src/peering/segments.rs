@@ -50,9 +50,10 @@ impl Segments {
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
         match places.get(index(key)) {
             Some(place) if place.mapped.is_some() => Err(SegmentBreach::Occupied { key }),
-            Some(place) if place.last >= key.generation() => {
-                Err(SegmentBreach::Generation { key, last: place.last })
-            }
+            Some(place) if place.last >= key.generation() => Err(SegmentBreach::Generation {
+                key,
+                last: place.last,
+            }),
             _ => Ok(()),
         }
     }
@@ -64,7 +65,10 @@ impl Segments {
         if places.len() <= index(key) {
             places.resize(index(key) + 1, Place::default());
         }
-        places[index(key)] = Place { last: key.generation(), mapped: Some(segment) };
+        places[index(key)] = Place {
+            last: key.generation(),
+            mapped: Some(segment),
+        };
         Ok(())
     }
 
@@ -73,15 +77,21 @@ impl Segments {
     /// Cost: one uncontended read lock and one count.
     pub(crate) fn get(&self, key: Key) -> Option<PeerSegment> {
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
-        let place = places.get(index(key)).filter(|place| place.last == key.generation())?;
+        let place = places
+            .get(index(key))
+            .filter(|place| place.last == key.generation())?;
         place.mapped.clone()
     }
 
     /// Takes a segment out of the table; it is unmapped by `unmapped` when nobody reads it any more.
     pub(crate) fn retire(&self, key: Key) -> Result<(), SegmentBreach> {
         let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
-        let place = places.get_mut(index(key)).filter(|place| place.last == key.generation());
-        let segment = place.and_then(|place| place.mapped.take()).ok_or(SegmentBreach::Unknown { key })?;
+        let place = places
+            .get_mut(index(key))
+            .filter(|place| place.last == key.generation());
+        let segment = place
+            .and_then(|place| place.mapped.take())
+            .ok_or(SegmentBreach::Unknown { key })?;
         drop(places);
         self.leaving().push((key, segment));
         Ok(())
@@ -145,11 +155,17 @@ mod tests {
         let (segments, key) = (Segments::default(), Key::new(2, 5));
         assert_eq!(segments.retire(key), Err(SegmentBreach::Unknown { key }));
         segments.insert(key, mapped()).unwrap();
-        assert_eq!(segments.check(key.next()), Err(SegmentBreach::Occupied { key: key.next() }));
+        assert_eq!(
+            segments.check(key.next()),
+            Err(SegmentBreach::Occupied { key: key.next() })
+        );
         assert!(segments.get(key.next()).is_none());
         segments.retire(key).unwrap();
         assert_eq!(segments.retire(key), Err(SegmentBreach::Unknown { key }));
-        assert_eq!(segments.check(key), Err(SegmentBreach::Generation { key, last: 5 }));
+        assert_eq!(
+            segments.check(key),
+            Err(SegmentBreach::Generation { key, last: 5 })
+        );
         segments.insert(key.next(), mapped()).unwrap();
         let far = Key::first(SEGMENTS_MAX);
         assert_eq!(segments.check(far), Err(SegmentBreach::Index { key: far }));

@@ -24,7 +24,10 @@ impl Slots {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let index = (0..PEERS_MAX).find(|index| taken[word(*index)] & bit(*index) == 0)?;
         taken[word(index)] |= bit(index);
-        Some(Slot { index, slots: Arc::clone(self) })
+        Some(Slot {
+            index,
+            slots: Arc::clone(self),
+        })
     }
 }
 
@@ -36,7 +39,11 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut taken = self.slots.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self
+            .slots
+            .taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         taken[word(self.index)] &= !bit(self.index);
     }
 }
@@ -57,7 +64,10 @@ mod tests {
     fn all_places_are_given_once_and_come_back() {
         let slots = Arc::new(Slots::default());
         let mut held: Vec<_> = std::iter::from_fn(|| slots.take()).collect();
-        assert_eq!(held.iter().map(Slot::index).collect::<Vec<_>>(), (0..PEERS_MAX).collect::<Vec<_>>());
+        assert_eq!(
+            held.iter().map(Slot::index).collect::<Vec<_>>(),
+            (0..PEERS_MAX).collect::<Vec<_>>()
+        );
         drop(held.swap_remove(77));
         assert_eq!(slots.take().map(|slot| slot.index()), Some(77));
     }

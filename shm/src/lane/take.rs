@@ -3,7 +3,7 @@
 use super::HeadLine;
 use crate::error::Violation;
 use crate::layout::Pow2;
-use crate::mutant::{self, Mutant};
+use crate::mutant::{self, Mutant, release_unless};
 use crate::region::{DefaultKeep, Keep, OwnRecord, PeerRecords, ReadOnly};
 use crate::step;
 use crate::sync::Ordering::Release;
@@ -102,7 +102,9 @@ impl<const W: usize, K: Keep> Take<W, K> {
         debug_assert!(self.done < self.head, "finish without take");
         self.done += 1;
         // Release handled: pairs with the load of `done` in `Push::done`.
-        self.own.done.store(self.done, Release);
+        self.own
+            .done
+            .store(self.done, release_unless(Mutant::DoneRelaxed));
     }
 
     /// Entries taken.

@@ -9,10 +9,10 @@
 //! - **newest**: a word never goes back to an older generation; what is said too late is not said.
 
 use crate::generation::Key;
-use crate::mutant::{self, Mutant};
+use crate::mutant::{Mutant, release_unless};
 use crate::region::{DefaultKeep, Keep, OwnRecords};
 use crate::step;
-use crate::sync::{AtomicU64, Ordering::Relaxed, Ordering::Release};
+use crate::sync::{AtomicU64, Ordering::Relaxed};
 
 const CANCELLED: u64 = 1 << 0; // the sender does not want it any more
 const REPLY_RELEASED: u64 = 1 << 1; // the sender has read the reply's block
@@ -127,11 +127,7 @@ impl<K: Keep> OpWords<K> {
     }
 
     fn say(&self, key: Key, flag: u64) {
-        let order = if mutant::under(Mutant::OpWordRelaxed) {
-            Relaxed
-        } else {
-            Release
-        };
+        let order = release_unless(Mutant::OpWordRelaxed);
         // Release op-word: pairs with the load in `TakeEnd::op_word`. Relaxed on failure: nothing is read through it.
         let _too_late = self
             .word(key)

@@ -4,9 +4,9 @@ use super::{CompleterLine, SubmitterLine};
 use crate::error::{PushError, Violation};
 use crate::lane::Push;
 use crate::layout::Pow2;
-use crate::mutant::Mutant;
+use crate::mutant::{Mutant, release_unless};
 use crate::region::{DefaultKeep, Keep, OwnRecord, PeerRecord};
-use crate::sync::{Ordering::Relaxed, Ordering::Release, dekker_fence};
+use crate::sync::{Ordering::Relaxed, dekker_fence};
 use crate::words::EntryWords;
 
 /// Puts entries on the submission queue. See [`uring`](super).
@@ -92,17 +92,15 @@ impl<K: Keep> SubmitEnd<K> {
         self.lane.room()
     }
 
-    /// Says that this side waits for room, credit or blocks, and returns the wait's number. Look once more for what is
-    /// wanted after this, and again whenever this node arms its bell; sleep only if there is none. The completer answers
-    /// each number once: who was woken, looked and still has too little asks anew.
+    /// Says that this side waits for room, credit or blocks, and returns the wait's number. Then arm this node's bell, look
+    /// once more for what is wanted, and sleep only if there is none. The completer answers each number once: who was
+    /// woken, looked and still has too little asks anew.
     pub fn ask_for_room(&mut self) -> u64 {
         self.asked += 1;
-        // Relaxed: the fence orders it.
-        self.own.wants.store(self.asked, Relaxed);
-        // SeqCst room: `wants` before the caller's look at the head; pairs with the fence in `TakeEnd::go_idle`, in
-        // `Asleep::arm` or in `Bell::should_ring`, one of which the completer passes between its store of the head and
+        // Relaxed: the fence in `Asleep::arm`, between this and the caller's last look at the head, orders it. It pairs
+        // with the fence in `TakeEnd::go_idle`, or before the completer's own sleep, between its store of the head and
         // its load of `wants`. Ruled out: 'no room seen here, no want seen there'.
-        dekker_fence(Mutant::NoFenceAfterWants);
+        self.own.wants.store(self.asked, Relaxed);
         self.asked
     }
 
@@ -154,7 +152,9 @@ impl<K: Keep> SubmitEnd<K> {
     pub fn close(&mut self) {
         self.closed = true;
         // Release closed-by-submitter: pairs with the load in `TakeEnd::submitter_closed`.
-        self.own.closed.store(1, Release);
+        self.own
+            .closed
+            .store(1, release_unless(Mutant::ClosedRelaxed));
     }
 
     /// Whether the completer takes no more. Then [`taken`](Self::taken) is final.

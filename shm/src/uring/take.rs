@@ -4,9 +4,9 @@ use super::{CompleterLine, OpWord, SubmitterLine};
 use crate::error::Violation;
 use crate::generation::Key;
 use crate::lane::Take;
-use crate::mutant::Mutant;
+use crate::mutant::{Mutant, release_unless};
 use crate::region::{DefaultKeep, Keep, OwnRecord, PeerRecord, PeerRecords};
-use crate::sync::{AtomicU64, Ordering::Relaxed, Ordering::Release, dekker_fence};
+use crate::sync::{AtomicU64, Ordering::Relaxed, dekker_fence};
 use crate::words::EntryWords;
 
 /// Takes entries off the submission queue. See [`uring`](super).
@@ -106,7 +106,8 @@ impl<K: Keep> TakeEnd<K> {
         // Relaxed: the fence orders it.
         self.own.idle.store(self.epoch, Relaxed);
         // SeqCst idle: `idle` before the look at the slot; pairs with the fence in `SubmitEnd::idle_epoch`. It is also
-        // room's: the head before the caller's load of `wants`; pairs with the fence in `SubmitEnd::ask_for_room`.
+        // room's: the head before the caller's load of `wants`; pairs with the fence in `Asleep::arm`, which follows
+        // `SubmitEnd::ask_for_room`.
         dekker_fence(Mutant::NoFenceAfterIdle);
         if self.peek() {
             self.go_hot();
@@ -156,6 +157,8 @@ impl<K: Keep> TakeEnd<K> {
     /// Says that no more entries are taken; the head is final. Completions of those taken may follow.
     pub fn close(&mut self) {
         // Release closed-by-completer: pairs with the loads in `SubmitEnd::peer_closed` and `ReapEnd::peer_closed`.
-        self.own.closed.store(1, Release);
+        self.own
+            .closed
+            .store(1, release_unless(Mutant::ClosedRelaxed));
     }
 }

@@ -1,0 +1,289 @@
+//! What `#[derive(Message)]` becomes.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{DeriveInput, GenericParam, Generics, Type, parse_quote, parse_quote_spanned};
+
+use crate::ast::Input;
+use crate::attr::{At, Codec, MessageAttr, Semantics};
+use crate::errors::Errors;
+use crate::{schema, valid};
+
+/// `#[derive(Message)]`.
+pub(crate) fn message(input: DeriveInput) -> TokenStream {
+    let mut errors = Errors::default();
+    let attr = MessageAttr::read(&input.attrs, &mut errors);
+    let read = Input::read(&input, &mut errors);
+    let valid = read
+        .as_ref()
+        .and_then(|input| valid::message(input, &attr, &mut errors));
+    errors.or_else(|| match (&read, valid) {
+        (Some(input), Some(semantics)) => Expansion {
+            input,
+            attr: &attr,
+            semantics,
+        }
+        .expand(),
+        _ => TokenStream::new(),
+    })
+}
+
+/// A valid input.
+struct Expansion<'a> {
+    input: &'a Input<'a>,
+    attr: &'a MessageAttr,
+    semantics: Semantics,
+}
+
+impl Expansion<'_> {
+    fn expand(&self) -> TokenStream {
+        let schema = match self.input.slice_item() {
+            Some(_) => TokenStream::new(),
+            None => schema::expand(self.input),
+        };
+        let parts = [
+            self.message(),
+            schema,
+            self.name_check(),
+            self.place(),
+            self.replies(),
+        ];
+        quote!(const _: () = { #(#parts)* };)
+    }
+
+    fn message(&self) -> TokenStream {
+        let ident = self.input.ident;
+        let generics = self.generics();
+        let (params, arguments, bounds) = generics.split_for_impl();
+        let (name, type_id, schema) = (self.name(), self.type_id(), self.schema());
+        let (semantics, reply) = (self.semantics(), self.reply());
+        let (value, arrival) = match self.input.slice_item() {
+            Some(_) => (
+                quote!(::ringway::private::Never),
+                quote!(::ringway::private::Lease<Self>),
+            ),
+            None if self.semantics == Semantics::Copy => {
+                (quote!(Self), quote!(::ringway::private::Lease<Self>))
+            }
+            None => (quote!(Self), quote!(Self)),
+        };
+        quote! {
+            #[automatically_derived]
+            impl #params ::ringway::private::Message for #ident #arguments #bounds {
+                const NAME: &'static str = #name;
+                const TYPE_ID: ::ringway::private::TypeId = #type_id;
+                const SCHEMA: ::ringway::private::MessageSchema = #schema;
+                type Semantics = #semantics;
+                type Reply = #reply;
+                type Value = #value;
+                type Arrival = #arrival;
+            }
+        }
+    }
+
+    /// The generics of the input; what type parameters must be for `serial`.
+    fn generics(&self) -> Generics {
+        let mut generics = self.input.generics.clone();
+        for parameter in generics.type_params_mut() {
+            parameter
+                .bounds
+                .push(parse_quote!(::ringway::private::SerialItem));
+        }
+        generics
+    }
+
+    /// The name given, or the path; with the arguments of a generic type.
+    fn name(&self) -> TokenStream {
+        let ident = self.input.ident.to_string();
+        let base = match &self.attr.name {
+            Some(At { value, .. }) => quote!(#value),
+            None => quote!(::core::concat!(::core::module_path!(), "::", #ident)),
+        };
+        let mut arguments =
+            self.input
+                .generics
+                .params
+                .iter()
+                .filter_map(|parameter| match parameter {
+                    GenericParam::Type(parameter) => {
+                        let ident = &parameter.ident;
+                        Some(quote!(.shape(&<#ident as ::ringway::private::Schema>::SHAPE)))
+                    }
+                    GenericParam::Const(parameter) => {
+                        let ident = &parameter.ident;
+                        Some(quote!(.number(#ident as u64)))
+                    }
+                    GenericParam::Lifetime(_) => None,
+                });
+        let Some(first) = arguments.next() else {
+            return base;
+        };
+        quote! {
+            const {
+                &::ringway::private::Name::new().text(#base).text("<") #first #(.text(", ") #arguments)*.text(">")
+            }.as_str()
+        }
+    }
+
+    fn type_id(&self) -> TokenStream {
+        match self.attr.id {
+            Some(At { value, .. }) => quote!(::ringway::private::TypeId::new(#value)),
+            None => quote!(::ringway::private::TypeId::of_name(
+                <Self as ::ringway::private::Message>::NAME
+            )),
+        }
+    }
+
+    fn schema(&self) -> TokenStream {
+        let version = self
+            .attr
+            .version
+            .as_ref()
+            .map_or(0, |version| version.value);
+        let code = quote!(<Self::Semantics as ::ringway::private::Semantics<Self>>::CODE);
+        match self.input.slice_item() {
+            Some(item) => {
+                let shape = schema::of_type(item, item.span());
+                let header = match &self.attr.header {
+                    Some(At { value, .. }) => {
+                        let shape = schema::of_type(value, value.span());
+                        quote!(::core::option::Option::Some(#shape))
+                    }
+                    None => quote!(::core::option::Option::None),
+                };
+                quote!(::ringway::private::MessageSchema::with_header(#shape, #code, #version, #header))
+            }
+            None => quote! {
+                ::ringway::private::MessageSchema::new(
+                    &<Self as ::ringway::private::Schema>::SHAPE, #code, #version
+                )
+            },
+        }
+    }
+
+    fn semantics(&self) -> TokenStream {
+        let span = self
+            .attr
+            .semantics
+            .as_ref()
+            .map_or(self.input.ident.span(), |at| at.span);
+        let rkyv = self
+            .attr
+            .codec
+            .as_ref()
+            .is_some_and(|codec| codec.value == Codec::Rkyv);
+        let semantics = match self.semantics {
+            Semantics::Move => quote_spanned!(span=> ::ringway::private::Move),
+            Semantics::Copy => quote_spanned!(span=> ::ringway::private::Copy),
+            Semantics::Serial if rkyv => quote_spanned!(span=> ::ringway::private::Rkyv),
+            Semantics::Serial => quote_spanned!(span=> ::ringway::private::Serial),
+        };
+        match self.attr.publish {
+            Some(_) => quote_spanned!(span=> ::ringway::private::Publish<#semantics>),
+            None => semantics,
+        }
+    }
+
+    fn reply(&self) -> Type {
+        match &self.attr.reply {
+            Some(At { value, .. }) => value.clone(),
+            None => parse_quote!(()),
+        }
+    }
+
+    /// The default name is as long as the path; the compiler knows it, the derive does not.
+    fn name_check(&self) -> TokenStream {
+        if !self.input.generics.params.is_empty() {
+            return TokenStream::new();
+        }
+        let ident = self.input.ident;
+        let max = valid::NAME_MAX;
+        let text = format!(
+            "the path of `{ident}` has more than {max} bytes: give it a name with `#[message(name = \"..\")]`"
+        );
+        quote_spanned! {ident.span()=>
+            const _: () = ::core::assert!(
+                <#ident as ::ringway::private::Message>::NAME.len() <= ::ringway::private::NAME_MAX, #text
+            );
+        }
+    }
+
+    /// How `move` and `copy` messages are read in place.
+    fn place(&self) -> TokenStream {
+        let ident = self.input.ident;
+        let span = self
+            .attr
+            .semantics
+            .as_ref()
+            .map_or(ident.span(), |at| at.span);
+        let (view, header, access, plain) = match (self.semantics, self.input.slice_item()) {
+            (Semantics::Serial, _) => return TokenStream::new(),
+            (_, Some(item)) => {
+                let header: Type = match &self.attr.header {
+                    Some(At { value, .. }) => value.clone(),
+                    None => parse_quote!(()),
+                };
+                let access: Type = parse_quote_spanned!(item.span()=> ::ringway::private::Items);
+                (parse_quote!([#item]), header, access, self.slice_is_read())
+            }
+            (semantics, None) => {
+                let bits = match semantics {
+                    Semantics::Move => quote_spanned!(span=> ::ringway::private::AnyBits),
+                    _ => quote_spanned!(span=> ::ringway::private::CheckedBits),
+                };
+                let plain = quote_spanned! {span=>
+                    #[automatically_derived]
+                    impl ::ringway::private::Plain for #ident { type Bits = #bits; }
+                };
+                let view: Type = parse_quote!(Self);
+                (
+                    view,
+                    parse_quote!(()),
+                    parse_quote!(::ringway::private::Whole),
+                    plain,
+                )
+            }
+        };
+        quote! {
+            #[automatically_derived]
+            impl ::ringway::private::InPlace for #ident {
+                type View = #view;
+                type Header = #header;
+                type Access = #access;
+            }
+            #plain
+        }
+    }
+
+    /// A slice message's field is never read by name; without this the compiler would call it dead.
+    fn slice_is_read(&self) -> TokenStream {
+        let ident = self.input.ident;
+        let members = self.input.fields().map(|field| &field.member);
+        quote!(const _: fn(&#ident) = |message| { #(let _ = &message.#members;)* };)
+    }
+
+    /// What a handler may return.
+    fn replies(&self) -> TokenStream {
+        let (ident, reply) = (self.input.ident, self.reply());
+        let generics = self.generics();
+        let mut fallible = generics.clone();
+        fallible.params.push(parse_quote! {
+            __E: ::core::convert::Into<::ringway::private::BoxError> + ::core::marker::Send + 'static
+        });
+        let (params, arguments, bounds) = generics.split_for_impl();
+        let (fallible, ..) = fallible.split_for_impl();
+        let error = quote!(::ringway::private::HandlerError);
+        let result = quote!(::core::result::Result);
+        quote! {
+            #[automatically_derived]
+            impl #params ::ringway::private::IntoReply<#ident #arguments> for #reply #bounds {
+                fn into_reply(self) -> #result<#reply, #error> { #result::Ok(self) }
+            }
+            #[automatically_derived]
+            impl #fallible ::ringway::private::IntoReply<#ident #arguments> for #result<#reply, __E> #bounds {
+                fn into_reply(self) -> #result<#reply, #error> { self.map_err(#error::from_error) }
+            }
+        }
+    }
+}

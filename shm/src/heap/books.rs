@@ -1,0 +1,420 @@
+//! The heap's books: free lists by size class over the spaces of all its segments.
+//!
+//! A freed block goes onto its class's list and is the first to be handed out again, since its
+//! lines are in the cache. A list that is full frees its oldest block to the space it came from,
+//! where it joins its neighbours; when no space can serve a request, all lists are flushed first.
+//! So memory is never short only because it lies on the wrong list. Pure bookkeeping in private
+//! memory: it makes no system call and does not know where segments are mapped.
+//!
+//! # Invariants
+//! - **handed-out-once**: a unit belongs to one [`Place`] of a caller, or to one list, or is free
+//!   in its space.
+//! - **live-stays**: only a segment with no block at a caller is withdrawn.
+
+use std::collections::VecDeque;
+
+use super::class::Class;
+use super::space::{Run, Space};
+
+/// A block at a caller: to be given back to the same books once. `H` says where its segment is.
+#[derive(Debug)]
+pub(crate) struct Place<H> {
+    pub(crate) home: H,
+    slot: u32,
+    run: Run,
+}
+
+impl<H> Place<H> {
+    /// The first unit of the block, counted from the start of the segment.
+    pub(crate) fn offset(&self) -> u32 {
+        self.run.offset()
+    }
+
+    /// How many units the block has.
+    pub(crate) fn units(&self) -> u32 {
+        self.run.units()
+    }
+}
+
+/// What giving a block back has led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Freed {
+    /// Its segment holds other blocks.
+    InUse,
+    /// It was the last block of its segment: see [`Books::withdraw`].
+    Emptied,
+}
+
+/// A segment taken out of the books, for its owner to retire. Drop it outside of locks.
+#[derive(Debug)]
+pub(crate) struct Withdrawn {
+    pub(crate) slot: u32,
+    _space: Option<Space>,
+}
+
+/// Sums over the books.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) allocated: u64,
+    pub(crate) freed: u64,
+    pub(crate) segments: usize,
+    pub(crate) units: u64,
+    pub(crate) free: u64,
+    pub(crate) largest_free: u32,
+}
+
+#[derive(Debug)]
+struct Segment<H> {
+    home: H,
+    space: Space,
+    live: u32, // blocks at callers, and the pin; what is on lists is not live
+}
+
+#[derive(Debug)]
+struct Listed {
+    slot: u32,
+    run: Run,
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct Books<H> {
+    segments: Vec<Option<Segment<H>>>,
+    refused: Vec<u32>, // per slot: the least request refused since units last returned to its space
+    lists: Vec<VecDeque<Listed>>,
+    listed: u64, // units on the lists
+    empty: usize,
+    allocated: u64,
+    freed: u64,
+}
+
+impl<H: Copy> Books<H> {
+    pub(crate) fn new() -> Self {
+        Self {
+            segments: Vec::new(),
+            refused: Vec::new(),
+            lists: (0..Class::COUNT).map(|_| VecDeque::new()).collect(),
+            listed: 0,
+            empty: 0,
+            allocated: 0,
+            freed: 0,
+        }
+    }
+
+    /// Hands out a block of `units`, a number that [`units_for`](super::class::units_for) made.
+    pub(crate) fn allocate(&mut self, units: u32) -> Option<Place<H>> {
+        let Listed { slot, run } = match self.pop_listed(units) {
+            Some(listed) => listed,
+            None => self.carve(units)?,
+        };
+        Some(self.hand_out(slot, run))
+    }
+
+    /// Hands out a block of `units` of the segment in `slot` only, for the one who has just brought
+    /// it.
+    pub(crate) fn allocate_in(&mut self, slot: u32, units: u32) -> Option<Place<H>> {
+        let run = self.segment_mut(slot).space.allocate(units)?;
+        Some(self.hand_out(slot, run))
+    }
+
+    /// Takes a block back.
+    pub(crate) fn free(&mut self, place: Place<H>) -> Freed {
+        let Place { slot, run, .. } = place;
+        self.freed += 1;
+        // A run may lie between two classes, where the heap's limit forbade rounding up.
+        match Class::of(run.units()).filter(|class| class.units() == run.units()) {
+            Some(class) => self.enlist(class, Listed { slot, run }),
+            None => self.free_to_space(Listed { slot, run }),
+        }
+        self.leave(slot)
+    }
+
+    /// Adds the books of a new segment, pinned: it counts as in use until [`unpin`](Self::unpin).
+    ///
+    /// # Panics
+    ///
+    /// When the slot has a segment.
+    pub(crate) fn insert(&mut self, slot: u32, home: H, space: Space) {
+        let at = slot as usize;
+        if at >= self.segments.len() {
+            self.segments.resize_with(at + 1, || None);
+            self.refused.resize(at + 1, 0);
+        }
+        assert!(self.segments[at].is_none(), "slot {slot} has a segment");
+        self.segments[at] = Some(Segment {
+            home,
+            space,
+            live: 1,
+        });
+        self.refused[at] = u32::MAX;
+    }
+
+    /// Ends the pin of a new segment.
+    pub(crate) fn unpin(&mut self, slot: u32) -> Freed {
+        self.leave(slot)
+    }
+
+    /// Takes out the smallest empty segment, as long as `keep` empty ones and `floor` units remain.
+    ///
+    /// Cost: looks at every segment, and at every block on a list when one is taken out.
+    pub(crate) fn withdraw(&mut self, keep: usize, floor: u64) -> Option<Withdrawn> {
+        if self.empty <= keep {
+            return None;
+        }
+        let total: u64 = self
+            .segments
+            .iter()
+            .flatten()
+            .map(|segment| u64::from(segment.space.units()))
+            .sum();
+        let (at, units) = self.smallest_empty()?;
+        if total - u64::from(units) < floor {
+            return None; // a larger one would leave even less
+        }
+        Some(self.take_out(at))
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        let mut totals = Totals {
+            allocated: self.allocated,
+            freed: self.freed,
+            free: self.listed,
+            ..Totals::default()
+        };
+        for segment in self.segments.iter().flatten() {
+            totals.segments += 1;
+            totals.units += u64::from(segment.space.units());
+            totals.free += u64::from(segment.space.free_units());
+            totals.largest_free = totals.largest_free.max(match segment.live {
+                0 => segment.space.units(), // all else of it is on lists
+                _ => segment.space.largest_free(),
+            });
+        }
+        let on_lists = self
+            .lists
+            .iter()
+            .rev()
+            .find_map(|list| list.back().map(|listed| listed.run.units()));
+        totals.largest_free = totals.largest_free.max(on_lists.unwrap_or(0));
+        totals
+    }
+
+    fn hand_out(&mut self, slot: u32, run: Run) -> Place<H> {
+        self.allocated += 1;
+        let segment = self.segment_mut(slot);
+        segment.live += 1;
+        let (home, was_empty) = (segment.home, segment.live == 1);
+        self.empty -= usize::from(was_empty);
+        Place { home, slot, run }
+    }
+
+    fn leave(&mut self, slot: u32) -> Freed {
+        let segment = self.segment_mut(slot);
+        segment.live -= 1;
+        if segment.live > 0 {
+            return Freed::InUse;
+        }
+        self.empty += 1;
+        Freed::Emptied
+    }
+
+    fn pop_listed(&mut self, units: u32) -> Option<Listed> {
+        let listed = self.lists[Class::of(units)?.index()].pop_back()?;
+        debug_assert_eq!(listed.run.units(), units, "lists hold one class each");
+        self.listed -= u64::from(units);
+        Some(listed)
+    }
+
+    fn carve(&mut self, units: u32) -> Option<Listed> {
+        self.search_spaces(units).or_else(|| {
+            (self.listed > 0).then(|| self.flush_slow())?;
+            self.search_spaces(units)
+        })
+    }
+
+    /// First fit by slot: the later, larger segments drain first and can be given back.
+    fn search_spaces(&mut self, units: u32) -> Option<Listed> {
+        for (at, refused) in self.refused.iter_mut().enumerate() {
+            if *refused <= units {
+                continue;
+            }
+            let Some(segment) = &mut self.segments[at] else {
+                continue;
+            };
+            match segment.space.allocate(units) {
+                Some(run) => {
+                    return Some(Listed {
+                        slot: slot_of(at),
+                        run,
+                    });
+                }
+                None => *refused = units,
+            }
+        }
+        None
+    }
+
+    fn enlist(&mut self, class: Class, listed: Listed) {
+        self.listed += u64::from(listed.run.units());
+        let list = &mut self.lists[class.index()];
+        list.push_back(listed);
+        if list.len() <= class.list_max() {
+            return;
+        }
+        if let Some(oldest) = list.pop_front() {
+            self.listed -= u64::from(oldest.run.units());
+            self.free_to_space(oldest);
+        }
+    }
+
+    #[cold]
+    fn flush_slow(&mut self) {
+        for class in 0..self.lists.len() {
+            while let Some(listed) = self.lists[class].pop_front() {
+                self.free_to_space(listed);
+            }
+        }
+        self.listed = 0;
+    }
+
+    fn free_to_space(&mut self, Listed { slot, run }: Listed) {
+        self.segment_mut(slot).space.free(run);
+        self.refused[slot as usize] = u32::MAX;
+    }
+
+    fn smallest_empty(&self) -> Option<(usize, u32)> {
+        let empty = |(at, segment): (usize, &Option<Segment<H>>)| {
+            let segment = segment.as_ref().filter(|segment| segment.live == 0)?;
+            Some((at, segment.space.units()))
+        };
+        // The latest among equals: the earliest are searched first, and so fill best.
+        self.segments
+            .iter()
+            .enumerate()
+            .filter_map(empty)
+            .rev()
+            .min_by_key(|&(_, units)| units)
+    }
+
+    fn take_out(&mut self, at: usize) -> Withdrawn {
+        let slot = slot_of(at);
+        for list in &mut self.lists {
+            list.retain(|listed| {
+                let stays = listed.slot != slot;
+                self.listed -= if stays {
+                    0
+                } else {
+                    u64::from(listed.run.units())
+                };
+                stays
+            });
+        }
+        self.empty -= 1;
+        self.refused[at] = 0;
+        Withdrawn {
+            slot,
+            _space: self.segments[at].take().map(|segment| segment.space),
+        }
+    }
+
+    fn segment_mut(&mut self, slot: u32) -> &mut Segment<H> {
+        self.segments[slot as usize]
+            .as_mut()
+            .expect("live-stays: a block's segment is in the books")
+    }
+}
+
+fn slot_of(at: usize) -> u32 {
+    u32::try_from(at).expect("slots are the indices of keys, 20 bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn books(sizes: &[u32]) -> Books<u32> {
+        let mut books = Books::new();
+        for (slot, &units) in (0..).zip(sizes) {
+            books.insert(slot, slot, Space::new(units));
+            assert_eq!(books.unpin(slot), Freed::Emptied);
+        }
+        books
+    }
+
+    #[test]
+    fn the_last_freed_is_the_first_reused() {
+        let mut books = books(&[4096]);
+        let [a, b, c] = [(); 3].map(|()| books.allocate(4).unwrap());
+        let freed = [a.offset(), c.offset(), b.offset()];
+        for place in [a, c, b] {
+            let _ = books.free(place);
+        }
+        let again = [(); 3].map(|()| books.allocate(4).unwrap().offset());
+        assert_eq!(again, [freed[2], freed[1], freed[0]]);
+    }
+
+    // Goal: lists never make memory short. Method: fill with one class, free all, ask for
+    // everything at once.
+    #[test]
+    fn lists_are_flushed_before_a_request_fails() {
+        let mut books = books(&[4096]);
+        let small: Vec<_> = std::iter::from_fn(|| books.allocate(1)).collect();
+        assert_eq!(small.len(), 4096);
+        for place in small {
+            let _ = books.free(place);
+        }
+        assert!(books.listed > 0, "the test is about listed blocks");
+        let all = books.allocate(4096).expect("flushed");
+        assert_eq!(books.totals().free, 0);
+        assert_eq!(books.free(all), Freed::Emptied);
+    }
+
+    #[test]
+    fn a_full_list_returns_its_oldest_to_the_space() {
+        let mut books = books(&[4096]);
+        let kept = Class::of(1).unwrap().list_max();
+        let places: Vec<_> = (0..kept + 10).map(|_| books.allocate(1).unwrap()).collect();
+        for place in places {
+            let _ = books.free(place);
+        }
+        assert_eq!(books.listed, kept as u64);
+        assert_eq!(books.totals().free, 4096);
+    }
+
+    #[test]
+    fn withdraw_takes_the_smallest_empty_and_keeps_what_it_must() {
+        let mut books = books(&[100, 300, 200]);
+        let place = books.allocate(50).unwrap();
+        assert_eq!(place.home, 0, "first fit by slot");
+        assert!(books.withdraw(2, 0).is_none(), "two are empty, two to keep");
+        assert!(books.withdraw(1, 401).is_none(), "the floor");
+        assert_eq!(books.withdraw(1, 400).unwrap().slot, 2);
+        assert_eq!(books.free(place), Freed::Emptied);
+        assert_eq!(
+            books.withdraw(1, 0).unwrap().slot,
+            0,
+            "its block is on a list, not live"
+        );
+        assert_eq!((books.listed, books.totals().units), (0, 300));
+        assert!(books.withdraw(1, 0).is_none());
+        books.insert(0, 7, Space::new(10));
+        assert!(books.withdraw(1, 0).is_none(), "pinned");
+        assert_eq!(books.unpin(0), Freed::Emptied);
+        assert_eq!(books.allocate(10).unwrap().home, 7);
+    }
+
+    #[test]
+    fn refused_requests_are_tried_again_after_a_free() {
+        let mut books = books(&[64]);
+        let [a, b] = [(); 2].map(|()| books.allocate(32).unwrap());
+        assert!(books.allocate(32).is_none());
+        assert!(books.allocate(1).is_none());
+        assert_eq!(books.free(a), Freed::InUse);
+        assert!(
+            books.allocate(1).is_some(),
+            "cut from what the list gave back"
+        );
+        assert_eq!(books.free(b), Freed::InUse);
+    }
+}
