@@ -1,5 +1,7 @@
 //! What the kernel refuses: every way to write, resize or punch a sealed segment, tried through the owner's descriptor and,
 //! in another process, through a peer's.
+#![cfg(not(loom))]
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too")]
 #![allow(unsafe_code, reason = "attacks by system calls")]
 
 #[path = "support/scene.rs"]
@@ -122,7 +124,7 @@ fn assert_unmappable(fd: BorrowedFd<'_>, through: &str) {
     // A private mapping may be written: the pages are copies.
     let private = map(fd, both, MapFlags::PRIVATE).unwrap();
     // SAFETY: mapped writable above, aligned, and nobody else knows the place.
-    unsafe { private.0.cast::<u64>().add(8).write(0) };
+    unsafe { private.0.cast::<u64>().wrapping_add(8).write(0) };
 }
 
 fn assert_unwritable(fd: BorrowedFd<'_>, through: &str) {

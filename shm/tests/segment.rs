@@ -1,4 +1,6 @@
 //! Which memory files make a segment, and which are refused, with the reason.
+#![cfg(not(loom))]
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too")]
 #![allow(unsafe_code, reason = "signal timers")]
 
 #[path = "support/scene.rs"]
@@ -185,7 +187,12 @@ fn what_is_no_memory_file_is_refused() {
     let cases: [(&str, OwnedFd); 7] = [
         ("a file", file.into()),
         ("a directory", File::open("/proc").unwrap().into()),
-        ("a pipe", rustix::pipe::pipe().unwrap().0),
+        (
+            "a pipe",
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+                .unwrap()
+                .0,
+        ),
         (
             "an eventfd",
             rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap(),
@@ -290,8 +297,8 @@ fn little_address_space() {
     assert_eq!(traces("unmapped"), (0, 0));
 }
 
-/// Goal: a profiler's timer cannot keep a large segment from being made. Method: one that takes many ticks to reserve;
-/// without the small steps the kernel undoes and repeats the whole for ever.
+/// Goal: a profiler's timer cannot keep a large segment from being made. Method: one that takes many ticks to reserve.
+/// Without the small steps older kernels undo the whole at every tick, for ever; newer ones (6.18) do not.
 #[test]
 fn a_timer_does_not_starve_a_reservation() {
     let _dog = scene::watch();

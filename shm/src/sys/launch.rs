@@ -103,7 +103,7 @@ impl Command {
     }
 
     /// Has the child keep `fd`, and returns its number there, to be passed in an argument or a variable. This process's
-    /// own copy is closed when the command is dropped.
+    /// own copy is closed when the command was spawned or dropped.
     ///
     /// # Errors
     ///
@@ -226,8 +226,11 @@ fn launcher_lost() -> SysError {
 fn launch_all(requests: &mpsc::Receiver<Request>) {
     block_signals();
     for Request { command, reply } in requests {
+        let outcome = spawn_here(&command);
+        // Before the answer, so that the requester finds its copies closed.
+        drop(command);
         // A requester that is gone leaves its child to run; nobody asked for that one any more, but nobody said stop.
-        drop(reply.send(spawn_here(&command)));
+        drop(reply.send(outcome));
     }
 }
 

@@ -49,13 +49,8 @@ pub fn file_size_max() -> Option<u64> {
 /// Returns the bytes of memory and swap space that the machine has at all. Asking the kernel for more than that would end
 /// some process before it was refused.
 #[must_use]
-#[expect(
-    clippy::unnecessary_fallible_conversions,
-    reason = "its type differs between machines"
-)]
 pub fn memory_max() -> u64 {
     let machine = sysinfo();
-    let units =
-        u64::try_from(machine.totalram.saturating_add(machine.totalswap)).unwrap_or(u64::MAX);
+    let units = machine.totalram.saturating_add(machine.totalswap);
     units.saturating_mul(machine.mem_unit.into())
 }

@@ -20,7 +20,7 @@ pub const SEGMENT_SEALS: SealFlags = SealFlags::SHRINK
     .union(SealFlags::FUTURE_WRITE)
     .union(SealFlags::SEAL);
 
-/// Bytes reserved per call. A signal undoes the whole call that it interrupts, so a large reservation under a profiler's
+/// Bytes reserved per call. In older kernels a signal undoes the whole call, so a large reservation under a profiler's
 /// timer would never end; one of this size takes less than 0.1 ms.
 const RESERVE_STEP: u64 = 1 << 18;
 

@@ -11,12 +11,13 @@
 use std::env;
 use std::fs::File;
 use std::ops::Deref;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::process::abort;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use ringway_shm::sys::epoll::{Epoll, Interest};
 use ringway_shm::sys::launch::{Child, Command, Standard};
 use ringway_shm::sys::process::ExitStatus;
 
@@ -100,6 +101,13 @@ impl Drop for Actor {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Waits, as long as the watchdog lets us, until `fd` is readable.
+pub(crate) fn await_readable(fd: impl AsFd) {
+    let set = Epoll::create().unwrap();
+    set.add(fd, 0, Interest::Read).unwrap();
+    set.wait(&mut Vec::new(), None).unwrap();
 }
 
 /// Ends this process, loudly, unless the returned guard is dropped in time.
