@@ -142,6 +142,14 @@ fn batches_stop_at_the_ends() {
     assert_eq!(take.take_batch(&mut target), Ok(3));
     assert_eq!(target[..3], [entry(3), entry(4), entry(5)]);
     assert_eq!(take.take_batch(&mut target), Ok(0));
+
+    push.push_batch(&entries[..2]).unwrap();
+    take.take_batch(&mut target).unwrap();
+    assert_eq!(
+        push.push_batch(&entries),
+        Ok(4),
+        "the head is read again when too little looks free"
+    );
 }
 
 // Goal: nothing lost, torn or reordered between two threads. Method: every word of an entry tells its number.

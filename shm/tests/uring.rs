@@ -243,6 +243,7 @@ fn a_place_is_used_again() {
         ..
     } = join(LAYOUT, submitter_part, completer_part);
     assert!(!completer.take.peek() && !submitter.reap.has_completion());
+    assert!(!completer.take.submitter_closed() && !submitter.submit.peer_closed());
     assert_eq!(submitter.submit.idle_epoch(), None);
     assert_eq!(completer.take.submitter_wants(), None);
     assert!(
@@ -283,6 +284,19 @@ fn parts_that_are_something_else_are_refused() {
     );
 
     let _completer = Completer::create(completer_part.clone(), LAYOUT);
+    assert!(
+        Submitter::create(Buffer::region(LAYOUT.submitter_len()), LAYOUT)
+            .open(&completer_part.read_only())
+            .is_ok()
+    );
+    completer_part
+        .record::<AtomicU64>(0)
+        .unwrap()
+        .store(1, Relaxed);
+    assert!(matches!(
+        open(&completer_part),
+        Violation::Mismatch { found: 1, .. }
+    ));
     let short = completer_part.span(0, LAYOUT.completer_len() - 8).unwrap();
     assert!(matches!(open(&short), Violation::Place { .. }));
     let askew = Buffer::region(LAYOUT.completer_len() + 8);
