@@ -1,56 +1,135 @@
 //! Entries: the 56 bytes that travel on a lane, and the only way from them to a token.
+//!
+//! ```text
+//!   w0  op: its key, 0 for none
+//!   w1  type id
+//!   w2  kind and flags u8 | envelope u8 | semantics u8 | inline length u8 | schema tag u32
+//!   w3  payload . . . . . . .   or  segment
+//!   w4  . . . . . . . . . . .       offset
+//!   w5  . . . . . . . . . . .       length
+//!   w6  . . . . . . . . . . .   or, for asks, the deadline; for a checked tell, the checksum
+//! ```
+//!
+//! Everything in an entry is its sender's allegation. [`EntryToken::verify`] checks all of it before anything else looks:
+//! nothing that a peer writes makes this process panic, or read where it should not.
 
-use crate::lease::Payload;
-use crate::message::Message;
-use crate::token::{DetokenizeError, Token};
+mod kind;
+mod seal;
+#[cfg(test)]
+mod tests;
+mod verify;
 
-/// An entry that passed every check: a token, and the payload that it names.
-pub struct Verified {
-    token: Token,
-    payload: Payload,
-}
+use core::fmt;
 
-impl Verified {
-    /// What the payload is.
-    pub fn token(&self) -> &Token {
-        &self.token
+use bytemuck::{Pod, Zeroable};
+use ringway_shm::generation::Key;
+use ringway_shm::words::EntryWords;
+
+pub use self::kind::EntryKind;
+#[allow(unused_imports, reason = "used by the layer above")]
+pub(crate) use self::seal::{EntryHeader, Sealed};
+#[allow(unused_imports, reason = "used by the layer above")]
+pub(crate) use self::verify::Expected;
+pub use self::verify::{Segments, Trust, Verified, VerifyError};
+use crate::envelope::EnvelopeKind;
+use crate::message::{SemanticsCode, TypeId};
+
+/// The payload lies in a block.
+const BLOCK: u8 = 0x40;
+/// Of a completion: the block is still lent, another completion follows.
+const MORE: u8 = 0x80;
+
+/// The words of an entry: plain data, not checked.
+#[derive(Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(transparent)]
+pub struct EntryToken(EntryWords);
+
+impl EntryToken {
+    /// An entry of these words, whatever they are.
+    pub fn from_words(words: EntryWords) -> Self {
+        Self(words)
     }
 
-    /// Checks that this is a message of type `M`.
-    ///
-    /// # Errors
-    ///
-    /// Type, schema or semantics differ.
-    pub(crate) fn expect<M: Message + ?Sized>(self) -> Result<Self, DetokenizeError> {
-        self.token.expect::<M>()?;
-        Ok(self)
+    /// The words.
+    pub fn words(&self) -> &EntryWords {
+        &self.0
     }
 
-    /// The same payload as one of `M`, which was wrapped.
-    pub(crate) fn retyped<M: Message>(self) -> Self {
-        Self {
-            token: Token::of::<M>(self.token.len),
-            payload: self.payload,
+    /// The op of a submission, or that a completion answers; `None` for an inline tell.
+    pub fn op(&self) -> Option<Key> {
+        Key::from_bits(self.0[0])
+    }
+
+    /// The message's type; `None` for 0.
+    pub fn type_id(&self) -> Option<TypeId> {
+        TypeId::from_bits(self.0[1])
+    }
+
+    /// What is wanted or answered; `None` for a byte that means nothing.
+    pub fn kind(&self) -> Option<EntryKind> {
+        EntryKind::from_bits(self.byte(0) & !(BLOCK | MORE))
+    }
+
+    /// Whether an answer is wanted.
+    pub fn is_ask(&self) -> bool {
+        self.kind() == Some(EntryKind::Ask)
+    }
+
+    /// Whether the payload lies in a block.
+    pub fn has_block(&self) -> bool {
+        self.byte(0) & BLOCK != 0
+    }
+
+    /// Of a completion: whether the submission's block is still lent, so that another completion follows.
+    pub fn has_more(&self) -> bool {
+        self.byte(0) & MORE != 0
+    }
+
+    /// When the answer to an ask is no longer waited for, in nanoseconds of CLOCK_MONOTONIC; 0 for none.
+    pub fn deadline(&self) -> u64 {
+        if self.is_ask() { self.0[6] } else { 0 }
+    }
+
+    fn envelope(&self) -> Option<EnvelopeKind> {
+        EnvelopeKind::from_bits(self.byte(1))
+    }
+
+    fn semantics(&self) -> Option<SemanticsCode> {
+        SemanticsCode::from_bits(self.byte(2))
+    }
+
+    fn inline_len(&self) -> usize {
+        usize::from(self.byte(3))
+    }
+
+    fn schema_tag(&self) -> u32 {
+        u32::from_le_bytes([self.byte(4), self.byte(5), self.byte(6), self.byte(7)])
+    }
+
+    fn byte(&self, at: usize) -> u8 {
+        self.0[2].to_le_bytes()[at]
+    }
+
+    /// The part of the entry that a checksum covers: who and what, not where.
+    fn checksum(&self, payload: &[u8]) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        for word in &self.0[..3] {
+            hasher.update(&word.to_le_bytes());
         }
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.payload.bytes()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.payload.len()
-    }
-
-    pub(crate) fn into_payload(self) -> Payload {
-        self.payload
+        hasher.update(&self.deadline().to_le_bytes());
+        hasher.update(payload);
+        hasher.finalize()
     }
 }
 
-impl core::fmt::Debug for Verified {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Verified")
-            .field("token", &self.token)
+impl fmt::Debug for EntryToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntryToken")
+            .field("op", &self.op())
+            .field("type", &self.type_id())
+            .field("kind", &self.kind())
+            .field("block", &self.has_block())
+            .field("more", &self.has_more())
             .finish_non_exhaustive()
     }
 }

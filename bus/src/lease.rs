@@ -1,24 +1,39 @@
 //! A lease: a message that is read where it lies.
 //!
+//! Dropping a lease of a peer's block posts the completion, once; then the block is its owner's again.
+//!
 //! # Invariants
 //! - **verified**: a lease's view was made by the checks of its message's [`Access`] from bytes of its own payload, once,
 //!   when the lease was made: length, alignment and content are those of a value.
-//! - **lent-frozen**: nobody writes those bytes while the lease lives. Private memory is the lease's own; a peer's block is
-//!   left alone by its owner until the completion, which only the lease's drop posts.
+//! - **in-place**: the bytes that a lease views do not move when the lease does: a block, a peer's segment, or private
+//!   memory behind a pointer. Inline payloads are copied to private memory first.
+//! - **lent-frozen**: nobody writes those bytes while the lease lives. Private memory and own blocks are the lease's own; a
+//!   peer's block is left alone by its owner until the completion, which only the drop of its [`Borrow`] posts.
+//!
+//! # Trust
+//! lent-frozen is the peer's promise. Among *cooperative* peers (the default) it is relied on: a hostile owner could change
+//! bytes under a `&T`, which Rust's memory model calls undefined. From *untrusted* peers payloads are copied first
+//! ([`EntryToken::verify`](crate::entry::EntryToken::verify)), and nothing of theirs is ever referenced.
 #![allow(unsafe_code, reason = "the home of views into lent memory")]
 
 use core::fmt;
 use core::ops::{Deref, Range};
 use core::ptr::NonNull;
+use std::sync::Arc;
+
+use ringway_shm::block::Block;
+use ringway_shm::region::PeerRegion;
 
 use crate::entry::Verified;
-use crate::loan::Lines;
-use crate::message::{Access, InPlace, LINE, header_span};
+use crate::loan::{Lines, Loan};
+use crate::message::{Access, InPlace, header_span};
 use crate::token::{DetokenizeError, Inline};
 
 /// A message read in place: `Deref` to the value, or to `[U]` for slice messages.
+///
+/// While it lives, the sender's block is lent, which counts against the credit of the sender's uring: do not hoard leases.
 pub struct Lease<M: InPlace + ?Sized> {
-    /// Points into the bytes of `payload`, which do not move when the lease does.
+    /// Points into the bytes of `payload`.
     view: NonNull<M::View>,
     payload: Payload,
 }
@@ -27,14 +42,13 @@ impl<M: InPlace + ?Sized> Lease<M> {
     /// Takes `payload` if its bytes are a value of `M`.
     pub(crate) fn new(payload: Payload) -> Result<Self, DetokenizeError> {
         let payload = payload.in_place();
-        let len = payload.len();
         let items = payload.bytes().get(header_span::<M>()..);
         match items.and_then(M::Access::view) {
             Some(view) => Ok(Self {
                 view: NonNull::from_ref(view),
                 payload,
             }),
-            None => Err(DetokenizeError::invalid::<M>(len)),
+            None => Err(DetokenizeError::invalid::<M>(payload.len())),
         }
     }
 
@@ -44,7 +58,18 @@ impl<M: InPlace + ?Sized> Lease<M> {
 
     /// The header of a slice message.
     pub fn header(&self) -> &M::Header {
+        // In range: `new` found the header's lines before the items.
         bytemuck::from_bytes(&self.payload.bytes()[..size_of::<M::Header>()])
+    }
+
+    /// The same message as this process's own, to be changed or sent again. A peer's block is copied, and goes back to it.
+    pub fn into_loan(self) -> Loan<M> {
+        Loan::from_payload(self.payload)
+    }
+
+    /// Whether another process lends it.
+    pub fn is_borrowed(&self) -> bool {
+        self.payload.is_borrowed()
     }
 }
 
@@ -52,13 +77,13 @@ impl<M: InPlace + ?Sized> Deref for Lease<M> {
     type Target = M::View;
 
     fn deref(&self) -> &M::View {
-        // SAFETY: verified: `new` made the view from bytes of our payload, which stay in place and mapped while we live.
-        // lent-frozen: nobody writes them until our drop.
+        // SAFETY: verified: `new` made the view from bytes of our payload. in-place: they are where they were, and mapped
+        // while the payload lives. lent-frozen: nobody writes them until our drop.
         unsafe { self.view.as_ref() }
     }
 }
 
-// SAFETY: a lease is the payload, which is Send by itself, and shared access to a view, which is Sync by InPlace's bound.
+// SAFETY: a lease is a payload, which is Send by itself, and shared access to a view, which is Sync by InPlace's bound.
 unsafe impl<M: InPlace + ?Sized> Send for Lease<M> {}
 
 // SAFETY: shared access gives out `&M::View` and `&M::Header`, both Sync by InPlace's bounds.
@@ -70,10 +95,61 @@ impl<M: InPlace + ?Sized> fmt::Debug for Lease<M> {
     }
 }
 
-/// The bytes of a message and what keeps them.
+/// Who is told that a borrowed block is not read any more.
+pub(crate) trait LeaseOwner: Send + Sync {
+    /// Posts the completion. Called once, from any thread, after the last read.
+    fn completed(&self);
+}
+
+/// Tells the owner once, when dropped.
+pub(crate) struct Completion(Option<Arc<dyn LeaseOwner>>);
+
+impl Completion {
+    pub(crate) fn new(owner: Option<Arc<dyn LeaseOwner>>) -> Self {
+        Self(owner)
+    }
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        if let Some(owner) = self.0.take() {
+            owner.completed();
+        }
+    }
+}
+
+/// Bytes of a peer's block, and the duty to say when they are not read any more.
+pub(crate) struct Borrow {
+    region: PeerRegion,
+    _completion: Completion,
+}
+
+impl Borrow {
+    /// The whole of `region`, which `completion` gives back.
+    pub(crate) fn new(region: PeerRegion, completion: Completion) -> Self {
+        Self {
+            region,
+            _completion: completion,
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: lent-frozen: the owner lent these bytes with the entry that was verified, and the completion that gives
+        // them back is posted by our drop, which the reference does not outlive.
+        unsafe { self.region.bytes(0, self.region.len()) }.expect("in-range: all of the region")
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} bytes)", self.len())
+    }
+}
+
+/// The bytes of a message, and what keeps them.
 pub(crate) struct Payload {
     held: Held,
-    range: Range<usize>,
+    range: Range<usize>, // of the held bytes
 }
 
 /// What keeps the bytes of a payload.
@@ -82,16 +158,28 @@ pub(crate) enum Held {
     Inline(Inline),
     /// Private memory.
     Private(Lines),
+    /// A block of this process.
+    Block(Block),
+    /// A block of a peer.
+    Peer(Borrow),
+    /// A part in any of these.
+    Shared(Arc<Payload>),
 }
 
 impl Payload {
-    /// The bytes at `range` of `held`, which must be in it.
+    /// The bytes at `range` of `held`, which must lie in it.
     pub(crate) fn new(held: Held, range: Range<usize>) -> Self {
         debug_assert!(
-            range.end <= held.bytes().len(),
-            "in-range: checked by who made it"
+            range.start <= range.end && range.end <= held.bytes().len(),
+            "in-range"
         );
         Self { held, range }
+    }
+
+    /// All bytes of `held`.
+    pub(crate) fn whole(held: Held) -> Self {
+        let len = held.bytes().len();
+        Self::new(held, 0..len)
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -102,13 +190,23 @@ impl Payload {
         self.range.len()
     }
 
-    /// The same payload with bytes that stay where they are when it is moved.
-    fn in_place(self) -> Self {
-        match self.held {
-            Held::Inline(inline) => {
-                Self::new(Held::Private(Lines::of_bytes(inline.bytes())), self.range)
-            }
-            Held::Private(_) => self,
+    pub(crate) fn is_borrowed(&self) -> bool {
+        match &self.held {
+            Held::Inline(_) | Held::Private(_) | Held::Block(_) => false,
+            Held::Peer(_) => true,
+            Held::Shared(shared) => shared.is_borrowed(),
+        }
+    }
+
+    pub(crate) fn into_parts(self) -> (Held, Range<usize>) {
+        (self.held, self.range)
+    }
+
+    /// The same payload with bytes that stay where they are when it is moved (in-place).
+    pub(crate) fn in_place(self) -> Self {
+        match &self.held {
+            Held::Inline(_) => Self::whole(Held::Private(Lines::of_bytes(self.bytes()))),
+            _ => self,
         }
     }
 }
@@ -118,8 +216,9 @@ impl Held {
         match self {
             Self::Inline(inline) => inline.bytes(),
             Self::Private(lines) => lines.bytes(),
+            Self::Block(block) => block.bytes(),
+            Self::Peer(borrow) => borrow.bytes(),
+            Self::Shared(payload) => payload.bytes(),
         }
     }
 }
-
-const _: () = assert!(LINE == 64, "payloads are aligned like blocks");

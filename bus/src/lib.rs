@@ -6,11 +6,17 @@ mod access;
 mod config;
 #[allow(dead_code, reason = "used by the layer above")]
 mod directory;
+#[allow(dead_code, reason = "used by the layer above")]
 pub mod entry;
 #[allow(dead_code, reason = "used by the layer above")]
+pub mod envelope;
+#[allow(dead_code, reason = "used by the layer above")]
 mod frame;
+#[allow(dead_code, reason = "used by the layer above")]
 pub mod lease;
+#[allow(dead_code, reason = "used by the layer above")]
 pub mod loan;
+#[allow(dead_code, reason = "used by the layer above")]
 pub mod message;
 #[allow(dead_code, reason = "used by the layer above")]
 mod peering;
@@ -21,6 +27,7 @@ pub mod private;
 mod rings;
 #[cfg(test)]
 mod testing;
+#[allow(dead_code, reason = "used by the layer above")]
 pub mod token;
 
 pub use access::Access;

@@ -6,9 +6,13 @@ use core::ops::{Deref, DerefMut, Range};
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::lease::Lease;
-use crate::lease::{Held, Payload};
+use ringway_shm::block::Block;
+use ringway_shm::heap::{Heap, HeapError};
+use ringway_shm::region::PeerRegion;
+
+use crate::lease::{Held, Lease, Payload};
 use crate::message::{Access, Fill, InPlace, LINE, Message, Parcel, header_span};
+use crate::token::{Inline, Room, TokenizeCause, Tokenized, allocate};
 
 /// A message being filled in place: `DerefMut` to the value, or to `[U]` for slice messages.
 ///
@@ -24,20 +28,47 @@ pub struct Loan<M: Message + ?Sized> {
 }
 
 impl<M: InPlace + ?Sized> Loan<M> {
-    /// A loan of `items` items in private memory, all zero; `None` when no memory is that large.
-    pub(crate) fn private(items: usize) -> Option<Self>
+    /// A loan of `items` items in a block of `heap`, its content whatever was there.
+    ///
+    /// # Errors
+    ///
+    /// The heap has no block of that size.
+    pub(crate) fn in_block(heap: &Heap, items: usize, room: Room) -> Result<Self, HeapError>
     where
         M::Access: Fill<M::View>,
     {
-        let len = payload_len::<M>(items)?;
-        Some(Self::new(Memory::Private(Lines::zeroed(len)), 0, len))
+        let len = payload_len::<M>(items);
+        let mut block = allocate(heap, len, room)?;
+        let front = room.headroom + header_span::<M>();
+        block.bytes_mut()[..front].fill(0); // nothing of an old message before the items
+        Ok(Self::new(Memory::Block(block), room.headroom, len))
+    }
+
+    /// A loan of `items` items in private memory, all zero.
+    ///
+    /// # Panics
+    ///
+    /// As `Vec` does, when no memory is that large.
+    pub(crate) fn private(items: usize) -> Self
+    where
+        M::Access: Fill<M::View>,
+    {
+        let len = payload_len::<M>(items);
+        Self::new(Memory::Private(Lines::zeroed(len)), 0, len)
     }
 
     /// A value in private memory.
     pub(crate) fn of_value(value: M::Value) -> Self {
-        let bytes = M::Access::bytes(M::Access::of_value(&value));
-        let mut lines = Lines::zeroed(header_span::<M>() + bytes.len());
-        lines.bytes_mut()[header_span::<M>()..].copy_from_slice(bytes);
+        Self::of_view(&M::Header::zeroed(), M::Access::of_value(&value))
+    }
+
+    /// A copy of a view in private memory.
+    pub(crate) fn of_view(header: &M::Header, view: &M::View) -> Self {
+        let (header, items) = (bytemuck::bytes_of(header), M::Access::bytes(view));
+        let mut lines = Lines::zeroed(header_span::<M>() + items.len());
+        let (front, back) = lines.bytes_mut().split_at_mut(header_span::<M>());
+        front[..header.len()].copy_from_slice(header);
+        back.copy_from_slice(items);
         let len = lines.len;
         Self::new(Memory::Private(lines), 0, len)
     }
@@ -47,6 +78,21 @@ impl<M: InPlace + ?Sized> Loan<M> {
             Parcel::Value(value) => Self::of_value(value),
             Parcel::Loan(loan) => loan,
         }
+    }
+
+    /// A message that is here already: in place if it is this process's own, else copied.
+    pub(crate) fn from_payload(payload: Payload) -> Self {
+        let lines = match payload.into_parts() {
+            (Held::Private(lines), range) => {
+                return Self::new(Memory::Private(lines), range.start, range.len());
+            }
+            (Held::Block(block), range) => {
+                return Self::new(Memory::Block(block), range.start, range.len());
+            }
+            (held, range) => Lines::of_bytes(Payload::new(held, range).bytes()),
+        };
+        let len = lines.len;
+        Self::new(Memory::Private(lines), 0, len)
     }
 
     fn new(memory: Memory, headroom: usize, len: usize) -> Self {
@@ -76,11 +122,40 @@ impl<M: InPlace + ?Sized> Loan<M> {
 
     /// Turns into what a receiver in this process gets. Nothing is copied.
     pub(crate) fn into_lease(self) -> Lease<M> {
+        Lease::new(self.into_payload()).expect("holds-a-value: checked when the loan was made")
+    }
+
+    fn into_payload(self) -> Payload {
         let range = self.range();
         let held = match self.memory {
             Memory::Private(lines) => Held::Private(lines),
+            Memory::Block(block) => Held::Block(block),
         };
-        Lease::new(Payload::new(held, range)).expect("a loan holds a value at any time")
+        Payload::new(held, range)
+    }
+
+    /// Turns into what an entry carries: as it is if it lies in a block with the right headroom, else copied.
+    ///
+    /// # Errors
+    ///
+    /// The heap has no block of that size; the loan comes back.
+    pub(crate) fn pack(self, heap: &Heap, room: Room) -> Result<Tokenized, (Self, TokenizeCause)> {
+        if self.len <= room.inline
+            && let Some(inline) = Inline::new(self.payload())
+        {
+            return Ok(Tokenized::inline::<M>(inline));
+        }
+        match self.memory {
+            Memory::Block(block)
+                if self.headroom == room.headroom && block.heap().is_same(heap) =>
+            {
+                Ok(Tokenized::block::<M>(block, room.headroom))
+            }
+            memory => {
+                let loan = Self { memory, ..self };
+                Tokenized::copy::<M>(loan.payload(), heap, room).map_err(|cause| (loan, cause))
+            }
+        }
     }
 
     fn payload(&self) -> &[u8] {
@@ -104,14 +179,14 @@ impl<M: InPlace + ?Sized> Deref for Loan<M> {
 
     fn deref(&self) -> &M::View {
         let bytes = &self.payload()[header_span::<M>()..];
-        M::Access::view(bytes).expect("a loan holds a value at any time")
+        M::Access::view(bytes).expect("holds-a-value: checked when the loan was made")
     }
 }
 
 impl<M: InPlace + ?Sized> DerefMut for Loan<M> {
     fn deref_mut(&mut self) -> &mut M::View {
         let bytes = &mut self.payload_mut()[header_span::<M>()..];
-        M::Access::view_mut(bytes).expect("a loan holds a value at any time")
+        M::Access::view_mut(bytes).expect("holds-a-value: checked when the loan was made")
     }
 }
 
@@ -121,27 +196,33 @@ impl<M: Message + ?Sized> fmt::Debug for Loan<M> {
     }
 }
 
-/// Bytes of a payload with `items` items: the header's lines, then the items.
-pub(crate) fn payload_len<M: InPlace + ?Sized>(items: usize) -> Option<usize> {
-    M::Access::size(items)?.checked_add(header_span::<M>())
+/// Bytes of a payload with `items` items: the header's lines, then the items. More than there can be stays more.
+fn payload_len<M: InPlace + ?Sized>(items: usize) -> usize {
+    M::Access::size(items)
+        .unwrap_or(usize::MAX)
+        .saturating_add(header_span::<M>())
 }
 
 /// Where a loan's bytes are.
 pub(crate) enum Memory {
     /// On this process's own heap.
     Private(Lines),
+    /// In a segment of this process's heap.
+    Block(Block),
 }
 
 impl Memory {
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Private(lines) => lines.bytes(),
+            Self::Block(block) => block.bytes(),
         }
     }
 
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         match self {
             Self::Private(lines) => lines.bytes_mut(),
+            Self::Block(block) => block.bytes_mut(),
         }
     }
 }
@@ -162,6 +243,17 @@ impl Lines {
             lines: bytemuck::zeroed_vec(len.div_ceil(LINE)),
             len,
         }
+    }
+
+    /// A copy of a peer's bytes, which may change meanwhile; the copy does not. `None` when there is no memory for it.
+    pub(crate) fn of_region(region: &PeerRegion) -> Option<Self> {
+        let len = usize::try_from(region.len()).ok()?;
+        let mut copy = Self {
+            lines: bytemuck::try_zeroed_vec(len.div_ceil(LINE)).ok()?,
+            len,
+        };
+        region.copy_to(0, copy.bytes_mut())?;
+        Some(copy)
     }
 
     pub(crate) fn of_bytes(bytes: &[u8]) -> Self {

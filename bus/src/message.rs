@@ -54,7 +54,7 @@ pub trait Message: Send + 'static {
     /// How values become bytes, and back.
     type Semantics: Semantics<Self>;
     /// What an actor answers.
-    type Reply: Message + Sized;
+    type Reply: Message<Value = Self::Reply> + Sized;
     /// What a sender hands over by value: `Self`, or [`Never`] where values exist only in lent memory.
     type Value: Send + 'static;
     /// What a receiver gets: `Self`, or a [`Lease`](crate::lease::Lease) of it.
@@ -63,7 +63,7 @@ pub trait Message: Send + 'static {
 
 /// Identifies a message type on a bus. Never 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TypeId(u64);
+pub struct TypeId(pub(crate) u64);
 
 impl TypeId {
     /// An id chosen by hand. The derive refuses 0.

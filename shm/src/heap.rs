@@ -168,6 +168,13 @@ impl Heap {
         }
     }
 
+    /// Reports whether both are handles to one heap: only then can one's blocks be lent as the other's.
+    #[inline]
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Hands out a block of `len` bytes, aligned to 64, with whatever its last user left in it.
     ///
     /// Cost: one lock held for some ten nanoseconds; system calls only when the heap grows, by the

@@ -2,16 +2,20 @@
 
 use core::slice;
 
-use bytemuck::{CheckedBitPattern, NoUninit, Pod};
+use bytemuck::{CheckedBitPattern, NoUninit, Pod, Zeroable};
+use ringway_shm::heap::Heap;
 
 use super::{
     Access, Bits, CheckedBits, Codec, InPlace, Items, Message, MessageSchema, Name, Never, Parcel,
-    Schema, Semantics, SemanticsCode, Shape, TypeId,
+    Schema, Semantics, SemanticsCode, Shape, TypeId, header_span,
 };
 use crate::entry::Verified;
 use crate::lease::Lease;
 use crate::loan::Loan;
-use crate::token::DetokenizeError;
+use crate::token::{
+    DetokenizeError, ReceivedToken, Room, TokenizeCause, TokenizeError, Tokenized, TypedToken,
+    allocate,
+};
 
 /// The semantics of slices and of `Copy` values with checked bit patterns: copied, or filled in place, and received as a
 /// [`Lease`]. The name is Rust's word for the values; the bound is bytemuck's, since references are Rust-`Copy` too.
@@ -32,11 +36,99 @@ where
         Lease::receive(verified)
     }
 
+    fn receive_value(verified: Verified) -> Result<M::Value, DetokenizeError> {
+        let lease = Lease::<M>::receive(verified)?;
+        let len = M::Access::bytes(&lease).len();
+        M::Access::to_value(&lease).ok_or_else(|| DetokenizeError::invalid::<M>(len))
+    }
+
+    fn pack(parcel: Parcel<M>, heap: &Heap, room: Room) -> Result<Tokenized, TokenizeError<M>> {
+        match parcel {
+            Parcel::Value(value) => {
+                let view = M::Access::of_value(&value);
+                copy::<M>(&M::Header::zeroed(), view, heap, room)
+                    .map_err(|cause| TokenizeError::new(Parcel::Value(value), cause))
+            }
+            Parcel::Loan(loan) => loan
+                .pack(heap, room)
+                .map_err(|(loan, cause)| TokenizeError::new(Parcel::Loan(loan), cause)),
+        }
+    }
+
+    fn unpack(tokenized: Tokenized) -> Result<Parcel<M>, DetokenizeError> {
+        let lease = Lease::<M>::receive(tokenized.into_verified())?;
+        Ok(Parcel::Loan(lease.into_loan()))
+    }
+
     fn value(parcel: Parcel<M>) -> Result<M::Value, Parcel<M>> {
         match parcel {
             Parcel::Value(value) => Ok(value),
             Parcel::Loan(loan) => M::Access::to_value(&loan).ok_or(Parcel::Loan(loan)),
         }
+    }
+}
+
+/// Copies header and items inline, or else into a block, once.
+fn copy<M: InPlace + ?Sized>(
+    header: &M::Header,
+    view: &M::View,
+    heap: &Heap,
+    room: Room,
+) -> Result<Tokenized, TokenizeCause> {
+    let items = M::Access::bytes(view);
+    let span = header_span::<M>();
+    if span == 0 {
+        return Tokenized::copy::<M>(items, heap, room);
+    }
+    // With a header's line a payload is too large for an entry.
+    let mut block = allocate(heap, span.saturating_add(items.len()), room)?;
+    let (front, back) = block.bytes_mut()[room.headroom..].split_at_mut(span);
+    let header = bytemuck::bytes_of(header);
+    front[..header.len()].copy_from_slice(header);
+    front[header.len()..].fill(0); // nothing of an old message
+    back.copy_from_slice(items);
+    Ok(Tokenized::block::<M>(block, room.headroom))
+}
+
+impl Copy {
+    /// Copies a slice or a value into a token. A slice message's header is all zero; see [`tokenize_with`](Self::tokenize_with).
+    ///
+    /// # Errors
+    ///
+    /// The heap has no block of its size.
+    pub fn tokenize<M>(view: &M::View, heap: &Heap) -> Result<TypedToken<M>, TokenizeCause>
+    where
+        M: InPlace<Arrival = Lease<M>> + ?Sized,
+    {
+        Self::tokenize_with(&M::Header::zeroed(), view, heap)
+    }
+
+    /// Copies a slice and its header into a token.
+    ///
+    /// # Errors
+    ///
+    /// The heap has no block of their size.
+    pub fn tokenize_with<M>(
+        header: &M::Header,
+        view: &M::View,
+        heap: &Heap,
+    ) -> Result<TypedToken<M>, TokenizeCause>
+    where
+        M: InPlace<Arrival = Lease<M>> + ?Sized,
+    {
+        copy::<M>(header, view, heap, Room::TELL).map(TypedToken::new)
+    }
+
+    /// The message in a token, to be read in place.
+    ///
+    /// # Errors
+    ///
+    /// The token is of another type, schema or semantics: try the next type; or its bytes are no value.
+    pub fn detokenize<M>(token: &ReceivedToken) -> Result<Lease<M>, DetokenizeError>
+    where
+        M: InPlace<Arrival = Lease<M>> + ?Sized,
+    {
+        token.detokenize::<M>()
     }
 }
 

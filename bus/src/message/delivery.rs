@@ -2,8 +2,11 @@
 
 use core::fmt;
 
+use ringway_shm::block::Block;
+use ringway_shm::words::EntryWords;
+
 use super::{InPlace, Message, Semantics};
-use crate::entry::Verified;
+use crate::entry::{EntryToken, Verified};
 use crate::lease::Lease;
 use crate::loan::Loan;
 use crate::token::DetokenizeError;
@@ -19,6 +22,13 @@ pub enum Parcel<M: Message + ?Sized> {
     Loan(Loan<M>),
 }
 
+impl<M: Message<Value = M>> Parcel<M> {
+    /// Hands over a value.
+    pub fn from_value(value: M) -> Self {
+        Self::Value(value)
+    }
+}
+
 impl<M: Message + ?Sized> Parcel<M> {
     /// The value, read from the loan if need be.
     ///
@@ -27,6 +37,14 @@ impl<M: Message + ?Sized> Parcel<M> {
     /// The parcel comes back where messages have no values, only loans.
     pub fn into_value(self) -> Result<M::Value, Self> {
         M::Semantics::value(self)
+    }
+
+    /// A message that came back: the words of its entry, and the block that they name.
+    ///
+    /// `None` when they are not of a message of `M`.
+    pub(crate) fn from_entry(words: EntryWords, block: Option<Block>) -> Option<Self> {
+        let tokenized = EntryToken::unseal(words, block)?;
+        M::Semantics::unpack(tokenized).ok()
     }
 }
 

@@ -1,13 +1,14 @@
 //! `Move`: a plain value travels as its bytes, inline when small, and arrives as the value.
 
 use bytemuck::{Pod, Zeroable};
+use ringway_shm::heap::Heap;
 
 use super::{
     Access, AnyBits, Codec, InPlace, Message, MessageSchema, Name, Parcel, Plain, Schema,
     Semantics, SemanticsCode, Shape, TypeId, Whole,
 };
 use crate::entry::Verified;
-use crate::token::DetokenizeError;
+use crate::token::{DetokenizeError, ReceivedToken, Room, TokenizeError, Tokenized, TypedToken};
 
 /// The semantics of plain values: sent as bytes, received as the value, or in place as a [`Lease`](crate::lease::Lease)
 /// where the handler names that.
@@ -28,13 +29,59 @@ where
     }
 
     fn receive(verified: Verified) -> Result<M, DetokenizeError> {
-        let payload = verified.expect::<M>()?;
-        let value = M::Access::view(payload.bytes()).copied();
-        value.ok_or_else(|| DetokenizeError::invalid::<M>(payload.len()))
+        let verified = verified.expect::<M>()?;
+        let bytes = verified.bytes();
+        M::Access::view(bytes)
+            .copied()
+            .ok_or_else(|| DetokenizeError::invalid::<M>(bytes.len()))
+    }
+
+    fn receive_value(verified: Verified) -> Result<M, DetokenizeError> {
+        <Self as Semantics<M>>::receive(verified)
+    }
+
+    fn pack(parcel: Parcel<M>, heap: &Heap, room: Room) -> Result<Tokenized, TokenizeError<M>> {
+        match parcel {
+            Parcel::Value(value) => Tokenized::copy::<M>(M::Access::bytes(&value), heap, room)
+                .map_err(|cause| TokenizeError::new(Parcel::Value(value), cause)),
+            Parcel::Loan(loan) => loan
+                .pack(heap, room)
+                .map_err(|(loan, cause)| TokenizeError::new(Parcel::Loan(loan), cause)),
+        }
+    }
+
+    fn unpack(tokenized: Tokenized) -> Result<Parcel<M>, DetokenizeError> {
+        <Self as Semantics<M>>::receive(tokenized.into_verified()).map(Parcel::Value)
     }
 
     fn value(parcel: Parcel<M>) -> Result<M, Parcel<M>> {
         Ok(Self::arrive(parcel))
+    }
+}
+
+impl Move {
+    /// Puts a value into a token: inline when small, else in a block of `heap`.
+    ///
+    /// # Errors
+    ///
+    /// The heap has no block of its size; the value comes back in the error.
+    pub fn tokenize<M>(value: M, heap: &Heap) -> Result<TypedToken<M>, TokenizeError<M>>
+    where
+        M: InPlace<View = M, Value = M> + Plain,
+    {
+        TypedToken::of_parcel(Parcel::Value(value), heap)
+    }
+
+    /// The value in a token.
+    ///
+    /// # Errors
+    ///
+    /// The token is of another type, schema or semantics: try the next type.
+    pub fn detokenize<M>(token: &ReceivedToken) -> Result<M, DetokenizeError>
+    where
+        M: InPlace<View = M, Value = M, Arrival = M> + Plain,
+    {
+        token.detokenize::<M>()
     }
 }
 

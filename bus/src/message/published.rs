@@ -1,9 +1,12 @@
 //! `Publish`: any of the other semantics, marked for topics.
 
+use core::marker::PhantomData;
+
+use ringway_shm::heap::Heap;
+
 use super::{Message, MessageSchema, Name, Parcel, Semantics, SemanticsCode, TypeId};
 use crate::entry::Verified;
-use crate::token::DetokenizeError;
-use core::marker::PhantomData;
+use crate::token::{DetokenizeError, Room, TokenizeError, Tokenized};
 
 /// The semantics of messages for topics: travels and arrives as `S` says, one block lent to many.
 #[derive(Debug)]
@@ -18,6 +21,18 @@ impl<M: Message + ?Sized, S: Semantics<M>> Semantics<M> for Publish<S> {
 
     fn receive(verified: Verified) -> Result<M::Arrival, DetokenizeError> {
         S::receive(verified)
+    }
+
+    fn receive_value(verified: Verified) -> Result<M::Value, DetokenizeError> {
+        S::receive_value(verified)
+    }
+
+    fn pack(parcel: Parcel<M>, heap: &Heap, room: Room) -> Result<Tokenized, TokenizeError<M>> {
+        S::pack(parcel, heap, room)
+    }
+
+    fn unpack(tokenized: Tokenized) -> Result<Parcel<M>, DetokenizeError> {
+        S::unpack(tokenized)
     }
 
     fn value(parcel: Parcel<M>) -> Result<M::Value, Parcel<M>> {
@@ -60,6 +75,29 @@ impl<M: Message<Value = M>> Semantics<PublishMessage<M>> for Wrapped {
         M::Semantics::receive(inner)
     }
 
+    fn receive_value(verified: Verified) -> Result<PublishMessage<M>, DetokenizeError> {
+        let inner = verified.expect::<PublishMessage<M>>()?.retyped::<M>();
+        M::Semantics::receive_value(inner).map(PublishMessage)
+    }
+
+    fn pack(
+        parcel: Parcel<PublishMessage<M>>,
+        heap: &Heap,
+        room: Room,
+    ) -> Result<Tokenized, TokenizeError<PublishMessage<M>>> {
+        match M::Semantics::pack(unwrap(parcel), heap, room) {
+            Ok(inner) => Ok(inner.retyped::<PublishMessage<M>>()),
+            Err(error) => {
+                let (parcel, cause) = error.into_parts();
+                Err(TokenizeError::new(wrap(parcel), cause))
+            }
+        }
+    }
+
+    fn unpack(tokenized: Tokenized) -> Result<Parcel<PublishMessage<M>>, DetokenizeError> {
+        M::Semantics::unpack(tokenized.retyped::<M>()).map(wrap)
+    }
+
     fn value(
         parcel: Parcel<PublishMessage<M>>,
     ) -> Result<PublishMessage<M>, Parcel<PublishMessage<M>>> {
@@ -75,4 +113,12 @@ fn unwrap<M: Message<Value = M>>(parcel: Parcel<PublishMessage<M>>) -> Parcel<M>
         Parcel::Value(PublishMessage(message)) => Parcel::Value(message),
         Parcel::Loan(_) => unreachable!("loans are made of messages that are read in place"),
     }
+}
+
+fn wrap<M: Message<Value = M>>(parcel: Parcel<M>) -> Parcel<PublishMessage<M>> {
+    // Packed from a value, so the value is there, also where `M` came back as a loan of it.
+    let value = parcel
+        .into_value()
+        .expect("a type that is sent by value has values");
+    Parcel::Value(PublishMessage(value))
 }

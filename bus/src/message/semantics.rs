@@ -2,10 +2,12 @@
 
 use core::fmt;
 
+use ringway_shm::heap::Heap;
+
 use super::schema::Layout;
 use super::{Message, Parcel};
 use crate::entry::Verified;
-use crate::token::DetokenizeError;
+use crate::token::{DetokenizeError, Room, TokenizeError, Tokenized};
 
 /// One of [`Move`](super::Move), [`Copy`](super::Copy), [`Serial`](super::Serial), [`Publish`](super::Publish): how values of
 /// `M` travel. Programs name it in `#[message(..)]`; the bus calls its functions.
@@ -22,6 +24,27 @@ pub trait Semantics<M: Message + ?Sized>: Sized + 'static {
     ///
     /// The entry is of another type, schema or semantics, or its payload is not a value of `M`.
     fn receive(verified: Verified) -> Result<M::Arrival, DetokenizeError>;
+
+    /// The same, as a value: what the asker gets of a reply.
+    ///
+    /// # Errors
+    ///
+    /// As `receive`; and messages that have no values are [`DetokenizeError::Invalid`].
+    fn receive_value(verified: Verified) -> Result<M::Value, DetokenizeError>;
+
+    /// Puts a parcel where another process can read it: in the entry if there is `room`, else in a block of `heap`.
+    ///
+    /// # Errors
+    ///
+    /// The heap has no block, or the value cannot be encoded; the parcel comes back in the error.
+    fn pack(parcel: Parcel<M>, heap: &Heap, room: Room) -> Result<Tokenized, TokenizeError<M>>;
+
+    /// Takes back what was packed and never taken.
+    ///
+    /// # Errors
+    ///
+    /// It is not what `pack` made of a parcel of `M`.
+    fn unpack(tokenized: Tokenized) -> Result<Parcel<M>, DetokenizeError>;
 
     /// The value in a parcel.
     ///

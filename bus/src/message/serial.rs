@@ -1,12 +1,17 @@
 //! `Serial`: anything that serde can encode travels as postcard bytes and arrives as the value.
 
+use postcard::ser_flavors::Size;
+use ringway_shm::heap::Heap;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Codec, Message, MessageSchema, Name, Parcel, Schema, Semantics, SemanticsCode, Shape, TypeId,
 };
 use crate::entry::Verified;
-use crate::token::DetokenizeError;
+use crate::token::{
+    DetokenizeError, INLINE_MAX, Inline, ReceivedToken, Room, TokenizeCause, TokenizeError,
+    Tokenized, TypedToken, allocate,
+};
 
 /// The semantics of serde types: encoded with postcard, received as the value.
 #[derive(Debug)]
@@ -26,12 +31,25 @@ where
     }
 
     fn receive(verified: Verified) -> Result<M, DetokenizeError> {
-        let payload = verified.expect::<M>()?;
-        match postcard::take_from_bytes(payload.bytes()) {
+        let verified = verified.expect::<M>()?;
+        match postcard::take_from_bytes(verified.bytes()) {
             Ok((value, [])) => Ok(value),
             Ok((_, rest)) => Err(DetokenizeError::trailing::<M>(rest.len())),
             Err(error) => Err(DetokenizeError::decode::<M>(error)),
         }
+    }
+
+    fn receive_value(verified: Verified) -> Result<M, DetokenizeError> {
+        <Self as Semantics<M>>::receive(verified)
+    }
+
+    fn pack(parcel: Parcel<M>, heap: &Heap, room: Room) -> Result<Tokenized, TokenizeError<M>> {
+        let value = Self::arrive(parcel);
+        encode(&value, heap, room).map_err(|cause| TokenizeError::new(Parcel::Value(value), cause))
+    }
+
+    fn unpack(tokenized: Tokenized) -> Result<Parcel<M>, DetokenizeError> {
+        <Self as Semantics<M>>::receive(tokenized.into_verified()).map(Parcel::Value)
     }
 
     fn value(parcel: Parcel<M>) -> Result<M, Parcel<M>> {
@@ -39,6 +57,56 @@ where
             Parcel::Value(value) => Ok(value),
             loan => Err(loan),
         }
+    }
+}
+
+/// Encodes into the entry, or else straight into a block: the length is found first, so nothing is copied.
+fn encode<M: Message + Serialize>(
+    value: &M,
+    heap: &Heap,
+    room: Room,
+) -> Result<Tokenized, TokenizeCause> {
+    let mut small = [0; INLINE_MAX];
+    let space = &mut small[..room.inline.min(INLINE_MAX)];
+    if let Ok(bytes) = postcard::to_slice(value, space)
+        && let Some(inline) = Inline::new(bytes)
+    {
+        return Ok(Tokenized::inline::<M>(inline));
+    }
+    let len = postcard::serialize_with_flavor(value, Size::default())
+        .map_err(TokenizeCause::encode::<M>)?;
+    let mut block = allocate(heap, len, room)?;
+    let used = postcard::to_slice(value, &mut block.bytes_mut()[room.headroom..])
+        .map_err(TokenizeCause::encode::<M>)?
+        .len();
+    // An encoder that is not the same twice may need less than it said.
+    block.set_len(room.headroom + used);
+    Ok(Tokenized::block::<M>(block, room.headroom))
+}
+
+impl Serial {
+    /// Encodes a value into a token: inline when small, else in a block of `heap`.
+    ///
+    /// # Errors
+    ///
+    /// The value cannot be encoded, or the heap has no block of its size.
+    pub fn tokenize<M>(value: &M, heap: &Heap) -> Result<TypedToken<M>, TokenizeCause>
+    where
+        M: Message<Value = M, Arrival = M> + Serialize + DeserializeOwned,
+    {
+        encode(value, heap, Room::TELL).map(TypedToken::new)
+    }
+
+    /// The value in a token.
+    ///
+    /// # Errors
+    ///
+    /// The token is of another type, schema or semantics: try the next type; or its bytes cannot be decoded.
+    pub fn detokenize<M>(token: &ReceivedToken) -> Result<M, DetokenizeError>
+    where
+        M: Message<Value = M, Arrival = M> + Serialize + DeserializeOwned,
+    {
+        token.detokenize::<M>()
     }
 }
 

@@ -1,0 +1,179 @@
+//! From a tokenized message to the words of its entry.
+
+use ringway_shm::block::Block;
+use ringway_shm::generation::Key;
+use ringway_shm::heap::Heap;
+use ringway_shm::words::EntryWords;
+
+use super::{BLOCK, EntryKind, EntryToken, MORE};
+use crate::envelope::{Checked, Envelope, HeaderPlace};
+use crate::message::LINE;
+use crate::token::{Body, INLINE_MAX, Room, TokenizeCause, Tokenized, allocate};
+
+/// What an entry says beside its payload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EntryHeader {
+    pub(crate) kind: EntryKind,
+    pub(crate) op: Option<Key>,
+    /// Nanoseconds of CLOCK_MONOTONIC; 0 for none. Only asks have one.
+    pub(crate) deadline: u64,
+    /// Of a completion: the submission's block is still lent.
+    pub(crate) more: bool,
+}
+
+impl EntryHeader {
+    pub(crate) const fn new(kind: EntryKind, op: Option<Key>) -> Self {
+        Self {
+            kind,
+            op,
+            deadline: 0,
+            more: false,
+        }
+    }
+
+    /// The room that a payload has beside this header, in an envelope of type `H`.
+    pub(crate) const fn room<H: Envelope>(self) -> Room {
+        let is_ask = matches!(self.kind, EntryKind::Ask);
+        match H::KIND.place(is_ask) {
+            HeaderPlace::None if is_ask => Room::ASK,
+            HeaderPlace::None => Room::TELL,
+            HeaderPlace::Word => Room {
+                inline: INLINE_MAX - 8,
+                headroom: 0,
+            },
+            HeaderPlace::Line => Room {
+                inline: 0,
+                headroom: LINE,
+            },
+        }
+    }
+}
+
+/// An entry ready to be stamped, with the block that it lends.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) entry: EntryToken,
+    pub(crate) block: Option<Block>,
+}
+
+impl EntryToken {
+    /// An entry without payload.
+    pub(crate) fn bare(header: EntryHeader) -> Self {
+        let mut words = [0; 7];
+        set_header(&mut words, header, 0);
+        Self(words)
+    }
+
+    /// Writes `envelope` and `tokenized` into an entry.
+    ///
+    /// A message that was tokenized without the room that this envelope needs (see [`EntryHeader::room`]) is copied once
+    /// more.
+    ///
+    /// # Errors
+    ///
+    /// That copy needs a block that the heap does not have; the message comes back.
+    pub(crate) fn seal<H: Envelope>(
+        header: EntryHeader,
+        envelope: H,
+        tokenized: Tokenized,
+        heap: &Heap,
+    ) -> Result<Sealed, (Tokenized, TokenizeCause)> {
+        let tokenized = fit(tokenized, header.room::<H>(), heap)?;
+        let is_ask = header.kind == EntryKind::Ask;
+        let mut entry = Self([0; 7]);
+        let words = &mut entry.0;
+        let signature = tokenized.signature;
+        words[1] = signature.type_id.to_bits();
+        words[2] = u64::from(signature.schema_tag) << 32
+            | u64::from(signature.semantics.to_bits()) << 16
+            | u64::from(H::KIND.to_bits()) << 8;
+        let flags = match &tokenized.body {
+            Body::Inline(inline) => {
+                words[2] |= (inline.len() as u64) << 24;
+                words[3..7].copy_from_slice(&inline.words());
+                0
+            }
+            Body::Block { block, headroom } => {
+                words[3] = block.key().to_bits();
+                words[4] = block.offset();
+                words[5] = (block.len() - headroom) as u64;
+                BLOCK
+            }
+        };
+        set_header(words, header, flags);
+        let envelope = envelope.sealed(|| entry.checksum(tokenized.bytes()));
+        if H::KIND.place(is_ask) == HeaderPlace::Word {
+            let checked: &Checked = bytemuck::from_bytes(bytemuck::bytes_of(&envelope));
+            entry.0[6] = checked.to_word();
+        }
+        let block = match tokenized.body {
+            Body::Inline(_) => None,
+            Body::Block {
+                mut block,
+                headroom,
+            } => {
+                if headroom != 0 {
+                    let bytes = bytemuck::bytes_of(&envelope);
+                    let (front, rest) = block.bytes_mut()[..headroom].split_at_mut(bytes.len());
+                    front.copy_from_slice(bytes);
+                    rest.fill(0); // nothing of an old message
+                }
+                Some(block)
+            }
+        };
+        Ok(Sealed { entry, block })
+    }
+
+    /// Takes back the message of an entry that was never taken.
+    ///
+    /// `None` when entry and block are not what [`seal`](Self::seal) made.
+    pub(crate) fn unseal(words: EntryWords, block: Option<Block>) -> Option<Tokenized> {
+        let entry = Self(words);
+        let signature = entry.signature().ok()?;
+        let headroom = entry.envelope()?.place(entry.is_ask()).headroom();
+        let body = match block {
+            Some(block) if block.len() >= headroom => Body::Block { block, headroom },
+            Some(_) => return None,
+            None => Body::Inline(entry.inline().ok()?),
+        };
+        Some(Tokenized { signature, body })
+    }
+}
+
+fn set_header(words: &mut EntryWords, header: EntryHeader, flags: u8) {
+    let more = if header.more { MORE } else { 0 };
+    words[0] = header.op.map_or(0, Key::to_bits);
+    words[2] |= u64::from(header.kind.to_bits() | flags | more);
+    if header.kind == EntryKind::Ask {
+        words[6] = header.deadline;
+    }
+}
+
+/// The same message in the room that there is.
+fn fit(
+    tokenized: Tokenized,
+    room: Room,
+    heap: &Heap,
+) -> Result<Tokenized, (Tokenized, TokenizeCause)> {
+    let fits = match &tokenized.body {
+        Body::Inline(inline) => inline.len() <= room.inline && room.headroom == 0,
+        Body::Block { headroom, .. } => *headroom == room.headroom,
+    };
+    if fits {
+        return Ok(tokenized);
+    }
+    match allocate(heap, tokenized.len(), room) {
+        Ok(mut block) => {
+            block.bytes_mut()[room.headroom..].copy_from_slice(tokenized.bytes());
+            let body = Body::Block {
+                block,
+                headroom: room.headroom,
+            };
+            Ok(Tokenized {
+                signature: tokenized.signature,
+                body,
+            })
+        }
+        Err(error) => Err((tokenized, error.into())),
+    }
+}

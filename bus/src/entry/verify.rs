@@ -1,0 +1,391 @@
+//! From the words of a peer's entry to a token, or to what is wrong with them.
+
+use std::sync::Arc;
+
+use ringway_shm::generation::Key;
+use ringway_shm::region::PeerRegion;
+
+use super::{EntryToken, MORE};
+use crate::envelope::{Checked, EnvelopeKind, HeaderPlace, Received};
+use crate::lease::{Borrow, Completion, Held, LeaseOwner, Payload};
+use crate::loan::Lines;
+use crate::message::{LINE, Message, SemanticsCode, TypeId};
+use crate::token::{DetokenizeError, INLINE_MAX, Inline, Place, Signature, Token};
+
+/// The segments of one peer, as this process has mapped them.
+pub trait Segments {
+    /// The live segment of that key, if the peer has one.
+    fn segment(&self, key: Key) -> Option<PeerRegion>;
+
+    /// How its bytes may be read.
+    fn trust(&self) -> Trust {
+        Trust::Cooperative
+    }
+}
+
+/// Whether a peer is trusted to leave a block alone while it is lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Trust {
+    /// Payloads are read in place.
+    #[default]
+    Cooperative,
+    /// Payloads are copied to private memory first, then checked, then read there: a change meanwhile gains nothing.
+    Untrusted,
+}
+
+/// The messages that may come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Expected<'a> {
+    /// Any: the receiver tries its types in turn.
+    Any,
+    /// One of these.
+    OneOf(&'a [Signature]),
+}
+
+impl Expected<'_> {
+    fn check(self, found: Signature) -> Result<(), VerifyError> {
+        let Self::OneOf(signatures) = self else {
+            return Ok(());
+        };
+        let type_id = found.type_id;
+        match signatures.iter().find(|known| known.type_id == type_id) {
+            None => Err(VerifyError::Type { type_id }),
+            Some(known) if known.schema_tag != found.schema_tag => Err(VerifyError::Schema {
+                type_id,
+                expected: known.schema_tag,
+                found: found.schema_tag,
+            }),
+            Some(known) if known.semantics != found.semantics => Err(VerifyError::Semantics {
+                type_id,
+                expected: known.semantics,
+                found: found.semantics,
+            }),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// What is wrong with an entry. All but [`NoMemory`](Self::NoMemory) are its sender's fault: a violation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The kind is none.
+    #[error("an entry of kind {bits:#x}")]
+    Kind {
+        /// The byte found.
+        bits: u8,
+    },
+    /// The envelope is none.
+    #[error("an entry in envelope {bits:#x}")]
+    Envelope {
+        /// The byte found.
+        bits: u8,
+    },
+    /// The semantics is none.
+    #[error("an entry with semantics {bits:#x}")]
+    SemanticsBits {
+        /// The byte found.
+        bits: u8,
+    },
+    /// The type id is 0.
+    #[error("an entry without type")]
+    NoType,
+    /// A type that was not agreed on.
+    #[error("an entry of type {type_id}, which was not agreed on")]
+    Type {
+        /// The type found.
+        type_id: TypeId,
+    },
+    /// A type with another schema than was agreed on.
+    #[error("an entry of type {type_id} with schema {found:#x}, agreed was {expected:#x}")]
+    Schema {
+        /// The type.
+        type_id: TypeId,
+        /// The tag agreed on.
+        expected: u32,
+        /// The tag found.
+        found: u32,
+    },
+    /// A type with another semantics than was agreed on.
+    #[error("an entry of type {type_id} as {found}, agreed was {expected}")]
+    Semantics {
+        /// The type.
+        type_id: TypeId,
+        /// The semantics agreed on.
+        expected: SemanticsCode,
+        /// The semantics found.
+        found: SemanticsCode,
+    },
+    /// More inline bytes than there is room for, or a length beside a block.
+    #[error("an entry with {len} inline bytes, where {max} have room")]
+    InlineLen {
+        /// The length found.
+        len: usize,
+        /// The room.
+        max: usize,
+    },
+    /// An envelope whose header needs a block, without one.
+    #[error("an entry in envelope {envelope:?} without a block for it")]
+    NoBlock {
+        /// The envelope.
+        envelope: EnvelopeKind,
+    },
+    /// No live segment of the peer has that key.
+    #[error("a block in segment {bits:#x}, which the peer does not have")]
+    Segment {
+        /// The word found.
+        bits: u64,
+    },
+    /// Blocks start on lines.
+    #[error("a block at offset {offset}, which is not a multiple of {LINE}")]
+    Misaligned {
+        /// The offset found.
+        offset: u64,
+    },
+    /// The block leaves its segment.
+    #[error("a block of {len} bytes at offset {offset} in a segment of {segment_len}")]
+    OutOfBounds {
+        /// The offset found.
+        offset: u64,
+        /// The length found, without the envelope's.
+        len: u64,
+        /// The length of the segment.
+        segment_len: u64,
+    },
+    /// Not the peer's fault: this process has no memory for a copy of so many bytes.
+    #[error("no private memory for a payload of {len} bytes")]
+    NoMemory {
+        /// The length.
+        len: u64,
+    },
+    /// Header or payload are not what was sent.
+    #[error("an entry with checksum {found:#x}, computed {computed:#x}")]
+    Checksum {
+        /// The checksum of what is there.
+        computed: u32,
+        /// The checksum sent.
+        found: u64,
+    },
+}
+
+impl VerifyError {
+    /// Whether the peer broke the protocol.
+    pub fn is_violation(&self) -> bool {
+        !matches!(self, Self::NoMemory { .. })
+    }
+}
+
+/// An entry that passed every check: a token, its envelope, and the payload.
+#[derive(Debug)]
+pub struct Verified {
+    token: Token,
+    envelope: Received,
+    payload: Payload,
+}
+
+impl EntryToken {
+    /// Checks everything that can be checked before the payload is decoded: envelope and kind, then type, schema and
+    /// semantics, then that the payload lies in the entry or in a live segment of that very peer, aligned and within
+    /// bounds, then the checksum.
+    ///
+    /// `owner` is told once when the block is not read any more: at once if this fails or the bytes were copied, else
+    /// when the last lease is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The first check that fails.
+    pub(crate) fn verify(
+        &self,
+        expected: Expected<'_>,
+        segments: &impl Segments,
+        owner: Option<Arc<dyn LeaseOwner>>,
+    ) -> Result<Verified, VerifyError> {
+        let completion = Completion::new(owner);
+        let envelope = self
+            .envelope()
+            .ok_or(VerifyError::Envelope { bits: self.byte(1) })?;
+        self.kind().ok_or(VerifyError::Kind {
+            bits: self.byte(0) & !MORE,
+        })?;
+        let signature = self.signature()?;
+        expected.check(signature)?;
+        let placed = match self.has_block() {
+            true => self.block(envelope, segments, completion)?,
+            false => self.whole(envelope)?,
+        };
+        let envelope = self.check_sum(envelope, placed.header, placed.payload.bytes())?;
+        let token = Token::new(signature, placed.payload.len() as u64, placed.place);
+        Ok(Verified {
+            token,
+            envelope,
+            payload: placed.payload,
+        })
+    }
+
+    pub(super) fn signature(&self) -> Result<Signature, VerifyError> {
+        let type_id = self.type_id().ok_or(VerifyError::NoType)?;
+        let bits = self.byte(2);
+        let semantics = self
+            .semantics()
+            .ok_or(VerifyError::SemanticsBits { bits })?;
+        Ok(Signature {
+            type_id,
+            schema_tag: self.schema_tag(),
+            semantics,
+        })
+    }
+
+    /// The payload in the entry.
+    pub(super) fn inline(&self) -> Result<Inline, VerifyError> {
+        let is_word_taken = self.is_ask() || self.envelope() == Some(EnvelopeKind::Checked);
+        let max = if is_word_taken {
+            INLINE_MAX - 8
+        } else {
+            INLINE_MAX
+        };
+        let len = self.inline_len();
+        let bytes: &[u8] = bytemuck::cast_slice(&self.0[3..7]);
+        let error = VerifyError::InlineLen { len, max };
+        let bytes = bytes.get(..len).filter(|_| len <= max).ok_or(error)?;
+        Inline::new(bytes).ok_or(error)
+    }
+
+    fn whole(&self, envelope: EnvelopeKind) -> Result<Placed, VerifyError> {
+        if envelope.place(self.is_ask()) == HeaderPlace::Line {
+            return Err(VerifyError::NoBlock { envelope });
+        }
+        let payload = Payload::whole(Held::Inline(self.inline()?));
+        Ok(Placed {
+            place: Place::Inline,
+            header: [0; LINE],
+            payload,
+        })
+    }
+
+    /// The payload in a block of the peer.
+    fn block(
+        &self,
+        envelope: EnvelopeKind,
+        segments: &impl Segments,
+        completion: Completion,
+    ) -> Result<Placed, VerifyError> {
+        let [.., bits, offset, len, _] = self.0;
+        if self.inline_len() != 0 {
+            return Err(VerifyError::InlineLen {
+                len: self.inline_len(),
+                max: 0,
+            });
+        }
+        let key = Key::from_bits(bits).ok_or(VerifyError::Segment { bits })?;
+        let segment = segments.segment(key).ok_or(VerifyError::Segment { bits })?;
+        if !offset.is_multiple_of(LINE as u64) {
+            return Err(VerifyError::Misaligned { offset });
+        }
+        let out_of_bounds = VerifyError::OutOfBounds {
+            offset,
+            len,
+            segment_len: segment.len(),
+        };
+        let headroom = envelope.place(self.is_ask()).headroom() as u64;
+        let start = offset.checked_add(headroom).ok_or(out_of_bounds)?;
+        let region = segment.span(start, len).ok_or(out_of_bounds)?;
+        let mut header = [0; LINE];
+        if headroom != 0 {
+            segment.copy_to(offset, &mut header).ok_or(out_of_bounds)?;
+        }
+        let held = match segments.trust() {
+            Trust::Cooperative => Held::Peer(Borrow::new(region, completion)),
+            Trust::Untrusted => {
+                Held::Private(Lines::of_region(&region).ok_or(VerifyError::NoMemory { len })?)
+            }
+        };
+        let place = Place::Block {
+            segment: key,
+            offset: start,
+        };
+        Ok(Placed {
+            place,
+            header,
+            payload: Payload::whole(held),
+        })
+    }
+
+    fn check_sum(
+        &self,
+        kind: EnvelopeKind,
+        header: [u8; LINE],
+        payload: &[u8],
+    ) -> Result<Received, VerifyError> {
+        let received = match kind.place(self.is_ask()) {
+            HeaderPlace::None => Received::Plain,
+            HeaderPlace::Line => Received::read(kind, &header),
+            HeaderPlace::Word => {
+                let computed = self.checksum(payload);
+                let found = self.0[6];
+                let checked = Checked::from_word(found);
+                Received::Checked(checked.ok_or(VerifyError::Checksum { computed, found })?)
+            }
+        };
+        if let Received::Checked(checked) = received {
+            let computed = self.checksum(payload);
+            if computed != checked.checksum() {
+                let found = checked.checksum().into();
+                return Err(VerifyError::Checksum { computed, found });
+            }
+        }
+        Ok(received)
+    }
+}
+
+/// A payload that was found, and the line before it.
+struct Placed {
+    place: Place,
+    header: [u8; LINE],
+    payload: Payload,
+}
+
+impl Verified {
+    /// A message of this process itself.
+    pub(crate) fn own(token: Token, payload: Payload) -> Self {
+        Self {
+            token,
+            envelope: Received::Plain,
+            payload,
+        }
+    }
+
+    /// What and where the payload is.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// The envelope that it came in.
+    pub fn envelope(&self) -> Received {
+        self.envelope
+    }
+
+    /// Checks that this is a message of type `M`.
+    pub(crate) fn expect<M: Message + ?Sized>(self) -> Result<Self, DetokenizeError> {
+        self.token.signature().expect::<M>()?;
+        Ok(self)
+    }
+
+    /// The same payload as one of `M`, which was wrapped.
+    pub(crate) fn retyped<M: Message + ?Sized>(self) -> Self {
+        let token = Token::new(Signature::of::<M>(), self.token.len(), self.token.place());
+        Self { token, ..self }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.payload.bytes()
+    }
+
+    pub(crate) fn into_payload(self) -> Payload {
+        self.payload
+    }
+
+    pub(crate) fn into_parts(self) -> (Token, Payload) {
+        (self.token, self.payload)
+    }
+}
