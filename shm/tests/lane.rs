@@ -5,7 +5,7 @@
 use ringway_shm::error::{PushError, Violation};
 use ringway_shm::lane::{HeadLine, Push, Take};
 use ringway_shm::region::{Buffer, OwnRegion};
-use ringway_shm::sync::{AtomicU64, Ordering::Relaxed, spin_loop, thread};
+use ringway_shm::sync::{AtomicU64, Ordering::Relaxed, thread};
 use ringway_shm::words::Slot;
 
 /// A lane of 7-word entries, and the memory under it, to write garbage into.
@@ -174,7 +174,7 @@ fn spsc() {
         let words = loop {
             match take.take().unwrap() {
                 Some(words) => break words,
-                None => spin_loop(),
+                None => thread::yield_now(),
             }
         };
         assert_eq!(words, entry(number));
