@@ -143,8 +143,8 @@ fn batches_stop_at_the_ends() {
     assert_eq!(target[..3], [entry(3), entry(4), entry(5)]);
     assert_eq!(take.take_batch(&mut target), Ok(0));
 
-    push.push_batch(&entries[..2]).unwrap();
-    take.take_batch(&mut target).unwrap();
+    assert_eq!(push.push_batch(&entries[..2]), Ok(2));
+    assert_eq!(take.take_batch(&mut target), Ok(2));
     assert_eq!(
         push.push_batch(&entries),
         Ok(4),

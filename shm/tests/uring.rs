@@ -374,6 +374,12 @@ fn idle_asks_for_one_note() {
         second.is_some() && second != first,
         "a new number each time"
     );
+
+    completer.take.go_hot();
+    assert!(completer.take.go_idle());
+    completer.take.go_hot();
+    let never_seen = submitter.submit.idle_epoch();
+    assert_eq!(never_seen, None, "that number is no more");
 }
 
 #[test]
@@ -413,6 +419,10 @@ fn a_bell_rings_once_per_sleep() {
         Some(second),
         "each sender remembers for itself"
     );
+
+    asleep.arm();
+    asleep.disarm();
+    assert_eq!(bell.should_ring(), None, "awake again");
 }
 
 #[test]
