@@ -1,7 +1,7 @@
 //! Atomics, fences, cells and threads: the core library's, or loom's under `cfg(loom)`.
 //!
 //! Everything that two sides share goes through here, so that the model checker sees it. Loom's `AtomicU64` is a handle
-//! of eight bytes that must be made in place; memory built from these words by [`Buffer`](crate::region::Buffer)
+//! of eight bytes that must be made in place; memory built from these words by `region::Buffer`
 //! therefore has the same layout in both worlds, and shared records that run under loom consist of `AtomicU64` alone.
 #![allow(
     clippy::disallowed_types,
