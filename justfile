@@ -1,0 +1,17 @@
+# What `cargo` needs more than one word for. CI does not need `just`.
+check:
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+test:
+    cargo test --workspace
+loom:
+    RUSTFLAGS='--cfg loom' cargo test -p ringway-shm --test loom --release --target-dir target/loom
+no-std:
+    sh shm/tests/no_std/run.sh
+examples:
+    sh examples/run-all.sh
+storm times="20":
+    for i in $(seq {{times}}); do cargo test --workspace -q || exit 1; done
+deny:
+    cargo deny check bans licenses sources
+ci:
+    .ci/run
