@@ -6,9 +6,9 @@ test:
 loom:
     RUSTFLAGS='--cfg loom' cargo test -p ringway-shm --test loom --release --target-dir target/loom
 no-std:
-    sh shm/tests/no_std/run.sh
+    sh shm/tests/no_std/run
 examples:
-    sh examples/run-all.sh
+    sh examples/run-all
 storm times="20":
     for i in $(seq {{times}}); do cargo test --workspace -q || exit 1; done
 deny:
