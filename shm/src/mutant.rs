@@ -26,6 +26,14 @@ pub enum Mutant {
     ClosedRelaxed,
     /// The reader counts an entry as handled without releasing what its handler did.
     DoneRelaxed,
+    /// The owner of a registry entry does not release its fields with its state.
+    EntryRelaxed,
+    /// The owner of a registry entry writes fields without a fence after taking it back.
+    NoFenceAfterReopening,
+    /// The reader of a registry entry looks at the state again without a fence after copying.
+    NoFenceBeforeSecondLook,
+    /// The reader of a registry entry does not look at the state again.
+    NoSecondLook,
 }
 
 /// Whether the running model is under `mutant`.

@@ -30,6 +30,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use self::entry::Entry;
 pub use self::entry::{Kind, Published, State};
+#[cfg(not(loom))]
 pub(crate) use self::name::{Label, RawName};
 pub use self::name::{NAME_MAX, Name, NameTooLong};
 pub use self::peer::{Entries, PeerRegistry};

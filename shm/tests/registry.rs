@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::thread;
 
+use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
 use ringway_shm::region::{Buffer, OwnRegion};
 use ringway_shm::registry::{
@@ -306,6 +307,28 @@ fn random_calls_agree_with_a_map() {
     assert!(ever.len() > 100, "the walk got somewhere");
 }
 
+/// Set while it lives: what another thread loops by ends even when this one panics.
+struct Running(AtomicU64);
+
+impl Running {
+    fn new() -> Self {
+        Self(AtomicU64::new(1))
+    }
+
+    fn is_on(&self) -> bool {
+        self.0.load(Relaxed) == 1
+    }
+}
+
+/// Ends a [`Running`] when dropped.
+struct End<'a>(&'a Running);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.0.store(0, Relaxed);
+    }
+}
+
 // Goal: a copy is of one life of an entry. Method: the owner publishes and ends names as fast as it
 // can, each with its own hash; a reader must never see a name with another's hash.
 #[test]
@@ -316,21 +339,22 @@ fn copies_are_whole_while_the_owner_writes() {
     ];
     let registry = registry(1);
     let view = registry.view().clone();
-    let done = AtomicU64::new(0);
+    let (reader, owner) = (Running::new(), Running::new());
     thread::scope(|scope| {
         scope.spawn(|| {
-            for round in 0..40_000_usize {
-                let name = NAMES[round % 2];
+            let _end = End(&owner);
+            let names = NAMES.iter().cycle().take_while(|_| reader.is_on());
+            for name in names {
                 let key = registry
                     .allocate(Kind::Actor, name, name.len() as u64)
                     .unwrap();
                 registry.activate(key).unwrap();
                 registry.mark_for_deletion(key).unwrap();
             }
-            done.store(1, Relaxed);
         });
+        let _end = End(&reader);
         let mut seen = 0;
-        while done.load(Relaxed) == 0 || seen == 0 {
+        while seen < 60_000 && owner.is_on() {
             for entry in view.entries() {
                 let entry = entry.expect("the owner is honest");
                 assert_eq!(entry.type_hash, entry.name.len() as u64);
@@ -403,25 +427,41 @@ fn garbage_is_blamed_and_never_panics() {
     }
 }
 
+#[test]
+fn a_table_longer_than_it_is_is_blamed_once() {
+    let region = Buffer::region(OverBuffer::len_of(4));
+    let registry = Registry::create(&region, 4).unwrap();
+    publish(&registry, Kind::Actor, "a");
+    for used in [5, 1 << 20, u64::from(u32::MAX), u64::MAX] {
+        words(&region)[2].store(used, Relaxed);
+        let seen: Vec<_> = registry.view().entries().collect();
+        assert!(matches!(seen[..], [Err(Violation::Meaningless { found, .. })] if found == used));
+    }
+}
+
 // Goal: as above, with the words changing between the reader's loads. Method: a thread that writes
-// small and large garbage all the time.
+// small and large garbage all the time, while the reader looks until it was changed often enough.
 #[test]
 fn garbage_in_motion_never_panics() {
     let region = Buffer::region(OverBuffer::len_of(4));
     let view = PeerRegistry::open(&region.read_only(), 4).unwrap();
-    let done = AtomicU64::new(0);
+    let running = Running::new();
+    let writes = AtomicU64::new(0);
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut random = Random(11);
-            while done.load(Relaxed) == 0 {
+            while running.is_on() {
                 let all = words(&region);
                 let bad = random.next() >> random.below(64);
                 all[random.below(all.len())].store(bad, Relaxed);
+                writes.fetch_add(1, Relaxed);
             }
         });
-        for _ in 0..20_000 {
+        let _end = End(&running);
+        let mut looks = 0;
+        while looks < 5_000 || writes.load(Relaxed) < 200_000 {
             look_at_everything(&view);
+            looks += 1;
         }
-        done.store(1, Relaxed);
     });
 }

@@ -122,8 +122,7 @@ impl<H: Copy> Books<H> {
     pub(crate) fn free(&mut self, place: Place<H>) -> Freed {
         let Place { slot, run, .. } = place;
         self.freed += 1;
-        // A run may lie between two classes, where the heap's limit forbade rounding up.
-        match Class::of(run.units()).filter(|class| class.units() == run.units()) {
+        match class_of(run.units()) {
             Some(class) => self.enlist(class, Listed { slot, run }),
             None => self.free_to_space(Listed { slot, run }),
         }
@@ -220,7 +219,7 @@ impl<H: Copy> Books<H> {
     }
 
     fn pop_listed(&mut self, units: u32) -> Option<Listed> {
-        let listed = self.lists[Class::of(units)?.index()].pop_back()?;
+        let listed = self.lists[class_of(units)?.index()].pop_back()?;
         debug_assert_eq!(listed.run.units(), units, "lists hold one class each");
         self.listed -= u64::from(units);
         Some(listed)
@@ -325,6 +324,12 @@ impl<H: Copy> Books<H> {
     }
 }
 
+/// The class of runs of just these units; none for runs between two classes, which there are where
+/// the heap's limit forbade rounding up: a list must not hand them out for something larger.
+fn class_of(units: u32) -> Option<Class> {
+    Class::of(units).filter(|class| class.units() == units)
+}
+
 fn slot_of(at: usize) -> u32 {
     u32::try_from(at).expect("slots are the indices of keys, 20 bits")
 }
@@ -375,11 +380,26 @@ mod tests {
         let mut books = books(&[4096]);
         let kept = Class::of(1).unwrap().list_max();
         let places: Vec<_> = (0..kept + 10).map(|_| books.allocate(1).unwrap()).collect();
+        let offsets: Vec<_> = places.iter().map(Place::offset).collect();
         for place in places {
             let _ = books.free(place);
         }
-        assert_eq!(books.listed, kept as u64);
-        assert_eq!(books.totals().free, 4096);
+        assert_eq!((books.listed, books.totals().free), (kept as u64, 4096));
+        let again: Vec<_> = (0..kept)
+            .map(|_| books.allocate(1).unwrap().offset())
+            .collect();
+        let youngest: Vec<_> = offsets[10..].iter().rev().copied().collect();
+        assert_eq!(again, youngest);
+    }
+
+    #[test]
+    fn runs_between_two_classes_are_not_listed() {
+        let mut books = books(&[4096]);
+        let between = books.allocate(17).unwrap();
+        assert_eq!(books.free(between), Freed::Emptied);
+        assert_eq!(books.listed, 0);
+        let [a, b] = [(); 2].map(|()| books.allocate(18).unwrap());
+        assert!(a.offset().abs_diff(b.offset()) >= 18);
     }
 
     #[test]
