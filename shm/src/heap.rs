@@ -168,7 +168,8 @@ impl Heap {
         }
     }
 
-    /// Reports whether both are handles to one heap: only then can one's blocks be lent as the other's.
+    /// Reports whether both are handles to one heap: only then can one's blocks be lent as the
+    /// other's.
     #[inline]
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
@@ -177,8 +178,8 @@ impl Heap {
 
     /// Hands out a block of `len` bytes, aligned to 64, with whatever its last user left in it.
     ///
-    /// Cost: one lock held for some ten nanoseconds; system calls only when the heap grows, by the
-    /// thread that makes it grow and those that wait for the same.
+    /// Cost: one lock, held for some tens of nanoseconds; system calls only when the heap grows, by
+    /// the thread that makes it grow and those that wait for the same.
     ///
     /// # Errors
     ///

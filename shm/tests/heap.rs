@@ -1,6 +1,7 @@
 //! Heaps over real segments: random calls against a simple model, growth, and giving back.
 #![cfg(not(loom))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(unsafe_code, reason = "forks")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Barrier, Mutex, mpsc};
@@ -252,6 +253,42 @@ fn a_block_can_be_as_large_as_the_limit() {
         heap.allocate(usize::MAX),
         Err(HeapError::TooLarge { .. })
     ));
+}
+
+#[test]
+fn a_request_that_cannot_fit_retires_nothing() {
+    let heap = heap(MIB, 256 * KIB, 256 * KIB);
+    let log = Log::of(&heap);
+    let [a, b] = [(); 2].map(|()| heap.allocate(256 << 10).unwrap());
+    drop(b);
+    assert!(matches!(
+        heap.allocate(800 << 10),
+        Err(HeapError::Full { .. })
+    ));
+    assert_eq!(log.retired(), []);
+    assert!(heap.allocate(700 << 10).is_ok());
+    assert_eq!(log.retired().len(), 1);
+    drop(a);
+}
+
+#[test]
+fn a_forked_child_gets_no_block() {
+    let heap = heap(MIB, 64 * KIB, 64 * KIB);
+    let block = heap.allocate(1).unwrap();
+    // SAFETY: the child calls what it must survive, and leaves without unwinding or running exits.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let refused = matches!(heap.allocate(1), Err(HeapError::System(_)));
+        drop(block);
+        drop(heap);
+        // SAFETY: ends this process.
+        unsafe { libc::_exit(if refused { 0 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: the status is ours to be written.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert_eq!(status, 0);
+    assert!(heap.allocate(1).is_ok());
 }
 
 #[test]

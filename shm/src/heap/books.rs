@@ -174,6 +174,16 @@ impl<H: Copy> Books<H> {
         Some(self.take_out(at))
     }
 
+    /// Returns how many units the empty segments have.
+    pub(crate) fn empty_units(&self) -> u64 {
+        let empty = self
+            .segments
+            .iter()
+            .flatten()
+            .filter(|segment| segment.live == 0);
+        empty.map(|segment| u64::from(segment.space.units())).sum()
+    }
+
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals {
             allocated: self.allocated,

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "sends the address of a segment between threads")]
 
 use std::ptr::NonNull;
+use std::sync::MutexGuard;
 
 use rustix::param::page_size;
 
@@ -38,12 +39,13 @@ impl Heap {
     #[cold]
     pub(super) fn allocate_slow(&self, units: u32, len: usize) -> Result<Block, HeapError> {
         guard()?;
+        let wanted = u64::from(units) * UNIT as u64;
         loop {
             let turn = lock(&self.shared.growth);
             if let Some(place) = self.books().allocate(units) {
                 return Ok(Block::new(self.clone(), place, len));
             }
-            match self.add_segment(u64::from(units) * UNIT as u64) {
+            match self.add_segment(wanted) {
                 Ok(Added { segment, space }) => {
                     let place = {
                         let mut books = self.books();
@@ -57,7 +59,7 @@ impl Heap {
                     return Ok(block);
                 }
                 // Empty segments that are too small stand in the way of a large one.
-                Err(HeapError::Full { .. }) if self.retire_all_empty(turn) => {}
+                Err(HeapError::Full { .. }) if self.make_room(wanted, turn) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -123,10 +125,15 @@ impl Heap {
         }
     }
 
-    /// Retires all empty segments, reserved ones too, and gives up the turn to grow. Reports
-    /// whether there were any.
-    fn retire_all_empty(&self, turn: impl Drop) -> bool {
+    /// Retires all empty segments, reserved ones too, if that makes room for `wanted` bytes; gives
+    /// up the turn to grow. Reports whether to try again.
+    fn make_room(&self, wanted: u64, turn: MutexGuard<'_, ()>) -> bool {
         drop(turn);
+        let empty = self.books().empty_units() * UNIT as u64;
+        let rest = self.table().bytes().saturating_sub(empty);
+        if rest + wanted > self.shared.config.limit {
+            return false;
+        }
         let mut any = false;
         loop {
             let withdrawn = self.books().withdraw(0, 0);
