@@ -27,7 +27,7 @@ use ringway_shm::words::EntryWords;
 
 pub use self::kind::EntryKind;
 #[allow(unused_imports, reason = "used by the layer above")]
-pub(crate) use self::seal::{EntryHeader, Sealed};
+pub(crate) use self::seal::{EntryHeader, Sealed, Unsealed};
 #[allow(unused_imports, reason = "used by the layer above")]
 pub(crate) use self::verify::Expected;
 pub use self::verify::{Segments, Trust, Verified, VerifyError};

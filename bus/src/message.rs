@@ -6,6 +6,7 @@
 mod builtin;
 mod copied;
 mod delivery;
+mod description;
 mod moved;
 mod name;
 mod place;
@@ -20,6 +21,7 @@ mod shapes;
 pub use builtin::SerialItem;
 pub use copied::{BytesMessage, Copy, CopyItem, CopyMessage, Inner};
 pub use delivery::{Delivery, Never, Parcel, Sendable};
+pub use description::{Description, DescriptionError, Difference};
 pub use moved::{Move, MoveMessage};
 pub use name::{NAME_MAX, Name};
 pub use place::{Access, Fill, InPlace, Items, Whole};

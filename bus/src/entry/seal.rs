@@ -10,6 +10,13 @@ use crate::envelope::{Checked, Envelope, HeaderPlace};
 use crate::message::LINE;
 use crate::token::{Body, INLINE_MAX, Room, TokenizeCause, Tokenized, allocate};
 
+/// A message that was not sealed, and why.
+#[derive(Debug)]
+pub(crate) struct Unsealed {
+    pub(crate) tokenized: Tokenized,
+    pub(crate) cause: TokenizeCause,
+}
+
 /// What an entry says beside its payload.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EntryHeader {
@@ -77,7 +84,7 @@ impl EntryToken {
         envelope: H,
         tokenized: Tokenized,
         heap: &Heap,
-    ) -> Result<Sealed, (Tokenized, TokenizeCause)> {
+    ) -> Result<Sealed, Box<Unsealed>> {
         let tokenized = fit(tokenized, header.room::<H>(), heap)?;
         let is_ask = header.kind == EntryKind::Ask;
         let mut entry = Self([0; 7]);
@@ -154,7 +161,7 @@ fn fit(
     tokenized: Tokenized,
     room: Room,
     heap: &Heap,
-) -> Result<Tokenized, (Tokenized, TokenizeCause)> {
+) -> Result<Tokenized, Box<Unsealed>> {
     let fits = match &tokenized.body {
         Body::Inline(inline) => inline.len() <= room.inline && room.headroom == 0,
         Body::Block { headroom, .. } => *headroom == room.headroom,
@@ -174,6 +181,6 @@ fn fit(
                 body,
             })
         }
-        Err(error) => Err((tokenized, error.into())),
+        Err(error) => Err(Box::new(Unsealed { tokenized, cause: error.into() })),
     }
 }

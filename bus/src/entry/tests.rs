@@ -493,7 +493,8 @@ fn each_lie_is_told_by_name() {
         error
     };
     let type_id = TypeId::of_name("none");
-    let cases: [(VerifyError, &dyn Fn(&mut EntryWords)); 13] = [
+    type Change<'a> = &'a dyn Fn(&mut EntryWords);
+    let cases: [(VerifyError, Change); 13] = [
         (VerifyError::Kind { bits: 0x40 }, &|words| words[2] &= !0x3F),
         (VerifyError::Envelope { bits: 9 }, &|words| {
             words[2] |= 9 << 8
@@ -697,6 +698,10 @@ impl Random {
         self.next() % end
     }
 
+    fn pick<const N: usize>(&mut self, values: [u64; N]) -> u64 {
+        values[usize::try_from(self.below(N as u64)).unwrap()]
+    }
+
     /// Often a value where things break.
     fn edge(&mut self, near: u64) -> u64 {
         match self.below(5) {
@@ -730,7 +735,7 @@ fn any_words_are_refused_or_within_bounds() {
         let segment_len = 4096 * (1 + random.below(3));
         let mut words: EntryWords = core::array::from_fn(|_| random.edge(segment_len));
         if random.below(2) == 0 {
-            words[2] = [1, 2, 3, 16][random.below(4) as usize]
+            words[2] = random.pick([1, 2, 3, 16])
                 | random.below(2) << 6
                 | random.below(5) << 8
                 | random.below(5) << 16

@@ -27,6 +27,7 @@ pub struct Shape {
     /// The type's own name, without path and arguments; empty for tuples.
     pub(crate) name: &'static str,
     pub(crate) body: Body,
+    pub(crate) size: usize,
     layout: u64,
     wire: u64,
 }
@@ -112,6 +113,7 @@ impl Shape {
         Self {
             name,
             body,
+            size,
             layout,
             wire,
         }
