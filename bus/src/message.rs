@@ -19,19 +19,19 @@ mod serial;
 mod shapes;
 
 pub use builtin::SerialItem;
-pub use copied::{BytesMessage, Copy, CopyItem, CopyMessage, Inner};
+pub use copied::{BytesMessage, Copy, CopyMessage, Inner};
 pub use delivery::{Delivery, Never, Parcel, Sendable};
 pub use description::{Description, DescriptionError, Difference};
 pub use moved::{Move, MoveMessage};
 pub use name::{NAME_MAX, Name};
 pub use place::{Access, Fill, InPlace, Items, Whole};
 pub(crate) use place::{LINE, header_span};
-pub use plain::{AnyBits, ArrayBits, Bits, CheckedBits, Plain};
+pub use plain::{AnyBits, ArrayBits, Bits, CheckedBits, CheckedData, Plain, PlainData};
 pub use published::{Publish, PublishMessage, Wrapped};
-pub use reply::{BoxError, HandlerError, IntoReply};
+pub use reply::{Answer, BoxError, HandlerError, IntoReply};
 pub use schema::{Body, Field, Layout, MessageSchema, Schema, Shape, Variant};
 pub use semantics::{Codec, Semantics, SemanticsCode};
-pub use serial::{Serial, SerialMessage};
+pub use serial::{Encoded, Serial, SerialMessage};
 
 use core::fmt;
 
@@ -56,7 +56,7 @@ pub trait Message: Send + 'static {
     /// How values become bytes, and back.
     type Semantics: Semantics<Self>;
     /// What an actor answers.
-    type Reply: Message<Value = Self::Reply> + Sized;
+    type Reply: Answer;
     /// What a sender hands over by value: `Self`, or [`Never`] where values exist only in lent memory.
     type Value: Send + 'static;
     /// What a receiver gets: `Self`, or a [`Lease`](crate::lease::Lease) of it.

@@ -4,9 +4,9 @@ pub use bytemuck;
 
 pub use crate::lease::Lease;
 pub use crate::message::{
-    AnyBits, BoxError, CheckedBits, Copy, Delivery, Field, HandlerError, InPlace, IntoReply, Items,
-    Message, MessageSchema, Move, NAME_MAX, Name, Never, Parcel, Plain, Publish, Schema, Semantics,
-    Serial, SerialItem, Shape, TypeId, Variant, Whole,
+    Answer, AnyBits, BoxError, CheckedBits, Copy, Delivery, Field, HandlerError, InPlace,
+    IntoReply, Items, Message, MessageSchema, Move, NAME_MAX, Name, Never, Parcel, Plain, Publish,
+    Schema, Semantics, SemanticsCode, Serial, SerialItem, Shape, TypeId, Variant, Whole,
 };
 
 /// Whether no id stands twice in `ids`.

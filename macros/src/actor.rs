@@ -5,12 +5,11 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
-use syn::parse::Parse;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, GenericParam, Generics, Ident, Token, Type, parse_quote};
 
-use crate::attr::{At, each, set, unknown, value_at};
+use crate::attr::{At, each, set, ty, unknown, value_at};
 use crate::errors::Errors;
 
 /// What `#[actor(..)]` says.
@@ -33,7 +32,7 @@ impl ActorAttr {
                         attr.handle(ty, errors);
                     }
                 }
-                "args" => set(&mut attr.args, key, value_at(input, Type::parse)?, errors),
+                "args" => set(&mut attr.args, key, value_at(input, ty)?, errors),
                 "hooks" => {
                     set(
                         &mut attr.hooks,

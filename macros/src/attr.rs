@@ -55,6 +55,8 @@ pub(crate) struct MessageAttr {
     pub(crate) reply: Option<At<Type>>,
     pub(crate) codec: Option<At<Codec>>,
     pub(crate) header: Option<At<Type>>,
+    /// A mistake may hide the semantics: that it is missing need not be told too.
+    pub(crate) is_unclear: bool,
 }
 
 const MESSAGE_KEYS: &str = "`move`, `copy`, `serial`, `publish`, `semantics`, `reply`, `name`, `id`, `version`, `codec`, `header`";
@@ -62,6 +64,9 @@ const MESSAGE_KEYS: &str = "`move`, `copy`, `serial`, `publish`, `semantics`, `r
 impl MessageAttr {
     pub(crate) fn read(attrs: &[Attribute], errors: &mut Errors) -> Self {
         let mut attr = Self::default();
+        attr.is_unclear = attrs
+            .iter()
+            .any(|it| it.path().is_ident("message") && it.meta.require_list().is_err());
         each(attrs, "message", errors, |key, input, errors| {
             attr.item(key, input, errors)
         });
@@ -83,9 +88,9 @@ impl MessageAttr {
             "id" => set(&mut self.id, key, value_at(input, integer)?, errors),
             "name" => set(&mut self.name, key, value_at(input, text)?, errors),
             "version" => set(&mut self.version, key, value_at(input, integer)?, errors),
-            "reply" => set(&mut self.reply, key, value_at(input, Type::parse)?, errors),
+            "reply" => set(&mut self.reply, key, value_at(input, ty)?, errors),
             "codec" => set(&mut self.codec, key, value_at(input, codec)?, errors),
-            "header" => set(&mut self.header, key, value_at(input, Type::parse)?, errors),
+            "header" => set(&mut self.header, key, value_at(input, ty)?, errors),
             _ => return Err(unknown(key, "message", MESSAGE_KEYS)),
         }
         Ok(())
@@ -104,6 +109,7 @@ impl MessageAttr {
             );
         }
         let Some(semantics) = Semantics::from_word(word) else {
+            self.is_unclear = true;
             return errors.at(
                 word,
                 format!(
@@ -332,12 +338,21 @@ where
 
 fn text(input: ParseStream) -> syn::Result<LitStr> {
     match input.parse()? {
-        Lit::Str(text) => Ok(text),
-        other => Err(syn::Error::new(
-            other.span(),
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Ok(text),
+        other => Err(syn::Error::new_spanned(
+            other,
             "expected a text in double quotes",
         )),
     }
+}
+
+/// A type. The parser's own words would list every token that a type may start with.
+pub(crate) fn ty(input: ParseStream) -> syn::Result<Type> {
+    let span = input.span();
+    Type::parse(input).map_err(|_| syn::Error::new(span, "expected a type"))
 }
 
 fn codec(input: ParseStream) -> syn::Result<Codec> {

@@ -1,7 +1,7 @@
 //! What `#[derive(Message)]` becomes.
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{DeriveInput, GenericParam, Generics, Type, parse_quote, parse_quote_spanned};
 
@@ -52,12 +52,24 @@ impl Expansion<'_> {
         quote!(const _: () = { #(#parts)* };)
     }
 
+    /// Where the semantics stands: what it demands is asked there.
+    fn span(&self) -> Span {
+        let semantics = self.attr.semantics.as_ref();
+        semantics.map_or(self.input.ident.span(), |at| at.span)
+    }
+
     fn message(&self) -> TokenStream {
         let ident = self.input.ident;
         let generics = self.generics();
         let (params, arguments, bounds) = generics.split_for_impl();
         let (name, type_id, schema) = (self.name(), self.type_id(), self.schema());
         let (semantics, reply) = (self.semantics(), self.reply());
+        let answer = self.input.slice_item().is_none().then(|| {
+            quote! {
+                #[automatically_derived]
+                impl #params ::ringway::private::Answer for #ident #arguments #bounds {}
+            }
+        });
         let (value, arrival) = match self.input.slice_item() {
             Some(_) => (
                 quote!(::ringway::private::Never),
@@ -79,6 +91,7 @@ impl Expansion<'_> {
                 type Value = #value;
                 type Arrival = #arrival;
             }
+            #answer
         }
     }
 
@@ -141,7 +154,7 @@ impl Expansion<'_> {
             .version
             .as_ref()
             .map_or(0, |version| version.value);
-        let code = quote!(<Self::Semantics as ::ringway::private::Semantics<Self>>::CODE);
+        let code = self.code();
         match self.input.slice_item() {
             Some(item) => {
                 let shape = schema::of_type(item, item.span());
@@ -163,16 +176,8 @@ impl Expansion<'_> {
     }
 
     fn semantics(&self) -> TokenStream {
-        let span = self
-            .attr
-            .semantics
-            .as_ref()
-            .map_or(self.input.ident.span(), |at| at.span);
-        let rkyv = self
-            .attr
-            .codec
-            .as_ref()
-            .is_some_and(|codec| codec.value == Codec::Rkyv);
+        let span = self.span();
+        let rkyv = self.is_rkyv();
         let semantics = match self.semantics {
             Semantics::Move => quote_spanned!(span=> ::ringway::private::Move),
             Semantics::Copy => quote_spanned!(span=> ::ringway::private::Copy),
@@ -183,6 +188,23 @@ impl Expansion<'_> {
             Some(_) => quote_spanned!(span=> ::ringway::private::Publish<#semantics>),
             None => semantics,
         }
+    }
+
+    fn code(&self) -> TokenStream {
+        let name = match self.semantics {
+            Semantics::Move => "MOVE",
+            Semantics::Copy => "COPY",
+            Semantics::Serial if self.is_rkyv() => "RKYV",
+            Semantics::Serial => "SERIAL",
+        };
+        let name = format_ident!("{name}");
+        let published = self.attr.publish.as_ref().map(|_| quote!(.published()));
+        quote!(::ringway::private::SemanticsCode::#name #published)
+    }
+
+    fn is_rkyv(&self) -> bool {
+        let codec = self.attr.codec.as_ref();
+        codec.is_some_and(|codec| codec.value == Codec::Rkyv)
     }
 
     fn reply(&self) -> Type {
@@ -212,11 +234,7 @@ impl Expansion<'_> {
     /// How `move` and `copy` messages are read in place.
     fn place(&self) -> TokenStream {
         let ident = self.input.ident;
-        let span = self
-            .attr
-            .semantics
-            .as_ref()
-            .map_or(ident.span(), |at| at.span);
+        let span = self.span();
         let (view, header, access, plain) = match (self.semantics, self.input.slice_item()) {
             (Semantics::Serial, _) => return TokenStream::new(),
             (_, Some(item)) => {

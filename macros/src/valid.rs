@@ -21,7 +21,9 @@ pub(crate) fn message(input: &Input, attr: &MessageAttr, errors: &mut Errors) ->
         value: semantics, ..
     }) = attr.semantics
     else {
-        no_semantics(input.ident, attr, errors);
+        if !attr.is_unclear {
+            no_semantics(input.ident, attr, errors);
+        }
         return None;
     };
     if let Some(codec) = attr

@@ -157,11 +157,7 @@ fn set_header(words: &mut EntryWords, header: EntryHeader, flags: u8) {
 }
 
 /// The same message in the room that there is.
-fn fit(
-    tokenized: Tokenized,
-    room: Room,
-    heap: &Heap,
-) -> Result<Tokenized, Box<Unsealed>> {
+fn fit(tokenized: Tokenized, room: Room, heap: &Heap) -> Result<Tokenized, Box<Unsealed>> {
     let fits = match &tokenized.body {
         Body::Inline(inline) => inline.len() <= room.inline && room.headroom == 0,
         Body::Block { headroom, .. } => *headroom == room.headroom,
@@ -181,6 +177,9 @@ fn fit(
                 body,
             })
         }
-        Err(error) => Err(Box::new(Unsealed { tokenized, cause: error.into() })),
+        Err(error) => Err(Box::new(Unsealed {
+            tokenized,
+            cause: error.into(),
+        })),
     }
 }

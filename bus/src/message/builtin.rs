@@ -3,8 +3,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    BoxError, HandlerError, InPlace, IntoReply, Message, MessageSchema, Move, Name, Plain, Schema,
-    Semantics, Serial, TypeId, Whole,
+    Answer, BoxError, HandlerError, InPlace, IntoReply, Message, MessageSchema, Move, Name, Plain,
+    Schema, Semantics, Serial, TypeId, Whole,
 };
 
 /// The items that all builtin messages share: names from the shape, no reply, values that arrive as themselves.
@@ -26,6 +26,8 @@ macro_rules! moved {
         $(impl Message for $type {
             items!(Move);
         }
+
+        impl Answer for $type {}
 
         impl InPlace for $type {
             type View = Self;
@@ -60,6 +62,8 @@ impl<T: Plain + Schema, const N: usize> Message for [T; N] {
     items!(Move);
 }
 
+impl<T: Plain + Schema, const N: usize> Answer for [T; N] {}
+
 impl<T: Plain + Schema, const N: usize> InPlace for [T; N] {
     type View = Self;
     type Header = ();
@@ -76,6 +80,8 @@ macro_rules! serial {
         $(impl<$($argument: SerialItem),*> Message for $type {
             items!(Serial);
         }
+
+        impl<$($argument: SerialItem),*> Answer for $type {}
 
         replies!([$($argument: SerialItem),*] $type);)*
     };

@@ -2,12 +2,12 @@
 
 use core::slice;
 
-use bytemuck::{CheckedBitPattern, NoUninit, Pod, Zeroable};
+use bytemuck::{Pod, Zeroable};
 use ringway_shm::heap::Heap;
 
 use super::{
-    Access, Bits, CheckedBits, Codec, InPlace, Items, Message, MessageSchema, Name, Never, Parcel,
-    Schema, Semantics, SemanticsCode, Shape, TypeId, header_span,
+    Access, Answer, Bits, CheckedBits, CheckedData, InPlace, Items, Message, MessageSchema, Name,
+    Never, Parcel, Schema, Semantics, SemanticsCode, Shape, TypeId, header_span,
 };
 use crate::entry::Verified;
 use crate::lease::Lease;
@@ -26,7 +26,7 @@ impl<M> Semantics<M> for Copy
 where
     M: InPlace<Arrival = Lease<M>> + ?Sized,
 {
-    const CODE: SemanticsCode = SemanticsCode::new(Codec::Copy);
+    const CODE: SemanticsCode = SemanticsCode::COPY;
 
     fn arrive(parcel: Parcel<M>) -> Lease<M> {
         Loan::from_parcel(parcel).into_lease()
@@ -164,16 +164,11 @@ impl<U: Pod + Schema + Send + Sync> InPlace for BytesMessage<U> {
 #[repr(transparent)]
 pub struct CopyMessage<T>(pub T);
 
-/// What [`CopyMessage`] asks of its type: bytes without padding, and a check of those that arrive.
-pub trait CopyItem: CheckedBitPattern + NoUninit + Schema + Send + Sync {}
-
-impl<T: CheckedBitPattern + NoUninit + Schema + Send + Sync> CopyItem for T {}
-
 /// The one value of a [`CopyMessage`], read in place as the inner type.
 #[derive(Debug)]
 pub struct Inner;
 
-impl<T: CopyItem> Access<T> for Inner {
+impl<T: CheckedData + Schema> Access<T> for Inner {
     type Value = CopyMessage<T>;
 
     fn size(_items: usize) -> Option<usize> {
@@ -201,12 +196,12 @@ impl<T: CopyItem> Access<T> for Inner {
     }
 }
 
-impl<T: CopyItem> CopyMessage<T> {
+impl<T: CheckedData + Schema> CopyMessage<T> {
     const FULL_NAME: Name = Name::new().text("CopyMessage<").shape(&T::SHAPE).text(">");
     const SHAPE: Shape = Shape::generic("CopyMessage", size_of::<T>(), &[&T::SHAPE]);
 }
 
-impl<T: CopyItem> Message for CopyMessage<T> {
+impl<T: CheckedData + Schema> Message for CopyMessage<T> {
     const NAME: &'static str = Self::FULL_NAME.as_str();
     const TYPE_ID: TypeId = TypeId::of_shape(&Self::SHAPE);
     const SCHEMA: MessageSchema =
@@ -217,7 +212,9 @@ impl<T: CopyItem> Message for CopyMessage<T> {
     type Arrival = Lease<Self>;
 }
 
-impl<T: CopyItem> InPlace for CopyMessage<T> {
+impl<T: CheckedData + Schema> Answer for CopyMessage<T> {}
+
+impl<T: CheckedData + Schema> InPlace for CopyMessage<T> {
     type View = T;
     type Header = ();
     type Access = Inner;

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 use ringway_shm::heap::Heap;
 
 use super::{
-    Access, AnyBits, Codec, InPlace, Message, MessageSchema, Name, Parcel, Plain, Schema,
+    Access, Answer, AnyBits, InPlace, Message, MessageSchema, Name, Parcel, Plain, Schema,
     Semantics, SemanticsCode, Shape, TypeId, Whole,
 };
 use crate::entry::Verified;
@@ -19,7 +19,7 @@ impl<M> Semantics<M> for Move
 where
     M: InPlace<View = M, Header = (), Value = M, Arrival = M> + Plain,
 {
-    const CODE: SemanticsCode = SemanticsCode::new(Codec::Move);
+    const CODE: SemanticsCode = SemanticsCode::MOVE;
 
     fn arrive(parcel: Parcel<M>) -> M {
         match parcel {
@@ -112,6 +112,8 @@ impl<T: Pod + Schema + Send + Sync> Message for MoveMessage<T> {
     type Value = Self;
     type Arrival = Self;
 }
+
+impl<T: Pod + Schema + Send + Sync> Answer for MoveMessage<T> {}
 
 impl<T: Pod + Schema + Send + Sync> InPlace for MoveMessage<T> {
     type View = Self;

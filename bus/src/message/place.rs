@@ -2,14 +2,14 @@
 
 use bytemuck::Pod;
 
-use super::{Bits, Message, Never, Plain};
+use super::{Bits, Message, Never, Plain, PlainData};
 
 /// A message whose payload is read in place: a plain value, or a slice of `Pod` items with an optional header.
 pub trait InPlace: Message {
     /// What a loan or a lease dereferences to: the value itself, or `[U]`.
     type View: ?Sized + Send + Sync + 'static;
     /// What stands before the items of a slice message; else `()`.
-    type Header: Pod + Send + Sync;
+    type Header: PlainData;
     /// How bytes become a view.
     type Access: Access<Self::View, Value = Self::Value>;
 }
@@ -38,7 +38,7 @@ pub trait Fill<V: ?Sized>: Access<V> {}
 
 impl<T: Plain + Pod> Fill<T> for Whole {}
 
-impl<U: Pod + Send + Sync> Fill<[U]> for Items {}
+impl<U: PlainData> Fill<[U]> for Items {}
 
 /// The payload is one value.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl<T: Plain> Access<T> for Whole {
 #[derive(Debug)]
 pub struct Items;
 
-impl<U: Pod + Send + Sync> Access<[U]> for Items {
+impl<U: PlainData> Access<[U]> for Items {
     type Value = Never;
 
     fn size(items: usize) -> Option<usize> {

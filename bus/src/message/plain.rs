@@ -31,7 +31,19 @@ pub trait Bits<T> {
 #[derive(Debug)]
 pub struct AnyBits;
 
-impl<T: Pod> Bits<T> for AnyBits {
+/// What a `move` message, a header and an item of a slice message must be. Implemented for all that is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not plain data",
+    label = "not `Pod`",
+    note = "`move` messages, headers and the items of slice messages are: derive `Clone, Copy, Pod, Zeroable`",
+    note = "types with `bool`, `char` or enums in them travel as `copy`"
+)]
+pub trait PlainData: Pod + Send + Sync {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Pod + Send + Sync> PlainData for T {}
+
+impl<T: PlainData> Bits<T> for AnyBits {
     fn view(bytes: &[u8]) -> Option<&T> {
         bytemuck::try_from_bytes(bytes).ok()
     }
@@ -57,7 +69,18 @@ impl<T: Pod> Bits<T> for AnyBits {
 #[derive(Debug)]
 pub struct CheckedBits;
 
-impl<T: CheckedBitPattern + NoUninit> Bits<T> for CheckedBits {
+/// What the value of a `copy` message must be. Implemented for all that is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not plain data with checked bit patterns",
+    label = "not `NoUninit` and `CheckedBitPattern`",
+    note = "`copy` messages are: derive `Clone, Copy, NoUninit, CheckedBitPattern`"
+)]
+pub trait CheckedData: CheckedBitPattern + NoUninit + Send + Sync {}
+
+#[diagnostic::do_not_recommend]
+impl<T: CheckedBitPattern + NoUninit + Send + Sync> CheckedData for T {}
+
+impl<T: CheckedData> Bits<T> for CheckedBits {
     fn view(bytes: &[u8]) -> Option<&T> {
         checked::try_from_bytes(bytes).ok()
     }

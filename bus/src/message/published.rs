@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 
 use ringway_shm::heap::Heap;
 
-use super::{Message, MessageSchema, Name, Parcel, Semantics, SemanticsCode, TypeId};
+use super::{Answer, Message, MessageSchema, Name, Parcel, Semantics, SemanticsCode, TypeId};
 use crate::entry::Verified;
 use crate::token::{DetokenizeError, Room, TokenizeError, Tokenized};
 
@@ -62,6 +62,8 @@ impl<M: Message<Value = M>> Message for PublishMessage<M> {
     type Value = Self;
     type Arrival = M::Arrival;
 }
+
+impl<M: Message<Value = M>> Answer for PublishMessage<M> {}
 
 impl<M: Message<Value = M>> Semantics<PublishMessage<M>> for Wrapped {
     const CODE: SemanticsCode = M::Semantics::CODE.published();

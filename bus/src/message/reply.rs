@@ -7,6 +7,14 @@ use super::Message;
 /// Any error that a handler may return.
 pub type BoxError = Box<dyn error::Error + Send + Sync>;
 
+/// A message that can be a reply: one that is sent by value. `#[derive(Message)]` implements it for all that are.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a reply",
+    label = "not a message that is sent by value",
+    note = "derive `Message` for it; a slice message is lent, not sent by value"
+)]
+pub trait Answer: Message<Value = Self> + Sized {}
+
 /// What a handler of `M` may return: `M::Reply`, or `Result<M::Reply, E>` with any error.
 ///
 /// `#[derive(Message)]` implements it for both, per message: that is what lets `Result<T, E>` itself be a reply.

@@ -76,16 +76,26 @@ pub struct SemanticsCode {
 }
 
 impl SemanticsCode {
+    /// [`Move`](super::Move).
+    pub const MOVE: Self = Self::new(Codec::Move);
+    /// [`Copy`](super::Copy).
+    pub const COPY: Self = Self::new(Codec::Copy);
+    /// [`Serial`](super::Serial).
+    pub const SERIAL: Self = Self::new(Codec::Serial);
+    /// `Serial` with codec rkyv.
+    pub const RKYV: Self = Self::new(Codec::Rkyv);
+
     const PUBLISH: u8 = 0x80;
 
-    pub(crate) const fn new(codec: Codec) -> Self {
+    const fn new(codec: Codec) -> Self {
         Self {
             codec,
             publish: false,
         }
     }
 
-    pub(crate) const fn published(self) -> Self {
+    /// The same, marked for topics.
+    pub const fn published(self) -> Self {
         Self {
             publish: true,
             ..self

@@ -5,7 +5,7 @@ use ringway_shm::heap::Heap;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Codec, Message, MessageSchema, Name, Parcel, Schema, Semantics, SemanticsCode, Shape, TypeId,
+    Answer, Message, MessageSchema, Name, Parcel, Schema, Semantics, SemanticsCode, Shape, TypeId,
 };
 use crate::entry::Verified;
 use crate::token::{
@@ -19,9 +19,9 @@ pub enum Serial {}
 
 impl<M> Semantics<M> for Serial
 where
-    M: Message<Value = M, Arrival = M> + Serialize + DeserializeOwned,
+    M: Message<Value = M, Arrival = M> + Encoded,
 {
-    const CODE: SemanticsCode = SemanticsCode::new(Codec::Serial);
+    const CODE: SemanticsCode = SemanticsCode::SERIAL;
 
     fn arrive(parcel: Parcel<M>) -> M {
         match parcel {
@@ -60,6 +60,17 @@ where
     }
 }
 
+/// What a `serial` message must be. Implemented for all that is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a serde type",
+    label = "not `Serialize` and `Deserialize`",
+    note = "`serial` messages are: derive `Serialize, Deserialize` with `#[serde(crate = \"ringway::serde\")]`"
+)]
+pub trait Encoded: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Encoded for T {}
+
 /// Encodes into the entry, or else straight into a block: the length is found first, so nothing is copied.
 fn encode<M: Message + Serialize>(
     value: &M,
@@ -92,7 +103,7 @@ impl Serial {
     /// The value cannot be encoded, or the heap has no block of its size.
     pub fn tokenize<M>(value: &M, heap: &Heap) -> Result<TypedToken<M>, TokenizeCause>
     where
-        M: Message<Value = M, Arrival = M> + Serialize + DeserializeOwned,
+        M: Message<Value = M, Arrival = M> + Encoded,
     {
         encode(value, heap, Room::TELL).map(TypedToken::new)
     }
@@ -104,7 +115,7 @@ impl Serial {
     /// The token is of another type, schema or semantics: try the next type; or its bytes cannot be decoded.
     pub fn detokenize<M>(token: &ReceivedToken) -> Result<M, DetokenizeError>
     where
-        M: Message<Value = M, Arrival = M> + Serialize + DeserializeOwned,
+        M: Message<Value = M, Arrival = M> + Encoded,
     {
         token.detokenize::<M>()
     }
@@ -139,3 +150,5 @@ where
     type Value = Self;
     type Arrival = Self;
 }
+
+impl<T> Answer for SerialMessage<T> where T: Serialize + DeserializeOwned + Schema + Send + 'static {}

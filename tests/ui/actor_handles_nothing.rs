@@ -1,0 +1,6 @@
+use ringway::prelude::*;
+
+#[derive(Actor)]
+struct Counter;
+
+fn main() {}

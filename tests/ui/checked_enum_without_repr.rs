@@ -1,0 +1,8 @@
+use ringway::prelude::*;
+
+#[derive(Clone, Copy, NoUninit, CheckedBitPattern)]
+enum Signal {
+    Red,
+}
+
+fn main() {}

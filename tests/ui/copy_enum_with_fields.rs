@@ -1,0 +1,11 @@
+use ringway::prelude::*;
+
+#[derive(Message, Clone, Copy)]
+#[message(copy)]
+#[repr(u8)]
+enum Signal {
+    Red,
+    Blink(u8),
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use ringway::prelude::*;
+
+#[derive(Message)]
+struct Add {
+    amount: u64,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use ringway::prelude::*;
+
+#[derive(Message, Clone, Copy)]
+#[message(move)]
+#[repr(u8)]
+enum Signal {
+    Red,
+    Green,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use ringway::prelude::*;
+
+#[derive(Message)]
+#[message]
+struct Add {
+    amount: u64,
+}
+
+fn main() {}

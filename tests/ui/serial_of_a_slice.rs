@@ -1,0 +1,7 @@
+use ringway::prelude::*;
+
+#[derive(Message)]
+#[message(serial)]
+struct Frame([u8]);
+
+fn main() {}

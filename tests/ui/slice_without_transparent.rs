@@ -1,0 +1,7 @@
+use ringway::prelude::*;
+
+#[derive(Message)]
+#[message(copy)]
+struct Frame([u8]);
+
+fn main() {}

@@ -1,0 +1,10 @@
+use ringway::prelude::*;
+
+#[derive(Message, Clone, Copy, Pod, Zeroable)]
+#[message(move, serial)]
+#[repr(C)]
+struct Add {
+    amount: u64,
+}
+
+fn main() {}
