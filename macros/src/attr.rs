@@ -63,10 +63,12 @@ const MESSAGE_KEYS: &str = "`move`, `copy`, `serial`, `publish`, `semantics`, `r
 
 impl MessageAttr {
     pub(crate) fn read(attrs: &[Attribute], errors: &mut Errors) -> Self {
-        let mut attr = Self::default();
-        attr.is_unclear = attrs
-            .iter()
-            .any(|it| it.path().is_ident("message") && it.meta.require_list().is_err());
+        let mut messages = attrs.iter().filter(|attr| attr.path().is_ident("message"));
+        let is_unclear = messages.any(|attr| attr.meta.require_list().is_err());
+        let mut attr = Self {
+            is_unclear,
+            ..Self::default()
+        };
         each(attrs, "message", errors, |key, input, errors| {
             attr.item(key, input, errors)
         });
