@@ -182,6 +182,12 @@ fn default_name(pid: u32) -> String {
     format!("{stem}-{pid}")
 }
 
+impl<S: Into<String>> From<S> for NodeConfig {
+    fn from(bus: S) -> Self {
+        Self::on(bus)
+    }
+}
+
 /// A configuration that no node can have.
 #[derive(Debug, Error)]
 #[non_exhaustive]

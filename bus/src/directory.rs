@@ -18,6 +18,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use ringway_shm::sys::SysError;
+use ringway_shm::sys::lock::LockFile;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags};
 use rustix::io::Errno;
 use thiserror::Error;
@@ -176,8 +178,23 @@ impl BusDirectory {
         }
     }
 
+    /// Opens one of the files whose bytes are the locks of names, creating it on first use.
+    pub(crate) fn open_name_file(&self, index: u8) -> Result<LockFile, SysError> {
+        let file = LockFile::open(&self.fd, &format!("names.{index:02x}"), self.file_mode())?;
+        if self.has_group {
+            // The umask may have taken the group's bits away; for a file of another user that user has seen to it.
+            let _ = rustix::fs::fchmod(&file, self.file_mode());
+        }
+        Ok(file)
+    }
+
+    /// Tells whether a node's socket is still there.
+    pub(crate) fn has(&self, name: SocketName) -> bool {
+        rustix::fs::statat(&self.fd, name.file_name(), AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
     /// The permissions of a file in the directory: the group's too, where the policy admits one.
-    pub(crate) fn file_mode(&self) -> Mode {
+    fn file_mode(&self) -> Mode {
         let owner = Mode::RUSR | Mode::WUSR;
         if self.has_group {
             owner | Mode::RGRP | Mode::WGRP

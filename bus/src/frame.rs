@@ -185,6 +185,26 @@ impl UringFrame {
 }
 
 impl Frame {
+    /// What the frame is called in errors.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "hello",
+            Self::Agreed => "agreed",
+            Self::Settled => "settled",
+            Self::Refuse(_) => "refuse",
+            Self::Segment(_) => "segment",
+            Self::SegmentAck(_) => "segment-ack",
+            Self::SegmentLater(_) => "segment-later",
+            Self::Retire(_) => "retire",
+            Self::Retired(_) => "retired",
+            Self::NamesChanged => "names-changed",
+            Self::Bell => "bell",
+            Self::Uring(_) => "uring",
+            Self::Leaving => "leaving",
+            Self::Goodbye => "goodbye",
+        }
+    }
+
     /// Writes the frame as one message.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, FrameError> {
         let mut message = preamble(SPOKEN).to_vec();

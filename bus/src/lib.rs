@@ -5,11 +5,15 @@ mod access;
 #[allow(dead_code, reason = "used by the layer above")]
 mod config;
 #[allow(dead_code, reason = "used by the layer above")]
+mod control;
+#[allow(dead_code, reason = "used by the layer above")]
 mod directory;
 #[allow(dead_code, reason = "used by the layer above")]
 pub mod entry;
 #[allow(dead_code, reason = "used by the layer above")]
 pub mod envelope;
+#[allow(dead_code, reason = "used by the layer above")]
+mod error;
 #[allow(dead_code, reason = "used by the layer above")]
 mod frame;
 #[allow(dead_code, reason = "used by the layer above")]
@@ -18,6 +22,8 @@ pub mod lease;
 pub mod loan;
 #[allow(dead_code, reason = "used by the layer above")]
 pub mod message;
+#[allow(dead_code, reason = "used by the layer above")]
+mod names;
 #[allow(dead_code, reason = "used by the layer above")]
 mod peering;
 pub mod prelude;
@@ -29,10 +35,12 @@ mod rings;
 mod testing;
 #[allow(dead_code, reason = "used by the layer above")]
 pub mod token;
+mod trace;
 
 pub use access::Access;
 pub use config::{ConfigError, NodeConfig};
 pub use directory::DirectoryError;
+pub use error::{AttachError, NameError};
 pub use peering::NodeId;
 pub use rings::RingsError;
 

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use ringway_shm::generation::Key;
 
-use crate::frame::{SegmentKind, SegmentName};
+use crate::frame::{SegmentKind, SegmentName, WireKey};
 
 /// How far a peer has come with a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +35,24 @@ pub(crate) enum Parting {
     Nothing,
 }
 
-/// What an acknowledgement means.
+/// What announcing a segment takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Acknowledged {
-    /// From now on tokens may name the segment.
+pub(crate) enum Announcing {
+    /// Nothing: the peer knows, or the segment is gone already.
+    Nothing,
+    Tell,
+    /// First retire the segment that stood in the same place, of which the peer has not heard that it went.
+    TellAfter(SegmentName),
+}
+
+/// What a peer's answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Answer {
+    /// It was waited for.
     Now,
-    /// The segment was retired meanwhile.
+    /// It crossed with a later word of ours, and means nothing any more.
     Late,
     /// The peer was not asked, or had said so.
     Bogus,
@@ -54,15 +65,22 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Tells whether the segment is still to be announced, and notes that it is.
-    #[must_use]
-    pub(crate) fn announce(&mut self, name: SegmentName) -> bool {
-        match self.told.get(&place(name)) {
-            Some((known, _)) if !is_later(name.key(), *known) => false,
-            _ => {
-                self.told.insert(place(name), (name.key(), Told::Announced));
-                true
+    /// Notes that the segment is announced, and tells what that takes.
+    pub(crate) fn announce(&mut self, name: SegmentName) -> Announcing {
+        let before = self.told.get(&place(name)).copied();
+        match before {
+            Some((known, _)) if !is_later(name.key(), known) => return Announcing::Nothing,
+            _ => {}
+        }
+        self.told.insert(place(name), (name.key(), Told::Announced));
+        match before {
+            Some((known, Told::Announced | Told::Acknowledged)) => {
+                Announcing::TellAfter(SegmentName {
+                    kind: name.kind,
+                    key: WireKey(known),
+                })
             }
+            _ => Announcing::Tell,
         }
     }
 
@@ -71,16 +89,17 @@ impl Ledger {
         self.get(name) == Some(Told::Announced)
     }
 
-    /// Notes that the peer mapped the segment.
-    pub(crate) fn acknowledge(&mut self, name: SegmentName) -> Acknowledged {
+    /// Notes that the peer mapped the segment: from now on tokens may name it.
+    pub(crate) fn acknowledge(&mut self, name: SegmentName) -> Answer {
         match self.get(name) {
             Some(Told::Announced) => {
                 self.told
                     .insert(place(name), (name.key(), Told::Acknowledged));
-                Acknowledged::Now
+                Answer::Now
             }
-            Some(Told::Retiring) => Acknowledged::Late,
-            Some(Told::Acknowledged | Told::Retired) | None => Acknowledged::Bogus,
+            Some(Told::Retiring) => Answer::Late,
+            Some(Told::Acknowledged | Told::Retired) => Answer::Bogus,
+            None => self.late_or_bogus(name),
         }
     }
 
@@ -104,14 +123,24 @@ impl Ledger {
         parting
     }
 
-    /// Notes that the peer unmapped the segment; `false` when it was not asked to, or had said so.
-    #[must_use]
-    pub(crate) fn retired(&mut self, name: SegmentName) -> bool {
-        let is_due = self.get(name) == Some(Told::Retiring);
-        if is_due {
-            self.told.insert(place(name), (name.key(), Told::Retired));
+    /// Notes that the peer unmapped the segment.
+    pub(crate) fn retired(&mut self, name: SegmentName) -> Answer {
+        match self.get(name) {
+            Some(Told::Retiring) => {
+                self.told.insert(place(name), (name.key(), Told::Retired));
+                Answer::Now
+            }
+            Some(_) => Answer::Bogus,
+            None => self.late_or_bogus(name),
         }
-        is_due
+    }
+
+    /// A word about a segment that stood where a later one stands now is late; about any other, bogus.
+    fn late_or_bogus(&self, name: SegmentName) -> Answer {
+        match self.told.get(&place(name)) {
+            Some((known, _)) if is_later(*known, name.key()) => Answer::Late,
+            _ => Answer::Bogus,
+        }
     }
 
     fn get(&self, name: SegmentName) -> Option<Told> {
@@ -139,34 +168,41 @@ mod tests {
     fn life_of_a_segment_at_a_peer() {
         let (mut ledger, name) = (Ledger::default(), SegmentName::heap(Key::first(3)));
         let next = SegmentName::heap(name.key().next());
+        assert_eq!(ledger.acknowledge(name), Answer::Bogus, "never announced");
         assert_eq!(
-            ledger.acknowledge(name),
-            Acknowledged::Bogus,
-            "never announced"
+            [ledger.announce(name), ledger.announce(name)],
+            [Announcing::Tell, Announcing::Nothing]
         );
-        assert!(ledger.announce(name) && !ledger.announce(name));
-        assert!(
-            ledger.announce(SegmentName::ring(name.key())),
+        let ring = SegmentName::ring(name.key());
+        assert_eq!(
+            ledger.announce(ring),
+            Announcing::Tell,
             "each kind has its own keys"
         );
         assert!(ledger.is_wanted(name) && !ledger.is_acknowledged(name));
-        assert_eq!(ledger.acknowledge(name), Acknowledged::Now);
-        assert_eq!(ledger.acknowledge(name), Acknowledged::Bogus);
+        assert_eq!(
+            [ledger.acknowledge(name), ledger.acknowledge(name)],
+            [Answer::Now, Answer::Bogus]
+        );
         assert!(ledger.is_acknowledged(name) && !ledger.is_wanted(name));
-        assert!(!ledger.retired(name), "not asked to");
+        assert_eq!(ledger.retired(name), Answer::Bogus, "not asked to");
         assert_eq!(
             [ledger.retire(name), ledger.retire(name)],
             [Parting::Tell, Parting::Wait]
         );
         assert!(!ledger.is_acknowledged(name));
-        assert!(ledger.retired(name) && !ledger.retired(name));
+        assert_eq!(
+            [ledger.retired(name), ledger.retired(name)],
+            [Answer::Now, Answer::Bogus]
+        );
         assert_eq!(ledger.retire(name), Parting::Nothing);
-        assert!(ledger.announce(next));
+        assert_eq!(ledger.announce(next), Announcing::Tell);
         assert_eq!(
             ledger.acknowledge(name),
-            Acknowledged::Bogus,
+            Answer::Late,
             "of the generation before"
         );
+        assert_eq!(ledger.acknowledge(next), Answer::Now);
     }
 
     #[test]
@@ -174,10 +210,29 @@ mod tests {
         let (mut ledger, name) = (Ledger::default(), SegmentName::heap(Key::first(3)));
         let next = SegmentName::heap(name.key().next());
         assert_eq!(ledger.retire(name), Parting::Nothing);
-        assert!(!ledger.announce(name), "it is gone already");
-        assert!(ledger.announce(next));
+        assert_eq!(
+            ledger.announce(name),
+            Announcing::Nothing,
+            "it is gone already"
+        );
+        assert_eq!(ledger.announce(next), Announcing::Tell);
         assert_eq!(ledger.retire(name), Parting::Nothing, "the later one stays");
         assert_eq!(ledger.retire(next), Parting::Tell);
-        assert_eq!(ledger.acknowledge(next), Acknowledged::Late, "they crossed");
+        assert_eq!(ledger.acknowledge(next), Answer::Late, "they crossed");
+    }
+
+    #[test]
+    fn announcement_that_overtakes_a_retirement_retires_first() {
+        // A segment that the peer has not acknowledged is not waited for: its place may have a new one at once.
+        let (mut ledger, name) = (Ledger::default(), SegmentName::heap(Key::first(3)));
+        let next = SegmentName::heap(name.key().next());
+        assert_eq!(ledger.announce(name), Announcing::Tell);
+        assert_eq!(ledger.announce(next), Announcing::TellAfter(name));
+        assert_eq!(ledger.retire(name), Parting::Nothing);
+        assert_eq!(
+            [ledger.acknowledge(name), ledger.retired(name)],
+            [Answer::Late, Answer::Late]
+        );
+        assert_eq!(ledger.acknowledge(next), Answer::Now);
     }
 }

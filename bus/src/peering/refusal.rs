@@ -48,6 +48,8 @@ pub(crate) enum Refusal {
     TooManyPeers { limit: u32 },
     #[error("the peering was ended")]
     Over,
+    #[error("does not let this node connect: the permissions of its socket forbid it")]
+    Denied,
 }
 
 /// Which of a hello's descriptors.

@@ -1,0 +1,499 @@
+//! A node's place on its bus: what it owns, whom it knows, and how it comes and goes.
+//!
+//! `attach` returns once the node can be found by all who come later, and has listed all who came before. It waits for
+//! none of them, so a stopped node delays nobody: those that have not answered yet are [`Core::silent_nodes`].
+//!
+//! # If a side dies
+//! | after… | the others find | repaired by |
+//! |---|---|---|
+//! | binding, before the rename | a temporary name that refuses | whoever meets it unlinks it |
+//! | the rename | a socket that refuses | whoever meets it unlinks it |
+//! | connecting, before a connection is settled | the end of a connection | nobody: nothing was promised |
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+
+use ringway_shm::card::{Card, CardConfig, Counter};
+use ringway_shm::generation::Key;
+use ringway_shm::heap::{Heap, HeapChange, HeapConfig};
+use ringway_shm::registry::Kind;
+use ringway_shm::segment::OwnSegment;
+use ringway_shm::sys::epoll::Epoll;
+use ringway_shm::sys::eventfd::Eventfd;
+use ringway_shm::sys::fork;
+use ringway_shm::sys::limit::raise_nofile_limit;
+use ringway_shm::sys::process::Pidfd;
+use ringway_shm::sys::socket::Listener;
+
+use super::run::Control;
+use super::{Command, Commands};
+use crate::config::NodeConfig;
+use crate::directory::{BusDirectory, SocketName, Surroundings};
+use crate::error::{AttachError, NameError};
+use crate::frame::{Announcement, Frame, SegmentName, WireKey};
+use crate::names::{Names, Wanted, own_table};
+use crate::peering::hello::{Clock, Expected, Hello, Host};
+use crate::peering::ledger::Announcing;
+use crate::peering::link::Passed;
+use crate::peering::replica::Named;
+use crate::peering::roster::{Roster, Stranger};
+use crate::peering::slot::Slots;
+use crate::peering::{NodeId, Peer, PeerState, Upper};
+use crate::rings::{RingSpan, Rings, RingsError};
+use crate::trace;
+
+/// The environment's word for the role of a child process.
+pub(crate) const ROLE_VARIABLE: &str = "RINGWAY_ROLE";
+/// Connections that wait to be accepted; the system may allow fewer.
+const BACKLOG: i32 = 4096;
+/// Times that a starter starts over: each takes another node that meets its socket within a few microseconds.
+const STARTS_MAX: u32 = 100;
+/// Descriptors below which a bus with many nodes runs short: some ten a peer.
+const FILES_LOW: u64 = 4096;
+
+/// One attached node.
+#[derive(Debug)]
+pub(crate) struct Core {
+    id: NodeId,
+    config: NodeConfig,
+    name: String,
+    uid: u32,
+    host: Host,
+    pub(super) directory: BusDirectory,
+    pub(super) card: Arc<Card>,
+    card_segment: OwnSegment,
+    heap: Heap,
+    rings: Arc<Rings>,
+    names: Names,
+    pub(super) roster: Roster,
+    pub(super) slots: Arc<Slots>,
+    pub(super) commands: Arc<Commands>,
+    pub(super) epoll: Arc<Epoll>,
+    pidfd: Arc<Pidfd>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A name that was found, here or on a peer's card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) node: NodeId,
+    pub(crate) key: Key,
+    pub(crate) kind: Kind,
+    pub(crate) type_hash: u64,
+}
+
+impl Core {
+    /// Joins the configured bus, or starts it. `ready` gets the node before `upper` is told anything.
+    pub(crate) fn attach(
+        config: NodeConfig,
+        upper: Arc<dyn Upper>,
+        ready: impl FnOnce(&Arc<Self>),
+    ) -> Result<Arc<Self>, AttachError> {
+        check_role(&config)?;
+        fork::guard()?;
+        config.check()?;
+        raise_limits();
+        let directory = BusDirectory::open(&config, &Surroundings::of_process())?;
+        let core = Arc::new(Self::create(config, directory)?);
+        core.announce_heap_changes();
+        let listener = core.publish()?;
+        ready(&core);
+        let started = core.start(listener, upper);
+        if started.is_err() {
+            let _ = core.directory.unlink(SocketName::Node(core.id));
+        }
+        started?;
+        trace::debug!(node = %core.id, name = core.name, bus = core.bus(), "attached");
+        Ok(core)
+    }
+
+    fn create(config: NodeConfig, directory: BusDirectory) -> Result<Self, AttachError> {
+        let id = NodeId::random().map_err(AttachError::system)?;
+        let name = config.node_name();
+        let limits = config.limits;
+        let (card, card_segment) = Card::create(&CardConfig {
+            node_id: id.to_bits(),
+            name: &name,
+            bus: config.bus(),
+            registry_capacity: limits.registry,
+        })?;
+        let heap = Heap::new(HeapConfig {
+            limit: limits.heap,
+            first_segment: limits.heap_first,
+            segment_max: limits.heap_segment_max,
+        });
+        Ok(Self {
+            id,
+            name,
+            uid: rustix::process::geteuid().as_raw(),
+            host: Host::of_process(),
+            directory,
+            card: Arc::new(card),
+            card_segment,
+            heap,
+            rings: Rings::create(limits.rings_first, limits.rings)?,
+            names: Names::new(),
+            roster: Roster::default(),
+            slots: Arc::default(),
+            commands: Arc::new(Commands::create()?),
+            epoll: Arc::new(Epoll::create()?),
+            pidfd: Arc::new(Pidfd::of_self()?),
+            thread: Mutex::default(),
+            config,
+        })
+    }
+
+    /// Binds and listens under a temporary name, then takes the final one. Starts over when the temporary name vanishes:
+    /// somebody met the socket before it listened, and took it for a dead one.
+    fn publish(&self) -> Result<Listener, AttachError> {
+        let temporary = SocketName::Starting(self.id).file_name();
+        for _ in 0..STARTS_MAX {
+            let listener = Listener::bind(&self.directory, &temporary, BACKLOG)?;
+            if self.directory.publish(self.id)? {
+                return Ok(listener);
+            }
+        }
+        let directory = self.directory.path().display().to_string();
+        Err(AttachError::Vanished {
+            directory,
+            times: STARTS_MAX,
+        })
+    }
+
+    /// Lists those who came before, and starts the control thread, which connects to them.
+    fn start(
+        self: &Arc<Self>,
+        listener: Listener,
+        upper: Arc<dyn Upper>,
+    ) -> Result<(), AttachError> {
+        let others = self.directory.sockets()?;
+        for other in &others {
+            if let SocketName::Node(id) = other
+                && *id != self.id
+            {
+                self.roster.note(*id, Stranger::Silent);
+            }
+        }
+        let mut control = Control::new(Arc::clone(self), upper, listener, others)?;
+        let thread = std::thread::Builder::new().name("ringway-control".to_owned());
+        let thread = thread.spawn(move || control.run())?;
+        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(())
+    }
+
+    /// Leaves the bus: gives names back, tells every peer, and ends the control thread. Later calls do nothing.
+    ///
+    /// A peer whose memory is still held (an `Arc<Peer>` is) gets the goodbye when it is let go.
+    pub(crate) fn detach(&self) {
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(thread) = thread else { return };
+        self.names.release_all(self.card.registry());
+        self.commands.give(Command::Detach);
+        // A detach from within a callback cannot wait for itself; the thread ends after it.
+        if thread.thread().id() != std::thread::current().id() {
+            // A control thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        self.id
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn bus(&self) -> &str {
+        self.config.bus()
+    }
+
+    pub(crate) fn heap(&self) -> &Heap {
+        &self.heap
+    }
+
+    pub(crate) fn card(&self) -> &Card {
+        &self.card
+    }
+
+    pub(crate) fn count(&self, counter: Counter, n: u64) {
+        self.card.add(counter, n);
+    }
+
+    /// The peers, connected and closed ones, until they are dead.
+    pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {
+        self.roster.peers()
+    }
+
+    pub(crate) fn peer(&self, id: NodeId) -> Option<Arc<Peer>> {
+        self.roster.peer(id)
+    }
+
+    /// Takes a place for one half of a uring. A segment that has to be created for it is announced to every peer, on
+    /// the same socket as later frames: whoever is told of the span has been told of the segment.
+    pub(crate) fn ring_span(&self, len: u64) -> Result<RingSpan, RingsError> {
+        let (span, grown) = self.rings.span(len)?;
+        if let Some(ring) = grown {
+            for peer in self.peers() {
+                announce(&peer, SegmentName::ring(ring.key), &ring.segment);
+            }
+        }
+        Ok(span)
+    }
+
+    /// Claims a name on the whole bus, and publishes it once `prepare` has been called with its entry.
+    pub(crate) fn claim(
+        &self,
+        wanted: Wanted<'_>,
+        prepare: impl FnOnce(Key),
+    ) -> Result<Key, NameError> {
+        let claimed = self
+            .names
+            .claim(&self.directory, self.card.registry(), wanted, prepare);
+        match claimed {
+            Ok(key) => {
+                self.poke_names();
+                Ok(key)
+            }
+            Err(NameError::Taken { name, holder: None }) => {
+                let holder = self.holder(&name);
+                Err(NameError::Taken { name, holder })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes an entry without a name, that peers can open urings to.
+    pub(crate) fn register(
+        &self,
+        kind: Kind,
+        type_hash: u64,
+        prepare: impl FnOnce(Key),
+    ) -> Result<Key, NameError> {
+        let key = self
+            .card
+            .registry()
+            .allocate(kind, "", type_hash)
+            .map_err(own_table)?;
+        prepare(key);
+        self.card.registry().activate(key).map_err(own_table)?;
+        Ok(key)
+    }
+
+    /// Gives an entry back, with its name if it has one.
+    pub(crate) fn unregister(&self, key: Key) {
+        self.names.release(self.card.registry(), key);
+        self.poke_names();
+    }
+
+    /// Finds an actor or queue by name: here, or on the card of a connected peer.
+    ///
+    /// Cost: a load and a table look-up for each peer, and the reading of cards that have changed.
+    pub(crate) fn find(&self, name: &str) -> Option<Found> {
+        if let Some(published) = self
+            .card
+            .registry()
+            .find(name)
+            .and_then(|key| self.card.registry().get(key))
+        {
+            let (key, kind, type_hash) = (published.key, published.kind, published.type_hash);
+            return Some(Found {
+                node: self.id,
+                key,
+                kind,
+                type_hash,
+            });
+        }
+        let connected = self
+            .peers()
+            .into_iter()
+            .filter(|peer| peer.state() == PeerState::Connected);
+        connected.into_iter().find_map(|peer| {
+            let mut replica = peer.replica();
+            replica.refresh(peer.card());
+            let Named {
+                key,
+                kind,
+                type_hash,
+            } = replica.find(name)?;
+            Some(Found {
+                node: peer.id(),
+                key,
+                kind,
+                type_hash,
+            })
+        })
+    }
+
+    /// Forgets a name whose node says that it is not there any more, until its card changes again.
+    pub(crate) fn forget_name(&self, name: &str, found: Found) {
+        if let Some(peer) = self.peer(found.node) {
+            peer.replica().forget(name, found.key);
+        }
+    }
+
+    /// The nodes that were found and are not peers, each with the reason: a name that is not found may be theirs.
+    pub(crate) fn silent_nodes(&self) -> Vec<String> {
+        let strangers = self.roster.strangers().into_iter();
+        let present = strangers.filter(|node| self.directory.has(SocketName::Node(node.id())));
+        present.map(|node| node.to_string()).collect()
+    }
+
+    /// Who shows a name on its card, for an error's text.
+    fn holder(&self, name: &str) -> Option<String> {
+        let found = self.find(name)?;
+        let peer = self.peer(found.node)?;
+        Some(format!("node {:?} ({})", peer.name(), peer.id()))
+    }
+
+    /// Tells the peers that names changed. Lost pokes do no harm: see `Control::look_at_names`.
+    fn poke_names(&self) {
+        for peer in self.peers() {
+            peer.link().poke(&Frame::NamesChanged);
+        }
+    }
+
+    /// Announces what the peer has not heard of yet. For a peer that is in the roster already, so that a segment which
+    /// comes meanwhile is announced by one side or by both; the ledger makes one of it.
+    pub(super) fn announce_all(&self, peer: &Peer) {
+        for ring in self.rings.segments() {
+            announce(peer, SegmentName::ring(ring.key), &ring.segment);
+        }
+        for segment in self.heap.segments() {
+            announce(peer, SegmentName::heap(segment.key), &segment.segment);
+        }
+    }
+
+    /// Announces one segment again, if it is still there and still wanted.
+    pub(super) fn announce_again(&self, peer: &Peer, name: SegmentName) {
+        let rings = self
+            .rings
+            .segments()
+            .into_iter()
+            .map(|ring| (SegmentName::ring(ring.key), ring.segment));
+        let heap = self
+            .heap
+            .segments()
+            .into_iter()
+            .map(|it| (SegmentName::heap(it.key), it.segment));
+        if let Some((_, segment)) = rings.chain(heap).find(|(other, _)| *other == name)
+            && peer.ledger().is_wanted(name)
+        {
+            send_segment(peer, name, &segment);
+        }
+    }
+
+    fn announce_heap_changes(self: &Arc<Self>) {
+        let core: Weak<Self> = Arc::downgrade(self);
+        self.heap.on_change(move |change| {
+            let Some(core) = core.upgrade() else { return };
+            match change {
+                HeapChange::Announce(new) => {
+                    for peer in core.peers() {
+                        announce(&peer, SegmentName::heap(new.key), &new.segment);
+                    }
+                }
+                HeapChange::Retire(key) => core.commands.give(Command::Retire(key)),
+                _ => {}
+            }
+        });
+    }
+
+    /// What an introduction to this node is checked against.
+    pub(super) fn expected(&self, called: Option<NodeId>) -> Expected<'_> {
+        Expected {
+            own: self.id,
+            own_uid: self.uid,
+            host: self.host,
+            access: self.config.policy(),
+            called,
+        }
+    }
+
+    /// This node's introduction, with the bell that the other is to ring.
+    pub(super) fn hello(&self, bell: &Arc<Eventfd>) -> (Frame, Vec<Passed>) {
+        let ring = self.rings.segments().swap_remove(0);
+        let hello = Hello {
+            id: self.id,
+            name: self.name.clone(),
+            pid: std::process::id(),
+            host: self.host,
+            clock: Clock::of_process(),
+            card_len: self.card_segment.len(),
+            ring: WireKey(ring.key),
+            ring_len: ring.segment.len(),
+        };
+        let passed = vec![
+            Passed::Segment(self.card_segment.clone()),
+            Passed::Segment(ring.segment),
+            Passed::Bell(Arc::clone(bell)),
+            Passed::Process(Arc::clone(&self.pidfd)),
+        ];
+        (Frame::Hello(Box::new(hello)), passed)
+    }
+
+    /// Notes on the peer's ledger that its hello brought the first ring segment.
+    pub(super) fn introduced(&self, peer: &Peer) {
+        let first = SegmentName::ring(self.rings.segments().swap_remove(0).key);
+        let mut ledger = peer.ledger();
+        // The other side has mapped it before it accepted the hello.
+        let _ = ledger.announce(first);
+        let _ = ledger.acknowledge(first);
+    }
+}
+
+/// Tells a peer of a segment, unless it was told.
+fn announce(peer: &Peer, name: SegmentName, segment: &OwnSegment) {
+    // Under the ledger's lock, so that a retirement cannot overtake the announcement on the socket.
+    let mut ledger = peer.ledger();
+    if peer.state() != PeerState::Connected {
+        return;
+    }
+    match ledger.announce(name) {
+        Announcing::Nothing => return,
+        Announcing::Tell => {}
+        Announcing::TellAfter(old) => drop(peer.link().send(&Frame::Retire(old), Vec::new())),
+    }
+    send_segment(peer, name, segment);
+}
+
+fn send_segment(peer: &Peer, name: SegmentName, segment: &OwnSegment) {
+    let frame = Frame::Segment(Announcement {
+        name,
+        len: segment.len(),
+    });
+    if let Err(_error) = peer
+        .link()
+        .send(&frame, vec![Passed::Segment(segment.clone())])
+    {
+        trace::warning!(peer = %peer.id(), segment = %name, error = %_error, "segment not announced");
+    }
+}
+
+/// A process that was started for a role must take it before it attaches anything.
+fn check_role(config: &NodeConfig) -> Result<(), AttachError> {
+    match std::env::var_os(ROLE_VARIABLE) {
+        Some(role) if !config.role_taken && !role.is_empty() => Err(AttachError::RoleNotTaken {
+            role: role.to_string_lossy().into_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn raise_limits() {
+    match raise_nofile_limit() {
+        Ok(limit) if limit.now.is_some_and(|now| now < FILES_LOW) => {
+            trace::warning!(
+                limit = limit.now,
+                wanted = FILES_LOW,
+                "few descriptors for many nodes"
+            );
+        }
+        Ok(_) => {}
+        Err(_error) => trace::warning!(error = %_error, "the limit of descriptors stays as it is"),
+    }
+}
