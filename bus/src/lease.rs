@@ -16,6 +16,9 @@
 //! ([`EntryToken::verify`](crate::entry::EntryToken::verify)), and nothing of theirs is ever referenced.
 #![allow(unsafe_code, reason = "the home of views into lent memory")]
 
+#[cfg(feature = "rkyv")]
+mod archived;
+
 use core::fmt;
 use core::ops::{Deref, Range};
 use core::ptr::NonNull;
@@ -28,6 +31,9 @@ use crate::entry::Verified;
 use crate::loan::{Lines, Loan};
 use crate::message::{Access, InPlace, header_span};
 use crate::token::{DetokenizeError, Inline};
+
+#[cfg(feature = "rkyv")]
+pub use self::archived::ArchivedLease;
 
 /// A message read in place: `Deref` to the value, or to `[U]` for slice messages.
 ///

@@ -47,5 +47,9 @@ pub use rings::RingsError;
 /// The version of serde that messages derive with: `#[serde(crate = "ringway::serde")]`.
 pub use serde;
 
+/// The version of rkyv that messages derive with: `#[rkyv(crate = ringway::rkyv)]`.
+#[cfg(feature = "rkyv")]
+pub use rkyv;
+
 // Derived code names `::ringway`, also in here.
 extern crate self as ringway;

@@ -3,6 +3,8 @@
 //! A message type never says where it goes; the same type is told to an actor of this process, to one of another
 //! process, or published. [`Semantics`] says how its value becomes bytes that another process may read, and back.
 
+#[cfg(feature = "rkyv")]
+mod archived;
 mod builtin;
 mod copied;
 mod delivery;
@@ -18,6 +20,10 @@ mod semantics;
 mod serial;
 mod shapes;
 
+#[cfg(feature = "rkyv")]
+pub(crate) use archived::archive;
+#[cfg(feature = "rkyv")]
+pub use archived::{Archivable, ArchivedForm, Rkyv};
 pub use builtin::SerialItem;
 pub use copied::{BytesMessage, Copy, CopyMessage, Inner};
 pub use delivery::{Delivery, Never, Parcel, Sendable};

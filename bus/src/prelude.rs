@@ -3,6 +3,8 @@
 pub use ringway_macros::{Actor, Message, Schema};
 pub use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "rkyv")]
+pub use crate::lease::ArchivedLease;
 pub use crate::lease::Lease;
 pub use crate::loan::Loan;
 pub use crate::message::{

@@ -3,6 +3,8 @@
 pub use bytemuck;
 
 pub use crate::lease::Lease;
+#[cfg(feature = "rkyv")]
+pub use crate::message::Rkyv;
 pub use crate::message::{
     Answer, AnyBits, BoxError, CheckedBits, Copy, Delivery, Field, HandlerError, InPlace,
     IntoReply, Items, Message, MessageSchema, Move, NAME_MAX, Name, Never, Parcel, Plain, Publish,

@@ -542,6 +542,14 @@ pub enum DetokenizeError {
         /// Bytes of the payload.
         len: usize,
     },
+    /// A message of this process was to be delivered in its encoded form, and its encoder failed.
+    #[error("cannot encode a value of {name}: {text}")]
+    Encode {
+        /// The type.
+        name: &'static str,
+        /// What the encoder says.
+        text: String,
+    },
     /// The decoder stopped before the end.
     #[error("{rest} bytes left over after a value of {name}")]
     Trailing {
@@ -569,6 +577,17 @@ impl DetokenizeError {
         Self::Trailing {
             name: M::NAME,
             rest,
+        }
+    }
+
+    #[cfg_attr(
+        not(feature = "rkyv"),
+        expect(dead_code, reason = "of messages with codec rkyv")
+    )]
+    pub(crate) fn encode<M: Message + ?Sized>(error: impl fmt::Display) -> Self {
+        Self::Encode {
+            name: M::NAME,
+            text: error.to_string(),
         }
     }
 

@@ -112,7 +112,11 @@ pub trait Delivery: 'static {
     type Arrival: Send + 'static;
 
     /// Delivers inside this process, without shared memory.
-    fn arrive(parcel: Parcel<Self::Message>) -> Self::Arrival;
+    ///
+    /// # Errors
+    ///
+    /// The handler wants the message encoded, and its encoder fails.
+    fn arrive(parcel: Parcel<Self::Message>) -> Result<Self::Arrival, DetokenizeError>;
 
     /// Delivers an entry of another process.
     ///
@@ -126,8 +130,8 @@ impl<M: Message + ?Sized> Delivery for M {
     type Message = M;
     type Arrival = M::Arrival;
 
-    fn arrive(parcel: Parcel<M>) -> M::Arrival {
-        M::Semantics::arrive(parcel)
+    fn arrive(parcel: Parcel<M>) -> Result<M::Arrival, DetokenizeError> {
+        Ok(M::Semantics::arrive(parcel))
     }
 
     fn receive(verified: Verified) -> Result<M::Arrival, DetokenizeError> {
@@ -139,8 +143,8 @@ impl<M: InPlace + ?Sized> Delivery for Lease<M> {
     type Message = M;
     type Arrival = Lease<M>;
 
-    fn arrive(parcel: Parcel<M>) -> Lease<M> {
-        Loan::from_parcel(parcel).into_lease()
+    fn arrive(parcel: Parcel<M>) -> Result<Lease<M>, DetokenizeError> {
+        Ok(Loan::from_parcel(parcel).into_lease())
     }
 
     fn receive(verified: Verified) -> Result<Lease<M>, DetokenizeError> {
