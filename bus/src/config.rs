@@ -1,5 +1,6 @@
 //! What a program decides about its node before it attaches, each value with its default, its bounds and its check.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -39,6 +40,23 @@ pub struct NodeConfig {
     pub(crate) limits: Limits,
     /// Whether this process has taken the role that its environment names, or was given none.
     pub(crate) role_taken: bool,
+    pub(crate) workers: Workers,
+}
+
+/// Who runs a node's actors and drives its urings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// So many threads of the node's own. The first drives, all run actors.
+    Threads(NonZeroUsize),
+    /// None: the thread that calls [`Node::run_until`](crate::Node::run_until), or [`Node::drive`](crate::Node::drive) on
+    /// the user's executor. Between the calls nothing moves.
+    Caller,
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self::Threads(NonZeroUsize::MIN)
+    }
 }
 
 /// The bounds of a node's memory and of its books.
@@ -70,6 +88,7 @@ impl NodeConfig {
                 registry: REGISTRY_CAPACITY,
             },
             role_taken: false,
+            workers: Workers::default(),
         }
     }
 
@@ -113,6 +132,13 @@ impl NodeConfig {
     #[must_use]
     pub fn registry_capacity(mut self, entries: u32) -> Self {
         self.limits.registry = entries;
+        self
+    }
+
+    /// Sets who runs the node's actors; the default is one thread.
+    #[must_use]
+    pub fn workers(mut self, workers: Workers) -> Self {
+        self.workers = workers;
         self
     }
 

@@ -1,48 +1,114 @@
-//! Actors and a message bus.
+//! Actors and a message bus for the processes of one Linux host, over shared memory.
+//!
+//! A message is a typed struct. A process lends it to another through shared memory: nothing is serialized or copied that
+//! need not be, any process may be killed at any instruction, and memory is written by its owner alone.
+//!
+//! ```text
+//!   process A                                        process B
+//!   +------------------+   submission queue (A's)    +------------------+
+//!   | Addr<Counter> ---|---> [entry][entry][entry] --|--> Counter       |
+//!   |                  |                             |                  |
+//!   | reply        <---|---- [entry][entry]       <--|--- handle()      |
+//!   |                  |   completion queue (B's)    |                  |
+//!   | heap: blocks ....|.... read in place by B .....|.. Lease<Frame>   |
+//!   +------------------+                             +------------------+
+//! ```
+//!
+//! ```
+//! use ringway::prelude::*;
+//!
+//! #[derive(Message, Clone, Copy, Pod, Zeroable)]
+//! #[message(move, reply = u64)]
+//! #[repr(C)]
+//! struct Add {
+//!     amount: u64,
+//! }
+//!
+//! #[derive(Actor, Default)]
+//! #[actor(handles(Add))]
+//! struct Counter {
+//!     total: u64,
+//! }
+//!
+//! impl Handler<Add> for Counter {
+//!     async fn handle(&mut self, add: Add, _cx: &mut Context<Self>) -> u64 {
+//!         self.total += add.amount;
+//!         self.total
+//!     }
+//! }
+//!
+//! # let directory = std::env::temp_dir().join(format!("ringway-doc-{}", std::process::id()));
+//! # let config = NodeConfig::on("demo").directory(&directory);
+//! let node = Node::attach(config)?; // or Node::attach("demo")
+//! let counter = node.spawn(Counter::default())?;
+//! block_on(async {
+//!     counter.tell(Add { amount: 1 }).await?;
+//!     assert_eq!(counter.ask(Add { amount: 41 }).await?, 42);
+//!     Ok::<_, Box<dyn std::error::Error>>(())
+//! })?;
+//! # drop(node);
+//! # std::fs::remove_dir_all(directory)?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What it does not do: reach other hosts, keep messages on disk, or defend against a process that may `ptrace` it.
 
-#[allow(dead_code, reason = "used by the layer above")]
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("ringway runs on 64-bit Linux only");
+
 mod access;
-#[allow(dead_code, reason = "used by the layer above")]
+mod actor;
+mod addr;
+mod clock;
+mod completion;
 mod config;
-#[allow(dead_code, reason = "used by the layer above")]
 mod control;
-#[allow(dead_code, reason = "used by the layer above")]
 mod directory;
-#[allow(dead_code, reason = "used by the layer above")]
+mod driver;
 pub mod entry;
-#[allow(dead_code, reason = "used by the layer above")]
 pub mod envelope;
-#[allow(dead_code, reason = "used by the layer above")]
 mod error;
-#[allow(dead_code, reason = "used by the layer above")]
+mod exit;
 mod frame;
-#[allow(dead_code, reason = "used by the layer above")]
+mod inbox;
 pub mod lease;
-#[allow(dead_code, reason = "used by the layer above")]
 pub mod loan;
-#[allow(dead_code, reason = "used by the layer above")]
+mod mailbox;
 pub mod message;
-#[allow(dead_code, reason = "used by the layer above")]
 mod names;
-#[allow(dead_code, reason = "used by the layer above")]
+mod node;
 mod peering;
 pub mod prelude;
 #[doc(hidden)]
 pub mod private;
-#[allow(dead_code, reason = "used by the layer above")]
+pub mod queue;
+mod remote;
 mod rings;
+mod send;
+mod shared;
+mod task;
 #[cfg(test)]
 mod testing;
-#[allow(dead_code, reason = "used by the layer above")]
 pub mod token;
 mod trace;
+mod urings;
+mod wait_list;
 
 pub use access::Access;
-pub use config::{ConfigError, NodeConfig};
+pub use actor::{Accepts, Actor, Context, FromArgs, Handler, Hooks, Undone};
+pub use addr::{ActorId, Addr, Recipient, WeakAddr};
+pub use config::{ConfigError, NodeConfig, Workers};
 pub use directory::DirectoryError;
 pub use error::{AttachError, NameError};
+pub use exit::ExitReason;
+pub use mailbox::Overflow;
+pub use node::{ActorBuilder, Drive, Lookup, LookupError, Node, PeerNode, Reachable, SpawnError};
 pub use peering::NodeId;
+pub use remote::undelivered::{Undelivered, UndeliveredStream};
 pub use rings::RingsError;
+pub use ringway_shm::heap::{Heap, HeapError, HeapStats};
+pub use send::{Ask, AskError, AskFuture, LoanError, SendError, Tell, TellFuture};
+pub use urings::wire::OpenRefusal;
 
 /// The version of serde that messages derive with: `#[serde(crate = "ringway::serde")]`.
 pub use serde;

@@ -55,7 +55,7 @@ use self::segments::Segments;
 use self::slot::Slot;
 use crate::access::Trust;
 use crate::control::{Command, Commands};
-use crate::frame::{Frame, SegmentKind, SegmentName, UringFrame};
+use crate::frame::{Frame, SegmentKind, UringFrame};
 use crate::trace;
 
 /// Violations after which a peer is cut off: enough to tell a pattern from one torn write, too few to matter.
@@ -233,11 +233,6 @@ impl Peer {
     /// A ring segment of the peer's that this node has mapped.
     pub(crate) fn ring_segment(&self, key: Key) -> Option<PeerSegment> {
         self.rings.get(key)
-    }
-
-    /// Tells whether the peer has mapped that ring segment of ours.
-    pub(crate) fn has_ring_segment(&self, key: Key) -> bool {
-        self.ledger().is_acknowledged(SegmentName::ring(key))
     }
 
     /// Wakes the peer if it sleeps: to be called after publishing something in shared memory.

@@ -2,6 +2,10 @@
 
 pub use bytemuck;
 
+pub use crate::actor::incoming::Incoming;
+pub use crate::actor::letter::Letter;
+pub use crate::actor::port::ReplyPort;
+pub use crate::actor::{Accepted, Accepts, Actor, Context, Hooks, Undone, handle};
 pub use crate::lease::Lease;
 #[cfg(feature = "rkyv")]
 pub use crate::message::Rkyv;
@@ -10,6 +14,7 @@ pub use crate::message::{
     IntoReply, Items, Message, MessageSchema, Move, NAME_MAX, Name, Never, Parcel, Plain, Publish,
     Schema, Semantics, SemanticsCode, Serial, SerialItem, Shape, TypeId, Variant, Whole,
 };
+pub use crate::remote::undelivered::Returns;
 
 /// Whether no id stands twice in `ids`.
 pub const fn are_distinct(ids: &[TypeId]) -> bool {

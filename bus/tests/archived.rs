@@ -13,13 +13,20 @@ struct Document {
 }
 
 fn longest(document: &ArchivedLease<Document>) -> Option<&str> {
-    document.words.iter().map(|word| word.as_str()).max_by_key(|word| word.len())
+    document
+        .words
+        .iter()
+        .map(|word| word.as_str())
+        .max_by_key(|word| word.len())
 }
 
 #[test]
 fn the_schema_says_rkyv() {
     assert_eq!(Document::SCHEMA.semantics().codec(), Codec::Rkyv);
     let _: fn(&ArchivedLease<Document>) -> Option<&str> = longest;
-    let document = Document { title: String::new(), words: vec![] };
+    let document = Document {
+        title: String::new(),
+        words: vec![],
+    };
     assert!(document.title.is_empty() && document.words.is_empty());
 }

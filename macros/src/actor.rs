@@ -154,6 +154,11 @@ fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> TokenStream 
             #letters::#variant(letter) => ::ringway::private::handle::<Self, #ty, _>(self, letter, cx).await,
         }
     });
+    let give_back = variants
+        .iter()
+        .map(|variant| quote!(#letters::#variant(letter) => letter.give_back(why, returns),));
+    let never_back =
+        (!generics.params.is_empty()).then(|| quote!(#letters::Never(never, _) => match never {},));
     let never =
         (!generics.params.is_empty()).then(|| quote!(#letters::Never(never, _) => match never {},));
     quote! {
@@ -162,14 +167,14 @@ fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> TokenStream 
             type Args = #args;
             type Letters = #letters #arguments;
             const ACCEPTED: &'static [::ringway::private::Accepted] =
-                &[#(::ringway::private::Accepted::of::<#handles>()),*];
+                &[#(::ringway::private::Accepted::of::<Self, #handles>()),*];
 
             fn open(
                 incoming: ::ringway::private::Incoming,
             ) -> ::core::result::Result<Self::Letters, ::ringway::private::Incoming> {
                 let id = incoming.type_id();
-                #(if id == <<#handles as ::ringway::private::Delivery>::Message
-                    as ::ringway::private::Message>::TYPE_ID
+                #(if id == ::core::option::Option::Some(<<#handles as ::ringway::private::Delivery>::Message
+                    as ::ringway::private::Message>::TYPE_ID)
                 {
                     return incoming.open::<#handles>().map(#letters::#variants);
                 })*
@@ -184,6 +189,17 @@ fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> TokenStream 
                 match letter {
                     #(#deliver)*
                     #never
+                }
+            }
+
+            fn give_back(
+                letter: Self::Letters,
+                why: &::ringway::private::Undone,
+                returns: &::ringway::private::Returns,
+            ) {
+                match letter {
+                    #(#give_back)*
+                    #never_back
                 }
             }
         }

@@ -104,7 +104,8 @@ impl Ledger {
     }
 
     /// Tells whether tokens may name the segment towards this peer.
-    pub(crate) fn is_acknowledged(&self, name: SegmentName) -> bool {
+    #[cfg(test)]
+    fn is_acknowledged(&self, name: SegmentName) -> bool {
         self.get(name) == Some(Told::Acknowledged)
     }
 

@@ -106,10 +106,6 @@ impl Roster {
         books.peers.drain().map(|(_, peer)| peer).collect()
     }
 
-    pub(crate) fn is_detached(&self) -> bool {
-        self.books().is_detached
-    }
-
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,0 +1,243 @@
+//! What an actor is: state that one message at a time may change, reached by an address.
+//!
+//! `#[derive(Actor)]` writes the [`Actor`] impl from the list of messages; [`Handler`] says what each message does;
+//! [`Hooks`] and [`FromArgs`] are for those who need more.
+
+pub(crate) mod cell;
+pub(crate) mod context;
+pub(crate) mod incoming;
+pub(crate) mod letter;
+pub(crate) mod port;
+pub(crate) mod run;
+
+use std::any::Any;
+use std::future::Future;
+use std::sync::Arc;
+
+pub use self::context::Context;
+use self::incoming::Incoming;
+use self::letter::Letter;
+use self::port::ReplyPort;
+use crate::exit::ExitReason;
+use crate::message::{
+    BoxError, Delivery, HandlerError, IntoReply, Message, MessageSchema, Parcel, TypeId,
+};
+use crate::remote::undelivered::Returns;
+
+/// State that handles messages, one at a time; derive it.
+///
+/// The derive makes the table that turns local letters and entries from other processes into calls of [`Handler`]s.
+/// Its attribute is `#[actor(handles(A, B, Lease<C>), args = T, hooks)]`: what the actor handles, what a child process
+/// is given to build it with (default `()`, for types that are `Default`; see [`FromArgs`]), and that [`Hooks`] is
+/// implemented by hand.
+pub trait Actor: Hooks + Sized + Send + 'static {
+    /// What a process that runs this actor builds it from.
+    type Args: Message;
+
+    /// One variant per handled message.
+    #[doc(hidden)]
+    type Letters: Send + 'static;
+
+    /// What the actor handles, for the agreement when a uring to it is opened.
+    #[doc(hidden)]
+    const ACCEPTED: &'static [Accepted];
+
+    /// Opens an entry from another process.
+    #[doc(hidden)]
+    fn open(incoming: Incoming) -> Result<Self::Letters, Incoming>;
+
+    /// Hands a letter to its handler and answers it.
+    #[doc(hidden)]
+    fn deliver(
+        &mut self,
+        letter: Self::Letters,
+        cx: &mut Context<Self>,
+    ) -> impl Future<Output = ()> + Send;
+
+    /// Returns a letter that nobody will handle to its sender.
+    #[doc(hidden)]
+    fn give_back(letter: Self::Letters, why: &Undone, returns: &Returns);
+}
+
+/// What an actor does with a message.
+///
+/// `R` is what the handler returns: the message's reply, or `Result<Reply, E>` for a handler that can fail. A failing
+/// ask answers its sender with [`AskError::Handler`](crate::AskError::Handler); a failing tell goes to
+/// [`Hooks::tell_failed`]. Neither stops the actor. A panic does.
+///
+/// # Cancel safety
+///
+/// `kill` drops the future of a running handler at its next `await`. Nothing else does: a sender that drops its ask
+/// does not interrupt the handler.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle `{M}`",
+    note = "implement `Handler<{M}>` and list the message in `#[actor(handles(..))]`"
+)]
+pub trait Handler<M, R = <<M as Delivery>::Message as Message>::Reply>: Actor
+where
+    M: Delivery + ?Sized,
+    R: IntoReply<M::Message>,
+{
+    /// Handles one message; no other runs on this actor meanwhile.
+    fn handle(
+        &mut self,
+        message: M::Arrival,
+        cx: &mut Context<Self>,
+    ) -> impl Future<Output = R> + Send;
+}
+
+/// Says that an actor handles `M`; written by `#[derive(Actor)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not accept `{M}`",
+    note = "list the message in `#[actor(handles(..))]` of the actor"
+)]
+pub trait Accepts<M: Message + ?Sized>: Actor {
+    /// Makes a letter of what a sender of this process handed over.
+    #[doc(hidden)]
+    fn letter(parcel: Parcel<M>, port: ReplyPort<M>) -> Self::Letters;
+}
+
+/// What an actor does around its messages. `#[derive(Actor)]` writes an empty impl unless told `hooks`.
+pub trait Hooks: Sized + Send + 'static {
+    /// Runs before the first message.
+    ///
+    /// # Errors
+    ///
+    /// An error ends the actor with [`ExitReason::StartFailed`]; `stopping` does not run.
+    fn started(
+        &mut self,
+        _cx: &mut Context<Self>,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send
+    where
+        Self: Actor,
+    {
+        async { Ok(()) }
+    }
+
+    /// Runs after the last message of an orderly end: not after a panic or a kill.
+    fn stopping(
+        &mut self,
+        _reason: &ExitReason,
+        _cx: &mut Context<Self>,
+    ) -> impl Future<Output = ()> + Send
+    where
+        Self: Actor,
+    {
+        async {}
+    }
+
+    /// A tell's handler returned an error: nobody waits for it, so it is reported here.
+    fn tell_failed(&mut self, message: &'static str, error: HandlerError) {
+        crate::trace::warning!(message, %error, "the handler of a tell failed");
+        let _ = (message, error);
+    }
+}
+
+/// Builds an actor in the process that will run it, from what the spawner sent.
+///
+/// Types that are [`Default`] are built from `()`.
+pub trait FromArgs<T>: Sized {
+    /// Builds the actor.
+    ///
+    /// # Errors
+    ///
+    /// The error is what the spawner gets: the process ends with `StartFailed`.
+    fn from_args(args: T) -> Result<Self, BoxError>;
+}
+
+impl<A: Default> FromArgs<()> for A {
+    fn from_args((): ()) -> Result<Self, BoxError> {
+        Ok(Self::default())
+    }
+}
+
+/// Makes a boxed `Arc<dyn LocalRoute<M>>` of an actor's cell.
+type RouteOf = fn(Arc<dyn Any + Send + Sync>) -> Option<Box<dyn Any>>;
+
+/// One message that an actor accepts: both ends of a uring must agree on it.
+#[derive(Clone, Copy)]
+pub struct Accepted {
+    /// The message's type.
+    pub id: TypeId,
+    /// Its name, for errors.
+    pub name: &'static str,
+    /// Its layout.
+    pub schema: MessageSchema,
+    route: RouteOf,
+}
+
+impl Accepted {
+    /// Describes the message behind a delivery.
+    #[must_use]
+    pub const fn of<A, D>() -> Self
+    where
+        A: Accepts<D::Message>,
+        D: Delivery + ?Sized,
+    {
+        Self {
+            id: <D::Message as Message>::TYPE_ID,
+            name: <D::Message as Message>::NAME,
+            schema: <D::Message as Message>::SCHEMA,
+            route: |cell| {
+                let cell = cell.downcast::<cell::Cell<A>>().ok()?;
+                Some(Box::new(cell as Arc<dyn cell::LocalRoute<D::Message>>))
+            },
+        }
+    }
+
+    /// Makes the local route for `M` of an actor's cell, if this describes `M`.
+    pub(crate) fn route_of<M: Message + ?Sized>(
+        &self,
+        cell: Arc<dyn Any + Send + Sync>,
+    ) -> Option<Arc<dyn cell::LocalRoute<M>>> {
+        let route = (self.route)(cell)?;
+        route
+            .downcast::<Arc<dyn cell::LocalRoute<M>>>()
+            .ok()
+            .map(|route| *route)
+    }
+}
+
+impl std::fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Accepted")
+            .field("name", &self.name)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a letter was not handled, or not to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Undone {
+    /// The receiver ended.
+    Ended(ExitReason),
+    /// The mailbox's policy dropped it.
+    Dropped,
+    /// Its deadline passed before its handler began.
+    Expired,
+    /// Its sender gave it up before its handler began.
+    Cancelled,
+    /// Its handler failed.
+    Failed(HandlerError),
+    /// The receiver could not make sense of it.
+    Refused(String),
+}
+
+/// Hands one letter to the actor's handler and answers it: what derived code calls per message.
+#[doc(hidden)]
+pub async fn handle<A, D, R>(actor: &mut A, letter: Letter<D>, cx: &mut Context<A>)
+where
+    A: Handler<D, R>,
+    D: Delivery + ?Sized,
+    R: IntoReply<D::Message>,
+{
+    let Some((arrival, port)) = letter.begin(cx.cell()) else {
+        return;
+    };
+    let result = actor.handle(arrival, cx).await.into_reply();
+    if let Err(error) = port.answer(result, cx.cell()) {
+        actor.tell_failed(<D::Message as Message>::NAME, error);
+    }
+}

@@ -1,0 +1,60 @@
+//! What a handler may do besides changing its actor.
+
+use std::sync::Arc;
+
+use super::Actor;
+use super::cell::{Cell, CellCore};
+use crate::addr::Addr;
+use crate::exit::ExitReason;
+use crate::node::Node;
+
+/// The actor's view of itself and its node, handed to every hook and handler.
+pub struct Context<A: Actor> {
+    cell: Arc<Cell<A>>,
+    ends: Option<ExitReason>,
+}
+
+impl<A: Actor> Context<A> {
+    pub(super) fn new(cell: &Arc<Cell<A>>) -> Self {
+        Self {
+            cell: Arc::clone(cell),
+            ends: None,
+        }
+    }
+
+    pub(super) fn cell(&self) -> &CellCore {
+        self.cell.core()
+    }
+
+    pub(super) fn ends(&self) -> Option<&ExitReason> {
+        self.ends.as_ref()
+    }
+
+    /// Returns an address of this actor.
+    pub fn addr(&self) -> Addr<A> {
+        Addr::local(Arc::clone(&self.cell))
+    }
+
+    /// Returns the node that this actor runs on.
+    pub fn node(&self) -> Node {
+        Node::of(self.cell.core().shared())
+    }
+
+    /// Returns the name that the actor was spawned with.
+    pub fn name(&self) -> Option<&str> {
+        self.cell.core().name()
+    }
+
+    /// Ends the actor after this handler; what is queued goes back to its senders.
+    pub fn stop(&mut self) {
+        self.ends.get_or_insert(ExitReason::Normal);
+    }
+}
+
+impl<A: Actor> std::fmt::Debug for Context<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("cell", self.cell.core())
+            .finish()
+    }
+}

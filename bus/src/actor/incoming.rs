@@ -1,0 +1,83 @@
+//! An entry that was taken from a uring and is about to be opened as one of its actor's messages.
+
+use std::sync::Arc;
+
+use super::Undone;
+use super::letter::Letter;
+use super::port::ReplyPort;
+use crate::entry::{EntryToken, Expected, Verified};
+use crate::inbox::reply::RemotePort;
+use crate::inbox::{InboxLane, Taken};
+use crate::message::{Delivery, TypeId};
+
+/// An entry of another process, before it is known to be a message.
+pub struct Incoming {
+    token: EntryToken,
+    lane: Arc<InboxLane>,
+    port: RemotePort,
+    problem: Option<String>,
+}
+
+impl Incoming {
+    pub(super) fn new(taken: Taken) -> Self {
+        let token = EntryToken::from_words(taken.words);
+        let port = RemotePort::of(&token, &taken.lane);
+        Self {
+            token,
+            lane: taken.lane,
+            port,
+            problem: None,
+        }
+    }
+
+    /// The type that the entry claims to carry; `None` for a number that is no type.
+    pub fn type_id(&self) -> Option<TypeId> {
+        self.token.type_id()
+    }
+
+    /// Opens the entry as a message of this delivery.
+    ///
+    /// # Errors
+    ///
+    /// Gives the entry back, for refusal, when it is no such message.
+    pub fn open<D: Delivery + ?Sized>(mut self) -> Result<Letter<D>, Self> {
+        let opened = self
+            .verify()
+            .and_then(|verified| D::receive(verified).map_err(|error| error.to_string()));
+        match opened {
+            Ok(arrival) => Ok(Letter::received(arrival, ReplyPort::remote(self.port))),
+            Err(problem) => {
+                self.problem = Some(problem);
+                Err(self)
+            }
+        }
+    }
+
+    fn verify(&self) -> Result<Verified, String> {
+        let owner = self.port.lend(&self.token);
+        self.token
+            .verify(Expected::Any, &self.lane.peer.segments(), owner)
+            .map_err(|error| {
+                self.lane.peer.bad_entry(&error);
+                error.to_string()
+            })
+    }
+
+    /// Completes an entry that this actor does not understand.
+    pub(super) fn refuse(self) {
+        let why = match (self.problem, self.token.type_id()) {
+            (Some(problem), _) => problem,
+            (None, Some(id)) => format!("no message with type id {id} is handled here"),
+            (None, None) => "an entry without type".to_owned(),
+        };
+        self.port.undone(&Undone::Refused(why));
+    }
+}
+
+impl std::fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Incoming")
+            .field("type", &self.type_id())
+            .finish_non_exhaustive()
+    }
+}

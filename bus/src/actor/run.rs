@@ -1,0 +1,159 @@
+//! An actor's life: started, one message at a time, stopping; and what a panic or a kill makes of it.
+//!
+//! ```text
+//! started --Ok--> [ control? ] -> local letter | entry of a uring -> handler ended --+
+//!    |                 |  ^                                                          |
+//!    | Err             |  +----------------------------------------------------------+
+//!    v                 v stop
+//!  StartFailed      stopping -> end            panic, kill: end without `stopping`
+//! ```
+
+use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use futures::FutureExt;
+
+use super::cell::{Cell, Told};
+use super::incoming::Incoming;
+use super::{Actor, Context};
+use crate::exit::ExitReason;
+use crate::inbox::Taken;
+
+/// Messages handled before the task lets others run.
+const TURN_MAX: u32 = 64;
+
+/// What an actor does next.
+enum Next<L> {
+    Letter(L),
+    Entry(Taken),
+    End(ExitReason),
+}
+
+/// Runs an actor to its end; the future of its task.
+pub(crate) async fn run<A: Actor>(cell: Arc<Cell<A>>, actor: A) {
+    let reason = {
+        let life = pin!(live(&cell, actor));
+        match AssertUnwindSafe(Killable { cell: &cell, life })
+            .catch_unwind()
+            .await
+        {
+            Ok(reason) => reason,
+            Err(panic) => ExitReason::Panicked(panic_text(&*panic)),
+        }
+        // Here a killed handler is dropped, and with it its leases and its port: before the end is published.
+    };
+    cell.publish_end(reason);
+}
+
+async fn live<A: Actor>(cell: &Arc<Cell<A>>, mut actor: A) -> ExitReason {
+    let mut cx = Context::new(cell);
+    if let Err(error) = actor.started(&mut cx).await {
+        return ExitReason::StartFailed(error.to_string());
+    }
+    let mut turn = 0;
+    let mut local_first = true;
+    let reason = loop {
+        if let Some(reason) = cx.ends() {
+            break reason.clone();
+        }
+        turn += 1;
+        if turn == TURN_MAX {
+            turn = 0;
+            yield_once().await;
+        }
+        local_first = !local_first;
+        match next(cell, local_first).await {
+            Next::End(reason) => break reason,
+            Next::Letter(letter) => actor.deliver(letter, &mut cx).await,
+            Next::Entry(taken) => handle_entry(&mut actor, taken, &mut cx).await,
+        }
+    };
+    actor.stopping(&reason, &mut cx).await;
+    reason
+}
+
+async fn handle_entry<A: Actor>(actor: &mut A, taken: Taken, cx: &mut Context<A>) {
+    let lane = Arc::clone(&taken.lane);
+    match A::open(Incoming::new(taken)) {
+        Ok(letter) => actor.deliver(letter, cx).await,
+        Err(incoming) => incoming.refuse(),
+    }
+    lane.finish();
+}
+
+/// Waits for the next thing to do: what the control lane says comes before any message; local and remote messages
+/// take turns.
+async fn next<A: Actor>(cell: &Arc<Cell<A>>, local_first: bool) -> Next<A::Letters> {
+    poll_fn(|cx| {
+        for may_wait in [false, true] {
+            match cell.core().told() {
+                Told::Nothing => {}
+                Told::Stop(reason) | Told::Die(reason) => return Poll::Ready(Next::End(reason)),
+            }
+            let local = || cell.mailbox().pop().map(Next::Letter);
+            let remote = || cell.inbox().pop().map(Next::Entry);
+            let found = if local_first {
+                local().or_else(remote)
+            } else {
+                remote().or_else(local)
+            };
+            if let Some(next) = found {
+                return Poll::Ready(next);
+            }
+            if may_wait {
+                break;
+            }
+            let mail = cell.mailbox().poll_ready(cx);
+            let entries = cell.inbox().poll_ready(cx);
+            if mail.is_pending() && entries.is_pending() && cell.core().told() == Told::Nothing {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
+}
+
+async fn yield_once() {
+    let mut has_yielded = false;
+    poll_fn(|cx| {
+        if has_yielded {
+            return Poll::Ready(());
+        }
+        has_yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// A life that a kill ends between two polls.
+struct Killable<'a, A: Actor, F> {
+    cell: &'a Arc<Cell<A>>,
+    life: Pin<&'a mut F>,
+}
+
+impl<A: Actor, F: Future<Output = ExitReason>> Future for Killable<'_, A, F> {
+    type Output = ExitReason;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<ExitReason> {
+        let this = self.get_mut();
+        this.cell.core().remember_task(cx);
+        if let Told::Die(reason) = this.cell.core().told() {
+            return Poll::Ready(reason);
+        }
+        this.life.as_mut().poll(cx)
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&'static str>()
+        .map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a value that is not text".to_owned())
+}

@@ -1,0 +1,416 @@
+//! Addresses: how an actor is reached, in this process or in another.
+//!
+//! The same type serves both: a local address holds the actor's cell, a remote one the node's end of a uring to it. All
+//! addresses of one process to one remote actor share that end.
+
+pub(crate) mod wire;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Weak};
+
+use crate::actor::cell::{Cell, LocalRoute};
+use crate::actor::{Accepts, Actor};
+use crate::exit::ExitReason;
+use crate::loan::Loan;
+use crate::message::{Fill, InPlace, Message, Sendable};
+use crate::peering::NodeId;
+use crate::remote::RemoteEnd;
+use crate::remote::undelivered::UndeliveredStream;
+use crate::send::{Ask, LoanError, SendError, Tell, Way};
+use crate::wait_list::WaitKey;
+
+/// Which actor an address reaches: the node, and the actor's place there. Plain data.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ActorId {
+    node: NodeId,
+    place: u64,
+}
+
+impl fmt::Debug for ActorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{:x}", self.node, self.place)
+    }
+}
+
+enum Inner<L: ?Sized> {
+    Local(Arc<L>),
+    Remote(Arc<RemoteEnd>),
+}
+
+impl<L: ?Sized> Clone for Inner<L> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Local(cell) => Self::Local(Arc::clone(cell)),
+            Self::Remote(end) => Self::Remote(Arc::clone(end)),
+        }
+    }
+}
+
+/// The address of an actor of type `A`, wherever it runs.
+///
+/// An address does not keep its actor alive; it ends by itself, by `stop`, by `kill`, or with its node.
+pub struct Addr<A: Actor> {
+    inner: Inner<Cell<A>>,
+}
+
+/// An address that does not keep the actor's mailbox, or the uring to it, in memory.
+pub struct WeakAddr<A: Actor> {
+    inner: WeakInner<Cell<A>>,
+}
+
+enum WeakInner<L: ?Sized> {
+    Local(Weak<L>),
+    Remote(Weak<RemoteEnd>),
+}
+
+/// The address of an actor or queue that handles `M`, whatever else it is.
+pub struct Recipient<M: Message + ?Sized> {
+    inner: Inner<dyn LocalRoute<M>>,
+}
+
+/// The end of an actor, as [`Addr::closed`] awaits it.
+pub(crate) async fn closed<L: ?Sized>(inner: Ended<'_, L>) -> ExitReason {
+    let mut key = WaitKey::default();
+    let reason = std::future::poll_fn(|cx| match &inner {
+        Ended::Local(core, _) => core.poll_ended(&mut key, cx),
+        Ended::Remote(end) => end.poll_ended(&mut key, cx),
+    })
+    .await;
+    match &inner {
+        Ended::Local(core, _) => core.ended_list().remove(&mut key),
+        Ended::Remote(end) => end.ended.remove(&mut key),
+    }
+    reason
+}
+
+/// What to watch for an end.
+pub(crate) enum Ended<'a, L: ?Sized> {
+    Local(
+        &'a crate::actor::cell::CellCore,
+        std::marker::PhantomData<L>,
+    ),
+    Remote(&'a Arc<RemoteEnd>),
+}
+
+impl<A: Actor> Addr<A> {
+    pub(crate) fn local(cell: Arc<Cell<A>>) -> Self {
+        Self {
+            inner: Inner::Local(cell),
+        }
+    }
+
+    pub(crate) fn remote(end: Arc<RemoteEnd>) -> Self {
+        Self {
+            inner: Inner::Remote(end),
+        }
+    }
+
+    fn way<M: Message + ?Sized>(&self) -> Way<'_, M>
+    where
+        A: Accepts<M>,
+    {
+        match &self.inner {
+            Inner::Local(cell) => Way::Local(&**cell),
+            Inner::Remote(end) => Way::Remote(end),
+        }
+    }
+
+    /// Sends a message; ready when it is in the receiver's mailbox, from where it is delivered even if this process dies.
+    ///
+    /// What fails later, because the receiver ends first, comes back on [`undelivered`](Self::undelivered).
+    ///
+    /// # Errors
+    ///
+    /// Every [`SendError`] gives the message back. A full mailbox is waited for if its policy says so.
+    pub fn tell<S: Sendable>(&self, message: S) -> Tell<'_, S>
+    where
+        A: Accepts<S::Message>,
+    {
+        Tell::new(self.way(), message)
+    }
+
+    /// Sends a message if that is possible at once.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] also when the uring to a remote actor is still being opened.
+    pub fn try_tell<S: Sendable>(&self, message: S) -> Result<(), SendError<S>>
+    where
+        A: Accepts<S::Message>,
+    {
+        self.tell(message).now()
+    }
+
+    /// Sends a message and waits for its reply, up to a deadline of 5 s unless told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// See [`AskError`](crate::AskError).
+    pub fn ask<S: Sendable>(&self, message: S) -> Ask<'_, S>
+    where
+        A: Accepts<S::Message>,
+    {
+        Ask::new(self.way(), message)
+    }
+
+    /// Reserves a message of `items` items to be filled in place and then told or asked, all zero at first.
+    ///
+    /// For an actor of another process it lies in shared memory and is lent, not copied; for one of this process in
+    /// private memory. A message of fixed size has one item.
+    ///
+    /// # Errors
+    ///
+    /// The heap is full, or the message is larger than the heap may grow.
+    pub fn loan<M: InPlace + ?Sized>(&self, items: usize) -> Result<Loan<M>, LoanError>
+    where
+        A: Accepts<M>,
+        M::Access: Fill<M::View>,
+    {
+        self.way::<M>().loan(items)
+    }
+
+    /// The tells of type `M` that failed after their `Ok`, oldest first: the message, whether its handler had begun, and
+    /// why. Shared by all addresses of this process to this actor.
+    pub fn undelivered<M: Message + ?Sized>(&self) -> UndeliveredStream<M> {
+        UndeliveredStream::new(match &self.inner {
+            Inner::Local(cell) => Arc::clone(cell.core().returns()),
+            Inner::Remote(end) => Arc::clone(&end.returns),
+        })
+    }
+
+    /// Returns an address of the same actor for one of its messages.
+    pub fn recipient<M: Message + ?Sized>(&self) -> Recipient<M>
+    where
+        A: Accepts<M>,
+    {
+        Recipient {
+            inner: match &self.inner {
+                Inner::Local(cell) => Inner::Local(Arc::clone(cell) as Arc<dyn LocalRoute<M>>),
+                Inner::Remote(end) => Inner::Remote(Arc::clone(end)),
+            },
+        }
+    }
+
+    /// Asks the actor to stop before its next message; what is queued goes back to its senders. Does not wait.
+    pub fn stop(&self) {
+        match &self.inner {
+            Inner::Local(cell) => cell.core().stop(ExitReason::Stopped),
+            Inner::Remote(end) => end.control(crate::urings::wire::Order::Stop),
+        }
+    }
+
+    /// Ends the actor at the next `await` of its handler. Does not wait.
+    pub fn kill(&self) {
+        match &self.inner {
+            Inner::Local(cell) => cell.core().kill(),
+            Inner::Remote(end) => end.control(crate::urings::wire::Order::Kill),
+        }
+    }
+
+    /// Waits for the actor's end and returns its reason; at once if it has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it changes nothing.
+    pub async fn closed(&self) -> ExitReason {
+        match &self.inner {
+            Inner::Local(cell) => {
+                closed::<()>(Ended::Local(cell.core(), std::marker::PhantomData)).await
+            }
+            Inner::Remote(end) => closed::<()>(Ended::Remote(end)).await,
+        }
+    }
+
+    /// Tells whether the actor has ended; `false` may be stale at once.
+    pub fn is_closed(&self) -> bool {
+        match &self.inner {
+            Inner::Local(cell) => cell.core().outcome().is_some(),
+            Inner::Remote(end) => end.end_reason().is_some(),
+        }
+    }
+
+    /// Returns an address that keeps nothing in memory.
+    pub fn downgrade(&self) -> WeakAddr<A> {
+        WeakAddr {
+            inner: match &self.inner {
+                Inner::Local(cell) => WeakInner::Local(Arc::downgrade(cell)),
+                Inner::Remote(end) => WeakInner::Remote(Arc::downgrade(end)),
+            },
+        }
+    }
+
+    /// Identifies the actor.
+    pub fn id(&self) -> ActorId {
+        match &self.inner {
+            Inner::Local(cell) => local_id(cell.core()),
+            Inner::Remote(end) => remote_id(end),
+        }
+    }
+}
+
+/// A local actor that peers cannot reach is known by its number, with the high bit that no registry key has.
+fn local_id(core: &crate::actor::cell::CellCore) -> ActorId {
+    ActorId {
+        node: core.shared().core().id(),
+        place: core.number(),
+    }
+}
+
+fn remote_id(end: &RemoteEnd) -> ActorId {
+    ActorId {
+        node: end.key.node,
+        place: end.key.target.to_bits(),
+    }
+}
+
+impl<A: Actor> WeakAddr<A> {
+    /// Returns the address, if the actor's cell or the uring to it is still there.
+    pub fn upgrade(&self) -> Option<Addr<A>> {
+        Some(Addr {
+            inner: match &self.inner {
+                WeakInner::Local(cell) => Inner::Local(cell.upgrade()?),
+                WeakInner::Remote(end) => Inner::Remote(end.upgrade()?),
+            },
+        })
+    }
+}
+
+impl<M: Message + ?Sized> Recipient<M> {
+    pub(crate) fn local(route: Arc<dyn LocalRoute<M>>) -> Self {
+        Self {
+            inner: Inner::Local(route),
+        }
+    }
+
+    pub(crate) fn remote(end: Arc<RemoteEnd>) -> Self {
+        Self {
+            inner: Inner::Remote(end),
+        }
+    }
+
+    fn way(&self) -> Way<'_, M> {
+        match &self.inner {
+            Inner::Local(route) => Way::Local(&**route),
+            Inner::Remote(end) => Way::Remote(end),
+        }
+    }
+
+    /// Sends a message; see [`Addr::tell`].
+    ///
+    /// # Errors
+    ///
+    /// Every [`SendError`] gives the message back.
+    pub fn tell<S: Sendable<Message = M>>(&self, message: S) -> Tell<'_, S> {
+        Tell::new(self.way(), message)
+    }
+
+    /// Sends a message if that is possible at once; see [`Addr::try_tell`].
+    ///
+    /// # Errors
+    ///
+    /// Every [`SendError`] gives the message back.
+    pub fn try_tell<S: Sendable<Message = M>>(&self, message: S) -> Result<(), SendError<S>> {
+        self.tell(message).now()
+    }
+
+    /// Sends a message and waits for its reply; see [`Addr::ask`].
+    ///
+    /// # Errors
+    ///
+    /// See [`AskError`](crate::AskError).
+    pub fn ask<S: Sendable<Message = M>>(&self, message: S) -> Ask<'_, S> {
+        Ask::new(self.way(), message)
+    }
+
+    /// Reserves a message to be filled in place; see [`Addr::loan`].
+    ///
+    /// # Errors
+    ///
+    /// The heap is full, or the message is larger than the heap may grow.
+    pub fn loan(&self, items: usize) -> Result<Loan<M>, LoanError>
+    where
+        M: InPlace,
+        M::Access: Fill<M::View>,
+    {
+        self.way().loan(items)
+    }
+
+    /// The tells that failed after their `Ok`; see [`Addr::undelivered`].
+    pub fn undelivered(&self) -> UndeliveredStream<M> {
+        UndeliveredStream::new(match &self.inner {
+            Inner::Local(route) => Arc::clone(route.core().returns()),
+            Inner::Remote(end) => Arc::clone(&end.returns),
+        })
+    }
+
+    /// Waits for the receiver's end; see [`Addr::closed`].
+    pub async fn closed(&self) -> ExitReason {
+        match &self.inner {
+            Inner::Local(route) => {
+                closed::<()>(Ended::Local(route.core(), std::marker::PhantomData)).await
+            }
+            Inner::Remote(end) => closed::<()>(Ended::Remote(end)).await,
+        }
+    }
+
+    /// Identifies the receiver.
+    pub fn id(&self) -> ActorId {
+        match &self.inner {
+            Inner::Local(route) => local_id(route.core()),
+            Inner::Remote(end) => remote_id(end),
+        }
+    }
+}
+
+macro_rules! by_identity {
+    ($($address:ident<$parameter:ident: $bound:path $(, $maybe:tt)?>),+) => {$(
+        impl<$parameter: $bound $(+ $maybe Sized)?> Clone for $address<$parameter> {
+            fn clone(&self) -> Self {
+                Self { inner: self.inner.clone() }
+            }
+        }
+
+        impl<$parameter: $bound $(+ $maybe Sized)?> PartialEq for $address<$parameter> {
+            fn eq(&self, other: &Self) -> bool {
+                self.id() == other.id()
+            }
+        }
+
+        impl<$parameter: $bound $(+ $maybe Sized)?> Eq for $address<$parameter> {}
+
+        impl<$parameter: $bound $(+ $maybe Sized)?> Hash for $address<$parameter> {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.id().hash(state);
+            }
+        }
+
+        impl<$parameter: $bound $(+ $maybe Sized)?> fmt::Debug for $address<$parameter> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($address), "({:?})"), self.id())
+            }
+        }
+    )+};
+}
+
+by_identity!(Addr<A: Actor>, Recipient<M: Message, ?>);
+
+impl<A: Actor> fmt::Debug for WeakAddr<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.upgrade() {
+            Some(addr) => write!(f, "Weak{addr:?}"),
+            None => f.write_str("WeakAddr(gone)"),
+        }
+    }
+}
+
+impl<A: Actor> Clone for WeakAddr<A> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: match &self.inner {
+                WeakInner::Local(cell) => WeakInner::Local(Weak::clone(cell)),
+                WeakInner::Remote(end) => WeakInner::Remote(Weak::clone(end)),
+            },
+        }
+    }
+}

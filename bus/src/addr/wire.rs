@@ -1,0 +1,116 @@
+//! Addresses as fields of messages: they mean the same actor in any process of the bus.
+//!
+//! An address is written as its node and place. The node that reads it is the one whose message is being decoded; code
+//! that decodes outside of a message names it with [`within`].
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use ringway_shm::generation::Key;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Addr, Inner, Recipient};
+use crate::actor::Actor;
+use crate::message::Message;
+use crate::node::Reachable;
+use crate::peering::NodeId;
+use crate::shared::Shared;
+use crate::urings::wire::TargetKind;
+
+thread_local! {
+    /// The node whose messages this thread is decoding.
+    static NODE: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
+}
+
+/// Decodes in the name of a node: addresses that are read become addresses of it.
+pub(crate) fn within<T>(shared: &Arc<Shared>, decode: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Arc<Shared>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            NODE.set(self.0.take());
+        }
+    }
+    let _restore = Restore(NODE.replace(Some(Arc::clone(shared))));
+    decode()
+}
+
+/// What stands for an address.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    node: NodeId,
+    place: u64,
+}
+
+fn read<T: Reachable, E: serde::de::Error>(written: &Written) -> Result<T, E> {
+    let shared = NODE.with_borrow(Clone::clone);
+    let shared =
+        shared.ok_or_else(|| E::custom("an address can be read only as part of a message"))?;
+    let key =
+        Key::from_bits(written.place).ok_or_else(|| E::custom("an address without a place"))?;
+    if written.node == shared.core().id() {
+        let Some(target) = shared.target(key) else {
+            return Ok(T::abroad(shared.ended_end(written.node, key)));
+        };
+        return T::at_home(&target)
+            .ok_or_else(|| E::custom("an address of an actor of another type"));
+    }
+    Ok(T::abroad(shared.end_to(
+        written.node,
+        key,
+        TargetKind::Actor,
+        &T::accepted(),
+    )))
+}
+
+impl<A: Actor> Serialize for Addr<A> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let written = match &self.inner {
+            Inner::Local(cell) => {
+                let key = crate::node::make_reachable(cell).map_err(S::Error::custom)?;
+                Written {
+                    node: cell.core().shared().core().id(),
+                    place: key.to_bits(),
+                }
+            }
+            Inner::Remote(end) => Written {
+                node: end.key.node,
+                place: end.key.target.to_bits(),
+            },
+        };
+        written.serialize(serializer)
+    }
+}
+
+impl<'de, A: Actor> Deserialize<'de> for Addr<A> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read::<Self, D::Error>(&Written::deserialize(deserializer)?)
+    }
+}
+
+impl<M: Message + ?Sized> Serialize for Recipient<M> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let written = match &self.inner {
+            Inner::Local(route) => {
+                let key = Arc::clone(route)
+                    .make_reachable()
+                    .map_err(S::Error::custom)?;
+                Written {
+                    node: route.core().shared().core().id(),
+                    place: key.to_bits(),
+                }
+            }
+            Inner::Remote(end) => Written {
+                node: end.key.node,
+                place: end.key.target.to_bits(),
+            },
+        };
+        written.serialize(serializer)
+    }
+}
+
+impl<'de, M: Message + ?Sized> Deserialize<'de> for Recipient<M> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read::<Self, D::Error>(&Written::deserialize(deserializer)?)
+    }
+}

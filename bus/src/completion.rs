@@ -1,0 +1,134 @@
+//! Entries as the bus writes and reads them: submissions with their blocks, completions and what they say.
+
+use std::sync::Arc;
+
+use ringway_shm::block::Block;
+use ringway_shm::generation::Key;
+use ringway_shm::heap::Heap;
+use ringway_shm::words::EntryWords;
+
+use crate::actor::Undone;
+use crate::addr;
+use crate::clock::Nanos;
+use crate::entry::{EntryHeader, EntryKind, EntryToken, Expected, Sealed, Unsealed};
+use crate::envelope::Plain;
+use crate::lease::LeaseOwner;
+use crate::message::{Message, Parcel, Semantics as _};
+use crate::remote::ops::{OpKind, Said};
+use crate::remote::{Outgoing, RemoteEnd};
+use crate::token::{Signature, Tokenized};
+
+/// Makes a submission; its op is filled in when it is issued.
+pub(crate) fn outgoing(
+    tokenized: Tokenized,
+    kind: OpKind,
+    deadline: Nanos,
+    heap: &Heap,
+) -> Result<Outgoing, Box<Unsealed>> {
+    let entry_kind = match kind {
+        OpKind::Tell => EntryKind::Tell,
+        OpKind::Ask => EntryKind::Ask,
+    };
+    let header = EntryHeader {
+        deadline: deadline.0,
+        ..EntryHeader::new(entry_kind, None)
+    };
+    let Sealed { entry, block } = EntryToken::seal(header, Plain, tokenized, heap)?;
+    Ok(Outgoing {
+        words: *entry.words(),
+        block,
+        kind,
+    })
+}
+
+/// The message of a submission that was never taken.
+pub(crate) fn take_back<M: Message + ?Sized>(
+    words: EntryWords,
+    block: Option<Block>,
+) -> Option<Parcel<M>> {
+    (words[1] == M::TYPE_ID.to_bits()).then_some(())?;
+    Parcel::from_entry(words, block)
+}
+
+/// Makes a completion. A payload that finds no room is left out: the verdict itself always arrives.
+pub(crate) fn seal(
+    op: Key,
+    kind: EntryKind,
+    more: bool,
+    payload: Option<Tokenized>,
+    heap: &Heap,
+) -> Sealed {
+    let header = EntryHeader {
+        more,
+        ..EntryHeader::new(kind, Some(op))
+    };
+    payload
+        .and_then(|payload| EntryToken::seal(header, Plain, payload, heap).ok())
+        .unwrap_or_else(|| Sealed {
+            entry: EntryToken::bare(header),
+            block: None,
+        })
+}
+
+/// What a completion says about its op.
+pub(crate) fn read(words: &EntryWords) -> Said {
+    let entry = EntryToken::from_words(*words);
+    let kind = entry.kind();
+    Said {
+        answers: kind.is_some_and(|kind| kind.is_completion() && kind != EntryKind::Done),
+        more: entry.has_more(),
+        has_block: entry.has_block(),
+        failed: !matches!(kind, Some(EntryKind::Reply | EntryKind::Done)),
+    }
+}
+
+/// Why a tell came back undone.
+pub(crate) fn undone(words: &EntryWords) -> Undone {
+    match EntryToken::from_words(*words).kind() {
+        Some(EntryKind::Expired) => Undone::Expired,
+        Some(EntryKind::Cancelled) => Undone::Cancelled,
+        Some(EntryKind::Refused) => Undone::Refused("it is not handled there".to_owned()),
+        _ => Undone::Dropped,
+    }
+}
+
+/// Gives a reply's block back to the completer once nobody reads it.
+struct Release {
+    end: Arc<RemoteEnd>,
+    op: Key,
+}
+
+impl LeaseOwner for Release {
+    fn completed(&self) {
+        self.end.release(self.op);
+    }
+}
+
+/// Reads the payload of a completion; its op is released when that is read, or when the lease on it is dropped.
+pub(crate) fn payload<M: Message + ?Sized>(
+    end: &Arc<RemoteEnd>,
+    op: Key,
+    words: EntryWords,
+) -> Result<M::Arrival, String> {
+    let release: Arc<dyn LeaseOwner> = Arc::new(Release {
+        end: Arc::clone(end),
+        op,
+    });
+    let signature = Signature::of::<M>();
+    let peer = end.peer().ok_or("its node is gone")?;
+    let verified = EntryToken::from_words(words)
+        .verify(
+            Expected::OneOf(&[signature]),
+            &peer.segments(),
+            Some(release),
+        )
+        .map_err(|error| {
+            peer.bad_entry(&error);
+            error.to_string()
+        })?;
+    let receive = || M::Semantics::receive(verified).map_err(|error| error.to_string());
+    match end.shared() {
+        Some(shared) => addr::wire::within(&shared, receive),
+        None => receive(),
+    }
+}

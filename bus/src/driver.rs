@@ -1,0 +1,266 @@
+//! The driver: polls the urings of a node, reaps completions, runs tasks, fires timers, and sleeps when all is idle.
+//!
+//! There is one per node. It runs on the node's own worker thread, on the thread that calls
+//! [`Node::run_until`](crate::Node::run_until), or as a [future](crate::Node::drive) of the user's executor.
+//!
+//! # What it looks at
+//! | what | watched while | cost of an idle one |
+//! |---|---|---|
+//! | lanes of inboxes | hot: from a note until drained and idle for a spin | none: its submitter writes a note |
+//! | ends of remote actors | an op is in flight, or somebody waits for room | none |
+//! | peers' notes and bells | always | one load per pass and peer while awake; none asleep |
+//!
+//! So the cost of a pass grows with what is happening, and not with what is open.
+//!
+//! # Sleeping
+//! The driver makes every hot lane idle (their submitters must note them from then on), arms `asleep` on its card and
+//! in its run queue, each followed by a fence, and looks at everything once more. Then it blocks on its bells, until
+//! the first timer at most. A bell is cleared before anything is looked at again.
+
+mod jobs;
+mod sleep;
+pub(crate) mod timer;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use ringway_shm::sync::AtomicBool;
+use ringway_shm::sync::Ordering::{AcqRel, Relaxed, Release};
+
+pub(crate) use self::jobs::{Job, Jobs};
+pub(crate) use self::sleep::Sleeper;
+use crate::clock::Nanos;
+use crate::inbox::InboxLane;
+use crate::inbox::lane::Watch;
+use crate::remote::RemoteEnd;
+use crate::shared::Shared;
+use crate::urings::PeerUrings;
+
+/// Tasks run between two looks at the urings.
+const TASKS_PER_PASS: usize = 16;
+
+/// Nanoseconds of looking at idle urings before sleeping: about what a wake-up costs, so that waiting costs at most
+/// twice the better choice (competitive spinning: Karlin, Li, Manasse, Owicki, SOSP 1991).
+const SPIN_NS: u64 = 50_000;
+
+/// Idle passes between two looks at the clock.
+const SPINS_PER_CLOCK: u32 = 64;
+
+/// What one pass found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    Busy,
+    Idle,
+}
+
+/// Polls everything of one node; see the [module](self).
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    sleeper: Sleeper,
+    hot: Vec<Arc<InboxLane>>,
+    reaping: Vec<Arc<RemoteEnd>>,
+    rooms: Vec<Arc<RemoteEnd>>,
+    peers: Vec<Arc<PeerUrings>>,
+    spins: u32,
+    spinning_since: Nanos,
+}
+
+impl Driver {
+    pub(crate) fn create(shared: &Arc<Shared>) -> std::io::Result<Self> {
+        Ok(Self {
+            shared: Arc::clone(shared),
+            sleeper: Sleeper::create(shared)?,
+            hot: Vec::new(),
+            reaping: Vec::new(),
+            rooms: Vec::new(),
+            peers: Vec::new(),
+            spins: 0,
+            spinning_since: Nanos::NONE,
+        })
+    }
+
+    /// Looks at everything once and runs some tasks.
+    pub(crate) fn pass(&mut self) -> Pass {
+        let jobs = self.shared.jobs.take();
+        let mut is_busy = !jobs.is_empty();
+        self.accept(jobs);
+        is_busy |= self.reap();
+        self.rooms.retain(|end| end.check_room());
+        is_busy |= self.look_at_lanes();
+        is_busy |= self.read_notes();
+        is_busy |= self.run_tasks();
+        self.shared.timers.fire();
+        if is_busy { Pass::Busy } else { Pass::Idle }
+    }
+
+    fn accept(&mut self, jobs: Vec<Job>) {
+        for job in jobs {
+            match job {
+                Job::Watch(lane) => self.hot.push(lane),
+                Job::Reap(end) => self.reaping.push(end),
+                Job::Room(end) => self.rooms.push(end),
+                Job::Peer(peer) => {
+                    self.sleeper.watch(&peer);
+                    self.peers.push(peer);
+                }
+            }
+        }
+    }
+
+    fn reap(&mut self) -> bool {
+        let mut is_busy = false;
+        self.reaping.retain(|end| {
+            let reaped = end.reap();
+            is_busy |= reaped.any;
+            reaped.watch
+        });
+        is_busy
+    }
+
+    fn look_at_lanes(&mut self) -> bool {
+        let before = self.hot.len();
+        self.hot.retain(|lane| lane.watch() == Watch::Keep);
+        self.hot.len() != before
+    }
+
+    fn read_notes(&mut self) -> bool {
+        let mut is_busy = false;
+        let hot = &mut self.hot;
+        let sleeper = &mut self.sleeper;
+        self.peers.retain(|peer| {
+            if peer.is_gone() {
+                sleeper.forget(peer);
+                return false;
+            }
+            peer.read_notes(|lane| {
+                is_busy = true;
+                if lane.heat() {
+                    hot.push(lane);
+                }
+            });
+            true
+        });
+        is_busy
+    }
+
+    fn run_tasks(&mut self) -> bool {
+        for run in 0..TASKS_PER_PASS {
+            let Some(runnable) = self.shared.queue.pop() else {
+                return run > 0;
+            };
+            runnable.run();
+        }
+        true
+    }
+
+    /// One pass; after an idle one spins a little, then sleeps until something happens or `until`.
+    pub(crate) fn turn(&mut self) {
+        if self.pass() == Pass::Busy {
+            self.spins = 0;
+            return;
+        }
+        if self.keeps_spinning() {
+            std::hint::spin_loop();
+            return;
+        }
+        self.spins = 0;
+        if self.prepare_to_sleep() == Pass::Idle {
+            self.sleeper.block(self.shared.timers.first());
+        }
+        self.sleeper.wake_up();
+    }
+
+    fn keeps_spinning(&mut self) -> bool {
+        if self.spins == 0 {
+            self.spinning_since = Nanos::now();
+        }
+        self.spins += 1;
+        !self.spins.is_multiple_of(SPINS_PER_CLOCK)
+            || Nanos::now().0 - self.spinning_since.0 < SPIN_NS
+    }
+
+    /// Cools every lane, says that the driver sleeps, and looks once more. The caller blocks only if this returns
+    /// `Idle`, and calls `wake_up` in either case.
+    pub(crate) fn prepare_to_sleep(&mut self) -> Pass {
+        // Notes are read before new idle epochs are published: at most two unread notes per uring.
+        self.read_notes();
+        self.hot.drain(..).for_each(|lane| lane.cool());
+        self.shared.sweep_replies();
+        self.sleeper.arm();
+        let jobs = self.shared.jobs.take_exactly();
+        let mut is_busy = !jobs.is_empty();
+        self.accept(jobs);
+        is_busy |= self.reap();
+        self.rooms.retain(|end| end.check_room());
+        is_busy |= self.read_notes();
+        is_busy |= !self.hot.is_empty() || !self.shared.queue.is_empty();
+        is_busy |= self.shared.timers.fire().is_some_and(Nanos::has_passed);
+        if is_busy { Pass::Busy } else { Pass::Idle }
+    }
+
+    /// Drives until `future` is ready; polls it first, and again whenever it was woken.
+    pub(crate) fn run_until<F: Future>(&mut self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let woken = Arc::new(Woken {
+            flag: AtomicBool::new(true),
+            shared: Arc::clone(&self.shared),
+        });
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        loop {
+            // AcqRel future-woken: pairs with the store in `wake_by_ref`.
+            if woken.flag.swap(false, AcqRel)
+                && let Poll::Ready(output) = future.as_mut().poll(&mut cx)
+            {
+                return output;
+            }
+            // Relaxed: the look before sleeping is in `Shared::rouse`, whose fence orders it.
+            if woken.flag.load(Relaxed) {
+                self.pass();
+            } else {
+                self.turn_unless(&woken.flag);
+            }
+        }
+    }
+
+    fn turn_unless(&mut self, woken: &AtomicBool) {
+        if self.pass() == Pass::Busy {
+            self.spins = 0;
+            return;
+        }
+        if self.keeps_spinning() {
+            std::hint::spin_loop();
+            return;
+        }
+        self.spins = 0;
+        // Relaxed: read after the fence in `arm`; `wake_by_ref` stores before the fence in `rouse`.
+        if self.prepare_to_sleep() == Pass::Idle && !woken.load(Relaxed) {
+            self.sleeper.block(self.shared.timers.first());
+        }
+        self.sleeper.wake_up();
+    }
+
+    pub(crate) fn sleeper(&mut self) -> &mut Sleeper {
+        &mut self.sleeper
+    }
+}
+
+/// The waker of a future that a driver runs until it is ready.
+struct Woken {
+    flag: AtomicBool,
+    shared: Arc<Shared>,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Release future-woken: pairs with the swap in `run_until`.
+        self.flag.store(true, Release);
+        self.shared.queue.rouse();
+    }
+}

@@ -1,0 +1,66 @@
+//! What other threads hand to the driver: lanes and ends to watch.
+//!
+//! Only a lane that became hot must rouse a sleeping driver. An end whose completion or room is awaited need not: the
+//! peer rings, as it sees the driver asleep, and a driver that was rung takes its jobs before it looks at anything.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ringway_shm::sync::AtomicBool;
+use ringway_shm::sync::Ordering::Relaxed;
+
+use crate::inbox::InboxLane;
+use crate::remote::RemoteEnd;
+use crate::task::RunQueue;
+use crate::urings::PeerUrings;
+
+/// Something for the driver to watch.
+pub(crate) enum Job {
+    /// A lane of this node's inboxes that its owner has drained, or that was just opened.
+    Watch(Arc<InboxLane>),
+    /// An end with an op in flight.
+    Reap(Arc<RemoteEnd>),
+    /// An end for whose room somebody waits.
+    Room(Arc<RemoteEnd>),
+    /// A peer whose notes and bell are to be watched.
+    Peer(Arc<PeerUrings>),
+}
+
+/// Jobs that the driver has not taken yet.
+#[derive(Default)]
+pub(crate) struct Jobs {
+    queue: Mutex<Vec<Job>>,
+    any: AtomicBool,
+}
+
+impl Jobs {
+    /// Leaves a job that needs no rousing.
+    pub(crate) fn leave(&self, job: Job) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.push(job);
+        // Relaxed: a hint; the driver's look before it sleeps takes the lock.
+        self.any.store(true, Relaxed);
+    }
+
+    /// Leaves a job and rouses the driver if it sleeps.
+    pub(crate) fn rouse(&self, job: Job, run_queue: &RunQueue) {
+        self.leave(job);
+        run_queue.rouse();
+    }
+
+    /// Takes all jobs; costs one load when there are none.
+    pub(crate) fn take(&self) -> Vec<Job> {
+        // Relaxed: a hint; a job missed here is found in the next pass, or by the look before sleeping.
+        if !self.any.load(Relaxed) {
+            return Vec::new();
+        }
+        self.take_exactly()
+    }
+
+    /// Takes all jobs, under the lock: the look before sleeping.
+    pub(crate) fn take_exactly(&self) -> Vec<Job> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        // Relaxed: written under the lock, a hint outside.
+        self.any.store(false, Relaxed);
+        std::mem::take(&mut *queue)
+    }
+}

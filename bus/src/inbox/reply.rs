@@ -1,0 +1,264 @@
+//! Completions: how the completer answers an op, and gives its block back.
+//!
+//! Two things must happen to an op that lends a block, in either order and on any threads: its handler ends (and, for an
+//! ask, replies), and the lease on its block is dropped. Each clears its bit; who finds the other's bit cleared posts
+//! the final completion.
+//!
+//! | | lease dropped first | handler ended first |
+//! |---|---|---|
+//! | ask | reply, final | reply with `more`; then `Done` by the lease |
+//! | tell | `Done` by the handler's end | `Done` by the lease |
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ringway_shm::block::Block;
+use ringway_shm::generation::Key;
+use ringway_shm::sync::AtomicU32;
+use ringway_shm::sync::Ordering::AcqRel;
+use ringway_shm::words::EntryWords;
+
+use super::InboxLane;
+use crate::actor::Undone;
+use crate::clock::Nanos;
+use crate::completion;
+use crate::entry::{EntryHeader, EntryKind, EntryToken, Sealed};
+use crate::lease::LeaseOwner;
+use crate::message::{HandlerError, Message, Parcel};
+use crate::shared::Shared;
+use crate::token::Tokenized;
+
+const HANDLING: u32 = 1; // the handler has not ended
+const LEASED: u32 = 2; // a lease on the block exists
+const UNDONE: u32 = 4; // the handler did not end well
+
+/// One op of a peer, while this process works on it.
+struct Op {
+    lane: Arc<InboxLane>,
+    key: Key,
+    is_ask: bool,
+    pending: AtomicU32,
+}
+
+impl LeaseOwner for Op {
+    fn completed(&self) {
+        // AcqRel op-pending: whoever clears the last bit has seen all that the other did.
+        let before = self.pending.fetch_and(!LEASED, AcqRel);
+        if before & HANDLING == 0 {
+            let kind = if before & UNDONE == 0 {
+                EntryKind::Done
+            } else {
+                EntryKind::Dropped
+            };
+            self.lane
+                .post(EntryToken::bare(EntryHeader::new(kind, Some(self.key))).words());
+        }
+    }
+}
+
+/// The way back of one entry. Dropped unanswered, it says that the handler did not come to its end.
+pub(crate) struct RemotePort {
+    /// `None` for an inline tell: `done`, beside the head, is its completion.
+    op: Option<Arc<Op>>,
+    deadline: Nanos,
+}
+
+impl RemotePort {
+    pub(crate) fn of(token: &EntryToken, lane: &Arc<InboxLane>) -> Self {
+        let op = token.op().map(|key| {
+            Arc::new(Op {
+                lane: Arc::clone(lane),
+                key,
+                is_ask: token.is_ask(),
+                pending: AtomicU32::new(HANDLING),
+            })
+        });
+        Self {
+            op,
+            deadline: Nanos(token.deadline()).shifted(lane.peer.clock_offset()),
+        }
+    }
+
+    /// What hears of the end of the lease on the entry's block, if it has one and an op to return it by.
+    pub(crate) fn lend(&self, token: &EntryToken) -> Option<Arc<dyn LeaseOwner>> {
+        let op = self.op.as_ref().filter(|_| token.has_block())?;
+        // AcqRel op-pending: see `completed`.
+        op.pending.fetch_or(LEASED, AcqRel);
+        Some(Arc::clone(op) as Arc<dyn LeaseOwner>)
+    }
+
+    /// Why the handler need not begin any more.
+    pub(crate) fn unwanted(&self) -> Option<Undone> {
+        if self.deadline.has_passed() {
+            return Some(Undone::Expired);
+        }
+        let op = self.op.as_ref()?;
+        (op.is_ask && op.lane.is_cancelled(op.key)).then_some(Undone::Cancelled)
+    }
+
+    /// Posts what the handler returned. A failure that nobody waits for comes back.
+    pub(crate) fn answer<M: Message + ?Sized>(
+        mut self,
+        result: Result<M::Reply, HandlerError>,
+        shared: &Arc<Shared>,
+    ) -> Result<(), HandlerError> {
+        let Some(op) = self.op.take() else {
+            return result.map(drop);
+        };
+        if !op.is_ask {
+            op.end(
+                if result.is_ok() {
+                    EntryKind::Done
+                } else {
+                    EntryKind::Failed
+                },
+                None,
+                shared,
+            );
+            return result.map(drop);
+        }
+        match result {
+            Ok(reply) => match shared.pack_reply(Parcel::<M::Reply>::Value(reply)) {
+                Ok(tokenized) => op.end(EntryKind::Reply, Some(tokenized), shared),
+                Err(error) => op.fail(shared, EntryKind::Failed, error.to_string()),
+            },
+            Err(error) => op.fail(shared, EntryKind::Failed, error.text().to_owned()),
+        }
+        Ok(())
+    }
+
+    /// The entry has reached a queue's owner: what remains is the lease on its block.
+    pub(crate) fn received(mut self, shared: &Shared) {
+        if let Some(op) = self.op.take() {
+            op.end(EntryKind::Done, None, shared);
+        }
+    }
+
+    /// Posts why the message was not handled.
+    pub(crate) fn undone(mut self, why: &Undone) {
+        let Some(op) = self.op.take() else { return };
+        let Some(shared) = op.lane.shared() else {
+            return;
+        };
+        match why {
+            Undone::Expired => op.end(EntryKind::Expired, None, &shared),
+            Undone::Cancelled => op.end(EntryKind::Cancelled, None, &shared),
+            Undone::Refused(text) => op.fail(&shared, EntryKind::Refused, text.clone()),
+            Undone::Failed(error) => op.fail(&shared, EntryKind::Failed, error.text().to_owned()),
+            Undone::Ended(_) | Undone::Dropped => op.end(EntryKind::Dropped, None, &shared),
+        }
+    }
+}
+
+impl Drop for RemotePort {
+    fn drop(&mut self) {
+        if let Some(op) = self.op.take()
+            && let Some(shared) = op.lane.shared()
+        {
+            op.end(EntryKind::Dropped, None, &shared);
+        }
+    }
+}
+
+impl Op {
+    /// Posts a text beside the verdict, or the verdict alone when there is no memory for it.
+    fn fail(&self, shared: &Shared, kind: EntryKind, text: String) {
+        let text = shared.pack_reply(Parcel::<String>::Value(text)).ok();
+        self.end(kind, text, shared);
+    }
+
+    /// The handler has ended.
+    fn end(&self, kind: EntryKind, payload: Option<Tokenized>, shared: &Shared) {
+        let is_undone = !matches!(kind, EntryKind::Done | EntryKind::Reply);
+        if is_undone {
+            // AcqRel op-pending: before the bit that lets the lease's drop look.
+            self.pending.fetch_or(UNDONE, AcqRel);
+        }
+        // AcqRel op-pending: see `completed`.
+        let before = self.pending.fetch_and(!HANDLING, AcqRel);
+        let is_leased = before & LEASED != 0;
+        if !self.is_ask && is_leased {
+            return;
+        }
+        let heap = shared.core().heap();
+        let Sealed { entry, block } = completion::seal(self.key, kind, is_leased, payload, heap);
+        match block {
+            None => self.lane.post(entry.words()),
+            Some(block) => self.lane.post_with(self.key, *entry.words(), block),
+        }
+    }
+}
+
+/// A completion that waits until the asker has mapped the segment that its reply lies in.
+struct Late {
+    words: EntryWords,
+    op: Key,
+    block: Block,
+}
+
+#[derive(Default)]
+struct Books {
+    lent: Vec<(Key, Block)>,
+    late: Vec<Late>,
+}
+
+/// The blocks that one lane has lent in replies.
+#[derive(Default)]
+pub(crate) struct Replies {
+    books: Mutex<Books>,
+}
+
+impl Replies {
+    fn with<T>(&self, work: impl FnOnce(&mut Books) -> T) -> T {
+        work(&mut self.books.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Frees what `is_released` says; `true` while some are still read. An op's next generation shows that its former
+    /// reply was released.
+    pub(crate) fn sweep(&self, is_released: impl Fn(Key) -> bool) -> bool {
+        let (freed, remain): (Vec<_>, bool) = self.with(|books| {
+            let freed = books
+                .lent
+                .extract_if(.., |(op, _)| is_released(*op))
+                .collect();
+            (freed, !books.lent.is_empty())
+        });
+        drop(freed); // outside the lock: freeing takes the heap's
+        remain
+    }
+}
+
+impl InboxLane {
+    /// Posts a reply that lies in a block of ours, once the asker has mapped its segment.
+    fn post_with(self: &Arc<Self>, op: Key, words: EntryWords, block: Block) {
+        let is_first = self.replies.with(|books| books.lent.is_empty());
+        if self.peer.has_acknowledged(&block) {
+            self.replies.with(|books| books.lent.push((op, block)));
+            self.post(&words);
+        } else {
+            self.replies
+                .with(|books| books.late.push(Late { words, op, block }));
+            // It may have been acknowledged meanwhile, before the push.
+            self.post_late();
+        }
+        if is_first && let Some(shared) = self.shared() {
+            shared.lent_reply(self);
+        }
+        if !is_first {
+            self.sweep();
+        }
+    }
+
+    /// Posts the replies whose segments have been mapped meanwhile.
+    pub(crate) fn post_late(&self) {
+        let ready: Vec<Late> = self.replies.with(|books| {
+            books
+                .late
+                .extract_if(.., |late| self.peer.has_acknowledged(&late.block))
+                .collect()
+        });
+        for Late { words, op, block } in ready {
+            self.replies.with(|books| books.lent.push((op, block)));
+            self.post(&words);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The local half of an actor's mailbox: a bounded queue from many senders of this process to one actor.
+//!
+//! Letters lie in the queue by value: a local message is neither boxed nor copied to shared memory. Senders and the
+//! actor share one short lock, under which no user code runs.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::exit::ExitReason;
+use crate::wait_list::WaitList;
+
+/// What happens to a message that meets a full mailbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// The sender waits for room, up to its deadline.
+    #[default]
+    Wait,
+    /// The sender gets its message back at once.
+    Fail,
+    /// The new message is dropped and counted.
+    DropNewest,
+    /// The oldest message in the queue is dropped and counted.
+    DropOldest,
+}
+
+/// Why a mailbox refused a letter.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Full,
+    Closed(ExitReason),
+}
+
+/// What pushing a letter did.
+#[derive(Debug)]
+pub(crate) enum Pushed<L> {
+    Queued,
+    /// Queued, and this older letter gave way.
+    Displaced(L),
+    /// This letter was dropped by the mailbox's policy.
+    Dropped(L),
+}
+
+#[derive(Debug)]
+struct State<L> {
+    letters: VecDeque<L>,
+    receiver: Option<Waker>,
+    closed: Option<ExitReason>,
+}
+
+/// A bounded queue of letters.
+#[derive(Debug)]
+pub(crate) struct Mailbox<L> {
+    state: Mutex<State<L>>,
+    capacity: usize,
+    overflow: Overflow,
+    room: WaitList,
+}
+
+impl<L> Mailbox<L> {
+    pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
+        let state = State {
+            letters: VecDeque::new(),
+            receiver: None,
+            closed: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            capacity: capacity.max(1),
+            overflow,
+            room: WaitList::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<L>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues the letter that `make` builds; calls it only when the letter is accepted or dropped by policy.
+    pub(crate) fn push(&self, make: impl FnOnce() -> L) -> Result<Pushed<L>, Refused> {
+        let mut state = self.lock();
+        if let Some(reason) = &state.closed {
+            return Err(Refused::Closed(reason.clone()));
+        }
+        let mut displaced = None;
+        if state.letters.len() >= self.capacity {
+            match self.overflow {
+                Overflow::Wait | Overflow::Fail => return Err(Refused::Full),
+                Overflow::DropNewest => {
+                    drop(state);
+                    return Ok(Pushed::Dropped(make()));
+                }
+                Overflow::DropOldest => displaced = state.letters.pop_front(),
+            }
+        }
+        state.letters.push_back(make());
+        let receiver = state.receiver.take();
+        drop(state);
+        if let Some(waker) = receiver {
+            waker.wake();
+        }
+        Ok(displaced.map_or(Pushed::Queued, Pushed::Displaced))
+    }
+
+    /// Takes the oldest letter. Senders that wait for room are woken once half of the queue is free.
+    pub(crate) fn pop(&self) -> Option<L> {
+        let mut state = self.lock();
+        let letter = state.letters.pop_front()?;
+        let has_room = state.letters.len() <= self.capacity / 2;
+        drop(state);
+        if has_room && self.room.has_waiters() {
+            self.room.wake_all();
+        }
+        Some(letter)
+    }
+
+    /// Waits for a letter to be queued: registers the actor's waker unless one is there already.
+    pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if !state.letters.is_empty() || state.closed.is_some() {
+            return Poll::Ready(());
+        }
+        match &mut state.receiver {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// Refuses all further letters and hands out those queued, oldest first.
+    pub(crate) fn close(&self, reason: ExitReason) -> VecDeque<L> {
+        let mut state = self.lock();
+        state.closed.get_or_insert(reason);
+        let letters = std::mem::take(&mut state.letters);
+        drop(state);
+        self.room.wake_all();
+        letters
+    }
+
+    /// Senders waiting for room.
+    pub(crate) fn room(&self) -> &WaitList {
+        &self.room
+    }
+
+    pub(crate) fn overflow(&self) -> Overflow {
+        self.overflow
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full(overflow: Overflow) -> Mailbox<u32> {
+        let mailbox = Mailbox::new(2, overflow);
+        for letter in [1, 2] {
+            assert!(matches!(mailbox.push(|| letter), Ok(Pushed::Queued)));
+        }
+        mailbox
+    }
+
+    // Goal: each policy does what it says to the third letter of two; `make` runs only for a letter that is used.
+    #[test]
+    fn full_follows_the_policy() {
+        for overflow in [Overflow::Wait, Overflow::Fail] {
+            let mailbox = full(overflow);
+            assert!(matches!(
+                mailbox.push(|| panic!("made a refused letter")),
+                Err(Refused::Full)
+            ));
+            assert_eq!(mailbox.close(ExitReason::Stopped), [1, 2]);
+        }
+        let mailbox = full(Overflow::DropNewest);
+        assert!(matches!(mailbox.push(|| 3), Ok(Pushed::Dropped(3))));
+        assert_eq!(mailbox.close(ExitReason::Stopped), [1, 2]);
+        let mailbox = full(Overflow::DropOldest);
+        assert!(matches!(mailbox.push(|| 3), Ok(Pushed::Displaced(1))));
+        assert_eq!(mailbox.close(ExitReason::Stopped), [2, 3]);
+    }
+
+    // Goal: a closed mailbox refuses with the reason that closed it first.
+    #[test]
+    fn closed_refuses() {
+        let mailbox = full(Overflow::Wait);
+        assert_eq!(mailbox.close(ExitReason::Killed).len(), 2);
+        assert!(mailbox.close(ExitReason::Stopped).is_empty());
+        assert!(matches!(
+            mailbox.push(|| 4),
+            Err(Refused::Closed(ExitReason::Killed))
+        ));
+    }
+}

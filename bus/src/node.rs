@@ -1,0 +1,309 @@
+//! A node: this process on a bus.
+
+mod builder;
+mod drive;
+pub(crate) mod lookup;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ringway_shm::heap::Heap;
+use ringway_shm::sync::AtomicBool;
+use ringway_shm::sync::Ordering::Relaxed;
+
+pub(crate) use self::builder::make_reachable;
+pub use self::builder::{ActorBuilder, SpawnError};
+pub use self::drive::Drive;
+pub(crate) use self::lookup::Carried;
+pub use self::lookup::{Lookup, LookupError, Reachable};
+use crate::actor::Actor;
+use crate::addr::Addr;
+use crate::clock::Nanos;
+use crate::config::{NodeConfig, Workers};
+use crate::control::Core;
+use crate::driver::Driver;
+use crate::error::AttachError;
+use crate::exit::ExitReason;
+use crate::peering::{NodeId, Peer, PeerState};
+use crate::shared::{Living, Shared, UpperOf, lock};
+use crate::task::RunQueue;
+use crate::wait_list::WaitKey;
+
+/// How long a detaching node waits for its actors to stop before it leaves without them.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What a node's own threads are called.
+const WORKER_NAMES: [&str; 2] = ["ringway-driver", "ringway-worker"];
+
+/// This process's place on a bus. Cheap to clone; the last clone that is dropped detaches.
+///
+/// Nodes found in handlers (`cx.node()`) do not keep the node attached.
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+    /// Detaches when the last handle goes; none in handles that handlers got.
+    _attached: Option<Arc<Attached>>,
+}
+
+/// Another node of the bus, as this one sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerNode {
+    /// Identifies it.
+    pub id: NodeId,
+    /// Its name; need not be unique.
+    pub name: String,
+    /// Its process, in this process's pid namespace where it has a number there.
+    pub pid: u32,
+    /// The user that it runs as.
+    pub uid: u32,
+}
+
+impl PeerNode {
+    fn of(peer: &Peer) -> Self {
+        let identity = peer.identity();
+        Self {
+            id: identity.id,
+            name: identity.name.clone(),
+            pid: identity.pid,
+            uid: identity.uid,
+        }
+    }
+}
+
+/// Keeps a node attached.
+struct Attached {
+    shared: Arc<Shared>,
+    stopped: Arc<AtomicBool>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Node {
+    /// Joins the bus, or starts it: `Node::attach("demo")`, or with a [`NodeConfig`].
+    ///
+    /// Returns once the node can be found; it does not wait for its peers. [`lookup`](Self::lookup) does.
+    ///
+    /// # Errors
+    ///
+    /// See [`AttachError`].
+    pub fn attach(config: impl Into<NodeConfig>) -> Result<Self, AttachError> {
+        let config = config.into();
+        let workers = config.workers;
+        let queue = RunQueue::create().map_err(AttachError::system)?;
+        let shared = Shared::new(queue);
+        let core = Core::attach(config, Arc::new(UpperOf::new(&shared)), |core| {
+            shared.set_core(Arc::clone(core))
+        })?;
+        drop(core);
+        let driver = Driver::create(&shared).map_err(AttachError::system)?;
+        let stopped = Arc::new(AtomicBool::new(false));
+        let workers = start_workers(&shared, driver, workers, &stopped)?;
+        let attached = Attached {
+            shared: Arc::clone(&shared),
+            stopped,
+            workers,
+        };
+        Ok(Self {
+            shared,
+            _attached: Some(Arc::new(attached)),
+        })
+    }
+
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            _attached: None,
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Identifies the node on its bus; never used again.
+    pub fn id(&self) -> NodeId {
+        self.shared.core().id()
+    }
+
+    /// Returns the node's name.
+    pub fn name(&self) -> &str {
+        self.shared.core().name()
+    }
+
+    /// Returns the heap from which this node lends.
+    pub fn heap(&self) -> &Heap {
+        self.shared.core().heap()
+    }
+
+    /// Returns the nodes that this one is connected to at the moment.
+    pub fn peers(&self) -> Vec<PeerNode> {
+        let peers = self.shared.core().peers();
+        peers
+            .iter()
+            .filter(|peer| peer.state() == PeerState::Connected)
+            .map(|peer| PeerNode::of(peer))
+            .collect()
+    }
+
+    /// Starts an actor with the defaults; see [`actor`](Self::actor) for a name and a mailbox of its own.
+    ///
+    /// # Errors
+    ///
+    /// The node is detached.
+    pub fn spawn<A: Actor>(&self, actor: A) -> Result<Addr<A>, SpawnError> {
+        self.actor(actor).spawn()
+    }
+
+    /// Prepares an actor: `node.actor(Counter::default()).name("counter").mailbox(64).spawn()?`.
+    pub fn actor<A: Actor>(&self, actor: A) -> ActorBuilder<A> {
+        ActorBuilder::new(&self.shared, actor)
+    }
+
+    /// Finds an actor by its name, on any node of the bus: as an `Addr<A>` or as a `Recipient<M>`.
+    ///
+    /// Waits until the name is there, up to a deadline ([`within`](Lookup::within), default 5 s).
+    pub fn lookup<T: Reachable>(&self, name: impl Into<String>) -> Lookup<T> {
+        Lookup::new(&self.shared, name.into())
+    }
+
+    /// Drives the node on this thread until `future` is ready, for nodes attached with [`Workers::Caller`]; on others
+    /// this only blocks on the future.
+    pub fn run_until<F: Future>(&self, future: F) -> F::Output {
+        block_on(Some(Arc::clone(&self.shared)), future)
+    }
+
+    /// Returns a future that drives a node attached with [`Workers::Caller`] on the user's executor; it is never ready
+    /// before the node detaches.
+    pub fn drive(&self) -> Drive {
+        Drive::new(&self.shared)
+    }
+
+    /// Stops the node's actors, gives back what it holds, says goodbye, and leaves the bus. Later calls do nothing.
+    ///
+    /// Blocks until the actors have stopped, at most 5 s.
+    pub fn detach(&self) {
+        self.shared.detach_now();
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node")
+            .field("name", &self.name())
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts the threads that a node is to have; without any, the driver waits for a caller.
+fn start_workers(
+    shared: &Arc<Shared>,
+    mut driver: Driver,
+    workers: Workers,
+    stopped: &Arc<AtomicBool>,
+) -> Result<Vec<JoinHandle<()>>, AttachError> {
+    let Workers::Threads(count) = workers else {
+        *lock(&shared.driver) = Some(driver);
+        return Ok(Vec::new());
+    };
+    let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    let mut threads = Vec::new();
+    let stop = Arc::clone(stopped);
+    let drive = move || {
+        // Relaxed: set before the rousing fence of `Attached::stop`.
+        while !stop.load(Relaxed) {
+            driver.turn();
+        }
+    };
+    threads.push(
+        named(WORKER_NAMES[0])
+            .spawn(drive)
+            .map_err(AttachError::system)?,
+    );
+    for _ in 1..count.get() {
+        let (shared, stop) = (Arc::clone(shared), Arc::clone(stopped));
+        let help = move || shared.queue.help(&stop);
+        threads.push(
+            named(WORKER_NAMES[1])
+                .spawn(help)
+                .map_err(AttachError::system)?,
+        );
+    }
+    Ok(threads)
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.shared.detach_now();
+        // Relaxed: `rouse` fences after it.
+        self.stopped.store(true, Relaxed);
+        self.shared.queue.rouse();
+        self.shared.queue.stop_helpers();
+        drop(lock(&self.shared.driver).take());
+        for worker in self.workers.drain(..) {
+            // A node dropped by its own worker cannot wait for it; the thread ends by itself.
+            if worker.thread().id() != std::thread::current().id() {
+                // A worker that panicked has said so on its own.
+                let _ = worker.join();
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Ends the actors and leaves the bus, once.
+    fn detach_now(self: &Arc<Self>) {
+        if !self.begin_detaching() {
+            return;
+        }
+        let living = self.living();
+        living
+            .iter()
+            .for_each(|actor| actor.end(ExitReason::Shutdown));
+        let deadline = Nanos::after(STOP_DEADLINE);
+        if !is_worker_thread() {
+            block_on(Some(Arc::clone(self)), all_ended(self, &living, deadline));
+        }
+        self.leave();
+        self.core().detach();
+    }
+}
+
+/// Whether this thread is a node's own: it cannot wait for what only it can do.
+fn is_worker_thread() -> bool {
+    std::thread::current()
+        .name()
+        .is_some_and(|name| WORKER_NAMES.contains(&name))
+}
+
+async fn all_ended(shared: &Arc<Shared>, living: &[Arc<dyn Living>], deadline: Nanos) {
+    for actor in living {
+        let (mut key, mut timer) = (WaitKey::default(), None);
+        std::future::poll_fn(|cx| {
+            actor.ended().register(&mut key, cx);
+            if actor.has_ended() || deadline.has_passed() {
+                return std::task::Poll::Ready(());
+            }
+            timer.get_or_insert_with(|| shared.arm_timer(deadline, cx.waker()));
+            std::task::Poll::Pending
+        })
+        .await;
+        actor.ended().remove(&mut key);
+        if let Some(timer) = timer {
+            shared.timers.disarm(timer);
+        }
+    }
+}
+
+/// Blocks on a future; drives the node meanwhile if nobody else does.
+pub(crate) fn block_on<F: Future>(shared: Option<Arc<Shared>>, future: F) -> F::Output {
+    if let Some(shared) = &shared
+        && let Ok(mut driver) = shared.driver.try_lock()
+        && let Some(driver) = driver.as_mut()
+    {
+        return driver.run_until(future);
+    }
+    futures::executor::block_on(future)
+}

@@ -1,0 +1,139 @@
+//! Starting actors: with a name, with a mailbox of a certain size.
+
+use std::sync::{Arc, Weak};
+
+use ringway_shm::generation::Key;
+use ringway_shm::registry::Kind;
+
+use crate::actor::cell::Cell;
+use crate::actor::{Actor, run};
+use crate::addr::Addr;
+use crate::error::NameError;
+use crate::mailbox::Overflow;
+use crate::names::Wanted;
+use crate::shared::{Living, Shared, Target};
+use crate::urings::wire::TargetKind;
+
+/// Letters that a local mailbox holds unless told otherwise, and as many as a uring holds entries.
+const CAPACITY: usize = 128;
+
+/// An actor about to be started.
+#[must_use = "an actor runs once it is spawned"]
+#[derive(Debug)]
+pub struct ActorBuilder<A> {
+    shared: Arc<Shared>,
+    actor: A,
+    name: Option<String>,
+    capacity: usize,
+    overflow: Overflow,
+}
+
+/// An actor was not started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// The node has left the bus, or is about to.
+    #[error("the node is detached")]
+    Detached,
+    /// The name cannot be had.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+impl<A: Actor> ActorBuilder<A> {
+    pub(super) fn new(shared: &Arc<Shared>, actor: A) -> Self {
+        let shared = Arc::clone(shared);
+        Self {
+            shared,
+            actor,
+            name: None,
+            capacity: CAPACITY,
+            overflow: Overflow::Wait,
+        }
+    }
+
+    /// Gives the actor a name, unique on the bus, by which every node can look it up until it ends.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Bounds the mailbox for senders of this process; the default is 128 messages. Every other process has a uring of
+    /// 128 entries of its own.
+    pub fn mailbox(mut self, capacity: usize) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// Sets what happens to a message that meets a full mailbox; the default is that its sender waits.
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Starts the actor.
+    ///
+    /// # Errors
+    ///
+    /// The node is detached, or the name is taken or not usable.
+    pub fn spawn(self) -> Result<Addr<A>, SpawnError> {
+        let Self {
+            shared,
+            actor,
+            name,
+            capacity,
+            overflow,
+        } = self;
+        if shared.is_detaching() {
+            return Err(SpawnError::Detached);
+        }
+        let cell = Cell::<A>::new(&shared, name.clone(), capacity, overflow);
+        if let Some(name) = name {
+            let wanted = Wanted {
+                name: &name,
+                kind: Kind::Actor,
+                type_hash: 0,
+            };
+            let key = shared
+                .core()
+                .claim(wanted, |key| shared.add_target(key, target(&cell)))?;
+            let _ = cell.core().key_slot().set(key);
+        }
+        let living = Arc::downgrade(&cell);
+        let living: Weak<dyn Living> = living;
+        shared.add_living(cell.core().number(), living);
+        shared.queue.spawn(run::run(Arc::clone(&cell), actor));
+        Ok(Addr::local(cell))
+    }
+}
+
+fn target<A: Actor>(cell: &Arc<Cell<A>>) -> Target {
+    let living = Arc::downgrade(cell);
+    let weak = Arc::downgrade(cell);
+    Target {
+        kind: TargetKind::Actor,
+        inbox: Arc::clone(cell.inbox()),
+        accepted: A::ACCEPTED,
+        cell: Some(weak),
+        living: Some(living),
+    }
+}
+
+/// Gives an actor a place in the registry, so that its address means something to other nodes.
+pub(crate) fn make_reachable<A: Actor>(cell: &Arc<Cell<A>>) -> Result<Key, SpawnError> {
+    let shared = cell.core().shared();
+    if let Some(key) = cell.core().key() {
+        return Ok(key);
+    }
+    let prepare = |key| shared.add_target(key, target(cell));
+    let key = shared.core().register(Kind::Actor, 0, prepare)?;
+    match cell.core().key_slot().set(key) {
+        Ok(()) => Ok(key),
+        Err(_) => {
+            // Another thread was faster: its key stands.
+            shared.remove_target(key);
+            shared.core().unregister(key);
+            cell.core().key().ok_or(SpawnError::Detached)
+        }
+    }
+}

@@ -1,0 +1,583 @@
+//! The ops of one uring: what was submitted and needs a completion.
+//!
+//! ```text
+//!            issue            poll                complete              take
+//!  (free) ---------> Submitted ----> Waiting(waker) ----> Completed ------------> (free), or
+//!                        |               |                    |                   Held until the reply is released
+//!                        +---- ignore ---+---- ignore --------+
+//!                                 v
+//!                              Ignored -- complete --> (free)
+//! ```
+//!
+//! An op keeps its block until the completer has given it back or is dead, whoever still waits for it.
+//!
+//! # Invariants
+//! - **in-flight**: the completions that may still come, summed over all ops, never exceed the completion queue's
+//!   capacity; so it cannot overflow. An ask that lends a block may get two (its reply, then the block), and weighs two.
+//! - **generations**: an op is named by index and generation; a completion that names another generation is a lie or a
+//!   repetition, and changes nothing.
+
+use std::task::{Context, Poll, Waker};
+
+use ringway_shm::generation::Key;
+use ringway_shm::words::EntryWords;
+use slab::Slab;
+
+use crate::actor::Undone;
+
+/// What an op waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpKind {
+    /// The return of a block; nobody waits for it.
+    Tell,
+    /// A reply.
+    Ask,
+}
+
+/// How an op ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome<B> {
+    /// The completer's words; a reply that lies in its heap is held until `release`.
+    Completed(EntryWords),
+    /// The receiver ended first.
+    Ended {
+        taken: bool,
+        why: Undone,
+        message: Option<Unsent<B>>,
+    },
+}
+
+/// An entry that was never taken, with the block that it named.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unsent<B> {
+    pub(crate) words: EntryWords,
+    pub(crate) block: Option<B>,
+}
+
+#[derive(Debug)]
+enum State<B> {
+    Submitted,
+    Waiting(Waker),
+    Completed(Outcome<B>),
+    Ignored,
+    /// The asker reads the reply in the completer's heap.
+    Held,
+}
+
+#[derive(Debug)]
+struct Op<B> {
+    key: Key,
+    kind: OpKind,
+    state: State<B>,
+    block: Option<B>,
+    position: u64,
+    weight: u32,
+    /// The completer still reads the block.
+    is_lent: bool,
+    /// The completer has not answered yet; a tell wants no answer.
+    awaits_reply: bool,
+}
+
+impl<B> Op<B> {
+    /// No completion can come any more; what remains is the asker's business.
+    fn is_final(&self) -> bool {
+        !self.is_lent && !self.awaits_reply
+    }
+}
+
+/// What the caller owes after a completion was taken in.
+#[derive(Debug)]
+pub(crate) struct Effect<B> {
+    /// Wake this asker.
+    pub(crate) waker: Option<Waker>,
+    /// Free this block.
+    pub(crate) freed: Option<B>,
+    /// Tell the completer that this op's reply is released: nobody will read it.
+    pub(crate) release: Option<Key>,
+    /// A tell came back undone, with its block.
+    pub(crate) undone: Option<(EntryWords, Option<B>)>,
+}
+
+impl<B> Default for Effect<B> {
+    fn default() -> Self {
+        Self {
+            waker: None,
+            freed: None,
+            release: None,
+            undone: None,
+        }
+    }
+}
+
+/// What a completion says, read from its words by the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// The op is done: a tell's block is back, an ask is answered (a reply, or why there is none).
+    pub(crate) answers: bool,
+    /// The op's block is still lent; another completion follows.
+    pub(crate) more: bool,
+    /// The reply lies in a block of the completer.
+    pub(crate) has_block: bool,
+    /// Anything but a reply or a block's return.
+    pub(crate) failed: bool,
+}
+
+/// A completion that names no op in flight: a repetition or a lie.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UnknownOp(pub(crate) u64);
+
+/// The ops of one uring.
+#[derive(Debug)]
+pub(crate) struct OpTable<B> {
+    ops: Slab<Op<B>>,
+    /// The last key handed out per index.
+    keys: Vec<Key>,
+    credit: u32,
+    in_flight: usize,
+}
+
+impl<B> OpTable<B> {
+    /// A table for a completion queue of `capacity` entries.
+    pub(crate) fn new(capacity: u32) -> Self {
+        Self {
+            ops: Slab::new(),
+            keys: Vec::new(),
+            credit: capacity,
+            in_flight: 0,
+        }
+    }
+
+    /// Ops whose final completion has not come.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Takes a place and its credit; `None` when the credit is spent, and the block comes back.
+    pub(crate) fn issue(&mut self, kind: OpKind, block: Option<B>) -> Result<Key, Option<B>> {
+        let weight = if kind == OpKind::Ask && block.is_some() {
+            2
+        } else {
+            1
+        };
+        if self.credit < weight {
+            return Err(block);
+        }
+        let entry = self.ops.vacant_entry();
+        let index = entry.key();
+        let key = match self.keys.get_mut(index) {
+            Some(last) => {
+                *last = last.next();
+                *last
+            }
+            None => {
+                let Ok(small) = u32::try_from(index) else {
+                    return Err(block);
+                };
+                let key = Key::new(small, 1);
+                self.keys.push(key);
+                key
+            }
+        };
+        let state = if kind == OpKind::Tell {
+            State::Ignored
+        } else {
+            State::Submitted
+        };
+        let is_lent = block.is_some();
+        entry.insert(Op {
+            key,
+            kind,
+            state,
+            block,
+            position: 0,
+            weight,
+            is_lent,
+            awaits_reply: kind == OpKind::Ask,
+        });
+        self.credit -= weight;
+        self.in_flight += 1;
+        Ok(key)
+    }
+
+    /// Says where the op's entry went.
+    pub(crate) fn submitted(&mut self, key: Key, position: u64) {
+        if let Some(op) = self.get_mut(key) {
+            op.position = position;
+        }
+    }
+
+    /// Takes back an op whose entry was not accepted.
+    pub(crate) fn withdraw(&mut self, key: Key) -> Option<B> {
+        self.get_mut(key)?;
+        self.in_flight -= 1;
+        self.remove(key)
+    }
+
+    fn get_mut(&mut self, key: Key) -> Option<&mut Op<B>> {
+        self.ops.get_mut(index(key)).filter(|op| op.key == key)
+    }
+
+    fn remove(&mut self, key: Key) -> Option<B> {
+        let op = self.ops.try_remove(index(key))?;
+        self.credit += op.weight;
+        op.block
+    }
+
+    /// Looks whether the op is done; registers the asker otherwise.
+    ///
+    /// A completed reply that lies in the completer's heap leaves the op held: call [`OpTable::release`] after reading.
+    pub(crate) fn poll(&mut self, key: Key, cx: &Context<'_>) -> Poll<Option<Outcome<B>>> {
+        let Some(op) = self.get_mut(key) else {
+            return Poll::Ready(None);
+        };
+        match &mut op.state {
+            State::Completed(_) => {}
+            State::Waiting(waker) => {
+                waker.clone_from(cx.waker());
+                return Poll::Pending;
+            }
+            state => {
+                *state = State::Waiting(cx.waker().clone());
+                return Poll::Pending;
+            }
+        }
+        let State::Completed(outcome) = std::mem::replace(&mut op.state, State::Held) else {
+            return Poll::Pending;
+        };
+        Poll::Ready(Some(outcome))
+    }
+
+    /// Ends the asker's interest in a reply that it has read; `true` when the place is free again.
+    pub(crate) fn release(&mut self, key: Key) -> bool {
+        let Some(op) = self.get_mut(key) else {
+            return false;
+        };
+        op.state = State::Ignored;
+        if op.is_final() {
+            self.remove(key);
+            return true;
+        }
+        false
+    }
+
+    /// The asker gave up. Tells what its reply, if one is there already, needs.
+    pub(crate) fn ignore(&mut self, key: Key) -> Ignored {
+        let Some(op) = self.get_mut(key) else {
+            return Ignored::Gone;
+        };
+        let was_completed = matches!(op.state, State::Completed(_) | State::Held);
+        op.state = State::Ignored;
+        match (was_completed, op.is_final()) {
+            (false, _) => Ignored::InFlight,
+            (true, true) => {
+                self.remove(key);
+                Ignored::Completed
+            }
+            (true, false) => Ignored::Completed,
+        }
+    }
+
+    /// Takes in a completion.
+    pub(crate) fn complete(
+        &mut self,
+        words: EntryWords,
+        said: Said,
+    ) -> Result<Effect<B>, UnknownOp> {
+        let mut effect = Effect::default();
+        let key = Key::from_bits(words[0]).ok_or(UnknownOp(words[0]))?;
+        let Some(op) = self.get_mut(key).filter(|op| !op.is_final()) else {
+            return Err(UnknownOp(words[0]));
+        };
+        let mut returned = None;
+        if !said.more && op.is_lent {
+            op.is_lent = false;
+            returned = op.block.take();
+        }
+        if said.answers && op.awaits_reply {
+            op.awaits_reply = false;
+            let answer = State::Completed(Outcome::Completed(words));
+            match std::mem::replace(&mut op.state, answer) {
+                State::Waiting(waker) => effect.waker = Some(waker),
+                State::Ignored => {
+                    op.state = State::Ignored;
+                    effect.release = said.has_block.then_some(key);
+                }
+                _ => {}
+            }
+        }
+        let came_undone = op.kind == OpKind::Tell && said.failed && returned.is_some();
+        if op.is_final() {
+            let is_ignored = matches!(op.state, State::Ignored);
+            self.in_flight -= 1;
+            if is_ignored {
+                self.remove(key);
+            }
+        }
+        if came_undone {
+            effect.undone = Some((words, returned));
+        } else {
+            effect.freed = returned;
+        }
+        Ok(effect)
+    }
+
+    /// Ends the ops in flight: the receiver will handle nothing more.
+    ///
+    /// `judge` tells for a position whether its entry was taken, and gives its words if they are still there. With
+    /// [`Leases::MayRemain`], blocks of taken entries stay lent until they are completed one by one.
+    pub(crate) fn end(
+        &mut self,
+        why: &Undone,
+        leases: Leases,
+        judge: impl Fn(u64) -> (bool, Option<EntryWords>),
+    ) -> Ended<B> {
+        let mut ended = Ended {
+            wakers: Vec::new(),
+            tells: Vec::new(),
+        };
+        let mut gone = Vec::new();
+        for (_, op) in self.ops.iter_mut().filter(|(_, op)| !op.is_final()) {
+            let (taken, words) = judge(op.position);
+            let stays = taken && op.is_lent && leases == Leases::MayRemain;
+            let awaited = std::mem::replace(&mut op.awaits_reply, false);
+            op.is_lent = stays;
+            let block = if stays { None } else { op.block.take() };
+            match std::mem::replace(&mut op.state, State::Ignored) {
+                State::Ignored if op.kind == OpKind::Tell && !stays => {
+                    ended.tells.push(EndedTell {
+                        position: op.position,
+                        taken,
+                        words,
+                        block,
+                    });
+                }
+                State::Ignored => {}
+                waiting @ (State::Submitted | State::Waiting(_)) if awaited => {
+                    let message = match words {
+                        Some(words) if !taken => Some(Unsent { words, block }),
+                        _ => None,
+                    };
+                    op.state = State::Completed(Outcome::Ended {
+                        taken,
+                        why: why.clone(),
+                        message,
+                    });
+                    if let State::Waiting(waker) = waiting {
+                        ended.wakers.push(waker);
+                    }
+                }
+                other => op.state = other,
+            }
+            if op.is_final() {
+                self.in_flight -= 1;
+                if matches!(op.state, State::Ignored) {
+                    gone.push(op.key);
+                }
+            }
+        }
+        for key in gone {
+            self.remove(key);
+        }
+        ended
+    }
+}
+
+/// Whether the receiver's process may still read what it had taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leases {
+    /// The actor ended, its process lives.
+    MayRemain,
+    /// The process is dead, or has said that it holds nothing.
+    Gone,
+}
+
+/// What ending all ops leaves to be done outside the lock.
+#[derive(Debug)]
+pub(crate) struct Ended<B> {
+    pub(crate) wakers: Vec<Waker>,
+    pub(crate) tells: Vec<EndedTell<B>>,
+}
+
+/// A tell with a block that ended with its receiver.
+#[derive(Debug)]
+pub(crate) struct EndedTell<B> {
+    pub(crate) position: u64,
+    pub(crate) taken: bool,
+    pub(crate) words: Option<EntryWords>,
+    pub(crate) block: Option<B>,
+}
+
+/// What giving up on an ask left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ignored {
+    /// Nothing: it had been taken out already.
+    Gone,
+    /// The entry is on its way; store `cancelled` in its op word.
+    InFlight,
+    /// The reply had come; if it lies in the completer's heap, release it.
+    Completed,
+}
+
+fn index(key: Key) -> usize {
+    key.index() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::task::noop_waker_ref;
+
+    use super::*;
+    use crate::exit::ExitReason;
+
+    const REPLY: Said = Said {
+        answers: true,
+        more: false,
+        has_block: false,
+        failed: false,
+    };
+    const REPLY_MORE: Said = Said {
+        more: true,
+        ..REPLY
+    };
+    const BACK: Said = Said {
+        answers: false,
+        ..REPLY
+    };
+
+    fn words(key: Key) -> EntryWords {
+        [key.to_bits(), 0, 0, 0, 0, 0, 0]
+    }
+
+    fn poll(table: &mut OpTable<u8>, key: Key) -> Poll<Option<Outcome<u8>>> {
+        table.poll(key, &Context::from_waker(noop_waker_ref()))
+    }
+
+    fn why() -> Undone {
+        Undone::Ended(ExitReason::Killed)
+    }
+
+    // Goal: an ask's life; a second completion of it is a lie.
+    #[test]
+    fn ask_completes_once() {
+        let mut table = OpTable::new(2);
+        let key = table.issue(OpKind::Ask, None).unwrap();
+        assert!(poll(&mut table, key).is_pending());
+        assert!(table.complete(words(key), REPLY).unwrap().waker.is_some());
+        assert_eq!(
+            table.complete(words(key), REPLY).unwrap_err(),
+            UnknownOp(key.to_bits())
+        );
+        assert_eq!(
+            poll(&mut table, key),
+            Poll::Ready(Some(Outcome::Completed(words(key))))
+        );
+        assert!(table.release(key));
+        let next = table.issue(OpKind::Ask, None).unwrap();
+        assert_eq!(
+            (next.index(), next.generation()),
+            (key.index(), key.generation() + 1)
+        );
+        assert_eq!(
+            table.complete(words(key), REPLY).unwrap_err(),
+            UnknownOp(key.to_bits())
+        );
+    }
+
+    // Goal: the in-flight bound, an ask with a block weighing two.
+    #[test]
+    fn credit_is_the_bound() {
+        let mut table = OpTable::new(3);
+        let first = table.issue(OpKind::Ask, Some(1)).unwrap();
+        let second = table.issue(OpKind::Tell, Some(2)).unwrap();
+        assert_eq!(table.issue(OpKind::Tell, Some(3)), Err(Some(3)));
+        assert_eq!(table.complete(words(second), BACK).unwrap().freed, Some(2));
+        assert_eq!(table.issue(OpKind::Ask, Some(4)), Err(Some(4)));
+        assert_eq!(table.withdraw(first), Some(1));
+        assert!(table.issue(OpKind::Ask, Some(4)).is_ok());
+    }
+
+    // Goal: reply and return of the block come in either order; the block is free after its return, never before.
+    #[test]
+    fn reply_and_block_in_either_order() {
+        for reply_first in [true, false] {
+            let mut table = OpTable::new(2);
+            let key = table.issue(OpKind::Ask, Some(7)).unwrap();
+            let said = if reply_first {
+                [REPLY_MORE, BACK]
+            } else {
+                [BACK, REPLY_MORE]
+            };
+            let freed: Vec<_> = said
+                .iter()
+                .map(|said| table.complete(words(key), *said).unwrap().freed)
+                .collect();
+            assert_eq!(
+                freed,
+                if reply_first {
+                    [None, Some(7)]
+                } else {
+                    [Some(7), None]
+                }
+            );
+            assert_eq!(table.in_flight(), 0);
+            assert!(matches!(
+                poll(&mut table, key),
+                Poll::Ready(Some(Outcome::Completed(_)))
+            ));
+            assert!(table.release(key));
+        }
+    }
+
+    // Goal: what ends with its receiver is judged by its position, and a block that is still read stays.
+    #[test]
+    fn end_judges_by_position() {
+        for leases in [Leases::MayRemain, Leases::Gone] {
+            let mut table = OpTable::new(8);
+            let taken = table.issue(OpKind::Ask, Some(1)).unwrap();
+            let queued = table.issue(OpKind::Ask, Some(2)).unwrap();
+            let tell = table.issue(OpKind::Tell, Some(3)).unwrap();
+            for (position, key) in [taken, queued, tell].into_iter().enumerate() {
+                table.submitted(key, position as u64);
+            }
+            let ended = table.end(&why(), leases, |at| (at == 0, Some([at; 7])));
+            assert_eq!(ended.tells.len(), 1);
+            assert_eq!(ended.tells[0].block, Some(3));
+            let fate = |taken, message| {
+                Poll::Ready(Some(Outcome::Ended {
+                    taken,
+                    why: why(),
+                    message,
+                }))
+            };
+            assert_eq!(poll(&mut table, taken), fate(true, None));
+            let unsent = Unsent {
+                words: [1; 7],
+                block: Some(2),
+            };
+            assert_eq!(poll(&mut table, queued), fate(false, Some(unsent)));
+            let remains = usize::from(leases == Leases::MayRemain);
+            assert_eq!(table.in_flight(), remains);
+            assert_eq!(table.complete(words(taken), BACK).is_ok(), remains == 1);
+        }
+    }
+
+    // Goal: an asker that gave up leaves its block lent until the completion, and a late reply is released.
+    #[test]
+    fn ignored_keeps_its_block() {
+        let mut table = OpTable::new(2);
+        let key = table.issue(OpKind::Ask, Some(9)).unwrap();
+        assert_eq!(table.ignore(key), Ignored::InFlight);
+        let effect = table
+            .complete(
+                words(key),
+                Said {
+                    has_block: true,
+                    ..REPLY
+                },
+            )
+            .unwrap();
+        assert_eq!((effect.freed, effect.release), (Some(9), Some(key)));
+        assert_eq!(table.ignore(key), Ignored::Gone);
+        assert!(table.issue(OpKind::Ask, Some(9)).is_ok());
+    }
+}

@@ -1,0 +1,185 @@
+//! What failed after a tell's `Ok`: per address, the messages that came back, and why.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use futures::Stream;
+use ringway_shm::block::Block;
+use ringway_shm::words::EntryWords;
+
+use crate::actor::Undone;
+use crate::completion;
+use crate::message::{Message, Parcel};
+use crate::wait_list::{WaitKey, WaitList};
+
+/// Messages kept for readers of one address's stream; the oldest beyond it are counted as dead letters.
+const RETURNS_MAX: usize = 4096;
+
+/// A tell that had returned `Ok` and was not handled to its end.
+pub struct Undelivered<M: Message + ?Sized> {
+    /// The message; `None` when it was taken and its bytes are gone with the receiver.
+    pub message: Option<Parcel<M>>,
+    /// Whether its handler had begun. If not, it had no effect and is safe to send again.
+    pub taken: bool,
+    /// Why it was not handled.
+    pub why: Undone,
+}
+
+impl<M: Message + ?Sized> std::fmt::Debug for Undelivered<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Undelivered")
+            .field("type", &M::NAME)
+            .field("message", &self.message.is_some())
+            .field("taken", &self.taken)
+            .field("why", &self.why)
+            .finish()
+    }
+}
+
+/// An entry of a uring that came back as it was sent.
+pub(crate) struct Raw {
+    pub(crate) words: EntryWords,
+    pub(crate) block: Option<Block>,
+    pub(crate) taken: bool,
+    pub(crate) why: Undone,
+}
+
+enum Item {
+    Typed(Box<dyn Any + Send>),
+    Raw(Raw),
+}
+
+#[derive(Default)]
+struct Queue {
+    items: VecDeque<Item>,
+    has_ended: bool,
+    overflowed: u64,
+}
+
+/// The messages that came back to one address.
+#[derive(Default)]
+pub struct Returns {
+    queue: Mutex<Queue>,
+    readers: WaitList,
+}
+
+impl std::fmt::Debug for Returns {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Returns").finish_non_exhaustive()
+    }
+}
+
+impl Returns {
+    pub(crate) fn push<M: Message + ?Sized>(&self, returned: Undelivered<M>) {
+        self.push_item(Item::Typed(Box::new(returned)));
+    }
+
+    pub(crate) fn push_raw(&self, raw: Raw) {
+        self.push_item(Item::Raw(raw));
+    }
+
+    fn push_item(&self, item: Item) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let displaced = if queue.items.len() >= RETURNS_MAX {
+            queue.overflowed += 1;
+            queue.items.pop_front()
+        } else {
+            None
+        };
+        queue.items.push_back(item);
+        drop(queue);
+        drop(displaced); // user code: outside the lock
+        self.readers.wake_all();
+    }
+
+    /// Says that nothing more will come back: the receiver has ended.
+    pub(crate) fn end(&self) {
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .has_ended = true;
+        self.readers.wake_all();
+    }
+
+    /// Takes the oldest returned message of type `M`; `None` beside `true` when there will be no more.
+    fn take<M: Message + ?Sized>(&self) -> (Option<Undelivered<M>>, bool) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = queue.items.iter().position(|item| match item {
+            Item::Typed(typed) => typed.is::<Undelivered<M>>(),
+            Item::Raw(raw) => raw.words[1] == M::TYPE_ID.to_bits(),
+        });
+        let item = found.and_then(|index| queue.items.remove(index));
+        let has_ended = queue.has_ended;
+        drop(queue);
+        let returned = item.and_then(|item| match item {
+            Item::Typed(typed) => typed.downcast::<Undelivered<M>>().ok().map(|typed| *typed),
+            Item::Raw(Raw {
+                words,
+                block,
+                taken,
+                why,
+            }) => Some(Undelivered {
+                message: completion::take_back(words, block),
+                taken,
+                why,
+            }),
+        });
+        (returned, has_ended)
+    }
+}
+
+/// The messages of one type that came back to one address, oldest first; ends when the receiver has ended and all
+/// have been read. Dropping it loses nothing: another stream of the same address goes on.
+pub struct UndeliveredStream<M: Message + ?Sized> {
+    returns: Arc<Returns>,
+    key: WaitKey,
+    of: PhantomData<fn() -> Box<M>>,
+}
+
+impl<M: Message + ?Sized> UndeliveredStream<M> {
+    pub(crate) fn new(returns: Arc<Returns>) -> Self {
+        Self {
+            returns,
+            key: WaitKey::default(),
+            of: PhantomData,
+        }
+    }
+
+    /// Takes the next message that has come back already; never waits.
+    pub fn try_next(&mut self) -> Option<Undelivered<M>> {
+        self.returns.take().0
+    }
+}
+
+impl<M: Message + ?Sized> Stream for UndeliveredStream<M> {
+    type Item = Undelivered<M>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        for registered in [false, true] {
+            match this.returns.take() {
+                (Some(returned), _) => return Poll::Ready(Some(returned)),
+                (None, true) => return Poll::Ready(None),
+                (None, false) if registered => return Poll::Pending,
+                (None, false) => this.returns.readers.register(&mut this.key, cx),
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl<M: Message + ?Sized> Drop for UndeliveredStream<M> {
+    fn drop(&mut self) {
+        self.returns.readers.remove(&mut self.key);
+    }
+}
+
+impl<M: Message + ?Sized> std::fmt::Debug for UndeliveredStream<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UndeliveredStream").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,16 @@
+//! Sending: `tell` and `ask` as futures that can be refined before they are awaited.
+//!
+//! # Cancel safety
+//!
+//! Dropping a send before it is ready sends nothing, if it had to wait; what it had accepted stays accepted. Dropping an
+//! ask after that cancels it: its handler does not begin if it has not yet, and its reply is discarded.
+
+mod ask;
+mod error;
+mod tell;
+mod way;
+
+pub use self::ask::{Ask, AskFuture};
+pub use self::error::{AskError, LoanError, SendError};
+pub use self::tell::{Tell, TellFuture};
+pub(crate) use self::way::Way;

@@ -1,0 +1,336 @@
+//! `ask`: sends a message and waits for its reply, up to a deadline.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::channel::oneshot;
+use ringway_shm::generation::Key;
+use ringway_shm::words::EntryWords;
+
+use super::AskError;
+use super::way::{Sending, Wanted, Way};
+use crate::actor::Undone;
+use crate::actor::port::{Answer, Failure, ReplyPort};
+use crate::clock::Nanos;
+use crate::completion;
+use crate::entry::{EntryKind, EntryToken};
+use crate::exit::ExitReason;
+use crate::message::{HandlerError, Message, Parcel, Semantics as _, Sendable};
+use crate::remote::RemoteEnd;
+use crate::remote::ops::Outcome;
+use crate::wait_list::WaitKey;
+
+/// How long an ask waits unless told otherwise: as `gen_server:call` does.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
+
+/// What an ask for `S` is answered with.
+type ReplyOf<S> = <<S as Sendable>::Message as Message>::Reply;
+type Arrival<S> = <ReplyOf<S> as Message>::Arrival;
+
+/// A message about to be asked: await it as it is, or refine it first.
+#[must_use = "an ask does nothing until it is awaited"]
+pub struct Ask<'a, S: Sendable> {
+    sending: Sending<'a, S>,
+    deadline: Duration,
+}
+
+impl<'a, S: Sendable> Ask<'a, S> {
+    pub(crate) fn new(way: Way<'a, S::Message>, message: S) -> Self {
+        Self {
+            sending: Sending::new(way, message),
+            deadline: DEADLINE,
+        }
+    }
+
+    /// Waits for the reply no longer than `deadline`, from when the ask is first awaited; the default is 5 s.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Blocks the calling thread until the reply has come.
+    ///
+    /// # Errors
+    ///
+    /// As when awaited.
+    ///
+    /// # Panics
+    ///
+    /// On a thread that already runs an executor, such as in a handler: await it there.
+    pub fn wait(self) -> Result<Arrival<S>, AskError<S>> {
+        let shared = self.sending.way.shared();
+        crate::node::block_on(shared, self.into_future())
+    }
+}
+
+impl<'a, S: Sendable> IntoFuture for Ask<'a, S> {
+    type Output = Result<Arrival<S>, AskError<S>>;
+    type IntoFuture = AskFuture<'a, S>;
+
+    fn into_future(mut self) -> AskFuture<'a, S> {
+        self.sending.began = Nanos::now();
+        self.sending.deadline = Nanos::after(self.deadline);
+        let stage = match self.sending.way {
+            Way::Local(_) => {
+                let (port, answer) = ReplyPort::ask(self.sending.deadline);
+                self.sending.wanted = Wanted::Reply(Some(port));
+                Stage::Sending(Some(answer))
+            }
+            Way::Remote(_) => {
+                self.sending.wanted = Wanted::Reply(None);
+                Stage::Sending(None)
+            }
+        };
+        AskFuture {
+            sending: self.sending,
+            stage,
+            ended: WaitKey::default(),
+        }
+    }
+}
+
+enum Stage<S: Sendable> {
+    Sending(Option<oneshot::Receiver<Answer<S::Message>>>),
+    Local(oneshot::Receiver<Answer<S::Message>>),
+    Remote(Key),
+    /// The handler did not come to its end: how the actor ended is about to be known.
+    Ending,
+    Over,
+}
+
+/// An [`Ask`] on its way, or waiting for its reply.
+#[must_use = "futures do nothing until they are awaited"]
+pub struct AskFuture<'a, S: Sendable> {
+    sending: Sending<'a, S>,
+    stage: Stage<S>,
+    ended: WaitKey,
+}
+
+// Nothing in it is pinned.
+impl<S: Sendable> Unpin for AskFuture<'_, S> {}
+
+impl<S: Sendable> Future for AskFuture<'_, S> {
+    type Output = Result<Arrival<S>, AskError<S>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        loop {
+            let step = match &mut this.stage {
+                Stage::Sending(_) => this.poll_sending(cx),
+                Stage::Local(_) => this.poll_local(cx),
+                Stage::Remote(op) => {
+                    let op = *op;
+                    this.poll_remote(op, cx)
+                }
+                Stage::Ending => this.poll_ended(cx),
+                Stage::Over => unreachable!("polled after it was ready"),
+            };
+            match step {
+                Step::Next => {}
+                Step::Ready(result) => {
+                    this.stage = Stage::Over;
+                    return Poll::Ready(result);
+                }
+                Step::Wait if this.sending.deadline.has_passed() => {
+                    let waited = Nanos::now().since(this.sending.began);
+                    this.give_up();
+                    return Poll::Ready(Err(AskError::Deadline { waited }));
+                }
+                Step::Wait => {
+                    this.sending.arm(cx);
+                    return Poll::Pending;
+                }
+                Step::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// What one look achieved.
+enum Step<T> {
+    /// Look again at the new stage.
+    Next,
+    /// Wait, up to the deadline.
+    Wait,
+    /// The send itself waits, and minds the deadline.
+    Pending,
+    Ready(T),
+}
+
+impl<S: Sendable> AskFuture<'_, S> {
+    fn poll_sending(&mut self, cx: &Context<'_>) -> Step<<Self as Future>::Output> {
+        let op = match self.sending.poll(cx) {
+            Poll::Pending => return Step::Pending,
+            Poll::Ready(Err(error)) => return Step::Ready(Err(AskError::Unsent(error))),
+            Poll::Ready(Ok(op)) => op,
+        };
+        let Stage::Sending(answer) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            return Step::Next;
+        };
+        self.stage = match (answer, op) {
+            (Some(answer), _) => Stage::Local(answer),
+            (None, Some(op)) => Stage::Remote(op),
+            (None, None) => Stage::Ending,
+        };
+        Step::Next
+    }
+
+    fn poll_local(&mut self, cx: &mut Context<'_>) -> Step<<Self as Future>::Output> {
+        let Stage::Local(answer) = &mut self.stage else {
+            return Step::Next;
+        };
+        match answer.poll_unpin(cx) {
+            Poll::Pending => Step::Wait,
+            Poll::Ready(Ok(Ok(reply))) => Step::Ready(Ok(
+                <ReplyOf<S> as Message>::Semantics::arrive(Parcel::Value(reply)),
+            )),
+            Poll::Ready(Ok(Err(failure))) => Step::Ready(Err(undone(failure))),
+            Poll::Ready(Err(oneshot::Canceled)) => {
+                self.stage = Stage::Ending;
+                Step::Next
+            }
+        }
+    }
+
+    fn poll_remote(&mut self, op: Key, cx: &Context<'_>) -> Step<<Self as Future>::Output> {
+        let Way::Remote(end) = self.sending.way else {
+            return Step::Next;
+        };
+        match end.poll_op(op, cx) {
+            Poll::Pending => Step::Wait,
+            Poll::Ready(Some(Outcome::Completed(words))) => self.completed(end, op, words),
+            Poll::Ready(Some(Outcome::Ended {
+                taken,
+                why,
+                message,
+            })) => {
+                end.release(op);
+                let message =
+                    message.and_then(|unsent| completion::take_back(unsent.words, unsent.block));
+                let why = Failure { why, message };
+                Step::Ready(Err(ended_remotely(taken, why)))
+            }
+            Poll::Ready(None) => {
+                self.stage = Stage::Ending;
+                Step::Next
+            }
+        }
+    }
+
+    fn completed(
+        &mut self,
+        end: &Arc<RemoteEnd>,
+        op: Key,
+        words: EntryWords,
+    ) -> Step<<Self as Future>::Output> {
+        let verdict = EntryToken::from_words(words).kind();
+        if verdict == Some(EntryKind::Dropped) {
+            end.release(op);
+            self.stage = Stage::Ending;
+            return Step::Next;
+        }
+        Step::Ready(match verdict {
+            Some(EntryKind::Reply) => completion::payload::<ReplyOf<S>>(end, op, words)
+                .map_err(|reason| AskError::Reply { reason }),
+            Some(EntryKind::Failed) => Err(match completion::payload::<String>(end, op, words) {
+                Ok(text) => AskError::Handler(HandlerError::new(text)),
+                Err(reason) => AskError::Reply { reason },
+            }),
+            Some(EntryKind::Refused) => Err(match completion::payload::<String>(end, op, words) {
+                Ok(reason) => AskError::Refused { reason },
+                Err(reason) => AskError::Reply { reason },
+            }),
+            Some(EntryKind::Expired | EntryKind::Cancelled) => {
+                end.release(op);
+                Err(AskError::Deadline {
+                    waited: Nanos::now().since(self.sending.began),
+                })
+            }
+            _ => {
+                end.release(op);
+                Err(AskError::Reply {
+                    reason: "a completion without meaning".to_owned(),
+                })
+            }
+        })
+    }
+
+    /// Waits for how the receiver ended.
+    fn poll_ended(&mut self, cx: &Context<'_>) -> Step<<Self as Future>::Output> {
+        let reason = match self.sending.way {
+            Way::Local(route) => route.core().poll_ended(&mut self.ended, cx),
+            Way::Remote(end) => end.poll_ended(&mut self.ended, cx),
+        };
+        match reason {
+            Poll::Ready(reason) => Step::Ready(Err(AskError::Died {
+                taken: true,
+                message: None,
+                reason,
+            })),
+            Poll::Pending => Step::Wait,
+        }
+    }
+
+    /// Cancels what was sent.
+    fn give_up(&mut self) {
+        if let (Stage::Remote(op), Way::Remote(end)) = (&self.stage, self.sending.way) {
+            end.ignore(*op);
+        }
+        self.stage = Stage::Over;
+    }
+}
+
+fn undone<S: Sendable>(failure: Failure<S::Message>) -> AskError<S> {
+    let message = failure.message.map(S::from_parcel);
+    match failure.why {
+        Undone::Ended(reason) => AskError::Died {
+            taken: message.is_none(),
+            message,
+            reason,
+        },
+        Undone::Dropped => AskError::Dropped { message },
+        Undone::Expired | Undone::Cancelled => AskError::Deadline { waited: DEADLINE },
+        Undone::Failed(error) => AskError::Handler(error),
+        Undone::Refused(reason) => AskError::Refused { reason },
+    }
+}
+
+fn ended_remotely<S: Sendable>(taken: bool, failure: Failure<S::Message>) -> AskError<S> {
+    let reason = match failure.why {
+        Undone::Ended(reason) => reason,
+        _ => ExitReason::Unreachable,
+    };
+    AskError::Died {
+        taken,
+        message: failure.message.map(S::from_parcel),
+        reason,
+    }
+}
+
+impl<S: Sendable> Drop for AskFuture<'_, S> {
+    fn drop(&mut self) {
+        self.give_up();
+        match self.sending.way {
+            Way::Local(route) => route.core().ended_list().remove(&mut self.ended),
+            Way::Remote(end) => end.ended.remove(&mut self.ended),
+        }
+    }
+}
+
+impl<S: Sendable> std::fmt::Debug for Ask<'_, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ask")
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Sendable> std::fmt::Debug for AskFuture<'_, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AskFuture").finish_non_exhaustive()
+    }
+}

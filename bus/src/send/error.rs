@@ -1,0 +1,202 @@
+//! What can go wrong with a send, each with the message that was not sent.
+
+use std::fmt;
+use std::time::Duration;
+
+use ringway_shm::heap::HeapError;
+
+use crate::exit::ExitReason;
+use crate::message::HandlerError;
+use crate::token::TokenizeCause;
+use crate::urings::wire::OpenRefusal;
+
+/// A message that was not sent; it comes back.
+#[non_exhaustive]
+pub enum SendError<S> {
+    /// The mailbox is full, and its policy or the call says not to wait.
+    Full {
+        /// The message.
+        message: S,
+    },
+    /// There was no room before the deadline.
+    Deadline {
+        /// The message.
+        message: S,
+        /// How long the send had waited.
+        waited: Duration,
+    },
+    /// The receiver has ended.
+    Ended {
+        /// The message.
+        message: S,
+        /// How it ended.
+        reason: ExitReason,
+    },
+    /// The receiver's node would not open a uring for messages of this type.
+    Refused {
+        /// The message.
+        message: S,
+        /// What it said.
+        refusal: OpenRefusal,
+    },
+    /// The message found no place in the heap, or cannot be encoded.
+    Unpacked {
+        /// The message.
+        message: S,
+        /// Why.
+        cause: TokenizeCause,
+    },
+}
+
+impl<S> SendError<S> {
+    /// Returns the message.
+    pub fn into_inner(self) -> S {
+        match self {
+            Self::Full { message }
+            | Self::Deadline { message, .. }
+            | Self::Ended { message, .. }
+            | Self::Refused { message, .. }
+            | Self::Unpacked { message, .. } => message,
+        }
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full { .. } => f.write_str("the mailbox is full"),
+            Self::Deadline { waited, .. } => write!(f, "no room in the mailbox within {waited:?}"),
+            Self::Ended { reason, .. } => write!(f, "the receiver has ended: {reason}"),
+            Self::Refused { refusal, .. } => write!(f, "the receiver refused: {refusal}"),
+            Self::Unpacked { cause, .. } => fmt::Display::fmt(cause, f),
+        }
+    }
+}
+
+impl<S> fmt::Display for SendError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f)
+    }
+}
+
+impl<S> fmt::Debug for SendError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Full { .. } => "Full",
+            Self::Deadline { .. } => "Deadline",
+            Self::Ended { .. } => "Ended",
+            Self::Refused { .. } => "Refused",
+            Self::Unpacked { .. } => "Unpacked",
+        };
+        write!(f, "SendError::{name}(")?;
+        self.describe(f)?;
+        f.write_str(")")
+    }
+}
+
+impl<S> std::error::Error for SendError<S> {}
+
+/// No memory to fill a message in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoanError {
+    /// The heap of this node has no block of that size.
+    #[error(transparent)]
+    Heap(#[from] HeapError),
+    /// The node has left the bus.
+    #[error("the node is detached")]
+    Detached,
+}
+
+/// An ask without a reply.
+#[non_exhaustive]
+pub enum AskError<S> {
+    /// The message was not sent; it comes back.
+    Unsent(SendError<S>),
+    /// The reply did not come before the deadline. The handler may have run, run still, or never run.
+    Deadline {
+        /// How long the ask had waited.
+        waited: Duration,
+    },
+    /// The receiver ended before it replied.
+    Died {
+        /// Whether the handler had begun. If not, it had no effect and the message is safe to send again.
+        taken: bool,
+        /// The message, if it was not taken.
+        message: Option<S>,
+        /// How the receiver ended.
+        reason: ExitReason,
+    },
+    /// The handler returned an error.
+    Handler(HandlerError),
+    /// The receiver's mailbox was full and its policy dropped the message; it comes back if it is still there.
+    Dropped {
+        /// The message.
+        message: Option<S>,
+    },
+    /// The receiver could not make sense of the message.
+    Refused {
+        /// What it said.
+        reason: String,
+    },
+    /// The reply is not what its type says.
+    Reply {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl<S> AskError<S> {
+    /// Returns the message, if it was not taken and is still there.
+    pub fn into_inner(self) -> Option<S> {
+        match self {
+            Self::Unsent(error) => Some(error.into_inner()),
+            Self::Died { message, .. } | Self::Dropped { message } => message,
+            _ => None,
+        }
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsent(error) => error.describe(f),
+            Self::Deadline { waited } => write!(f, "no reply within {waited:?}"),
+            Self::Died {
+                taken: false,
+                reason,
+                ..
+            } => {
+                write!(f, "the receiver ended before it took the message: {reason}")
+            }
+            Self::Died { reason, .. } => {
+                write!(f, "the receiver ended after it took the message: {reason}")
+            }
+            Self::Handler(error) => write!(f, "the handler failed: {error}"),
+            Self::Dropped { .. } => f.write_str("the receiver's mailbox dropped the message"),
+            Self::Refused { reason } => write!(f, "the receiver refused the message: {reason}"),
+            Self::Reply { reason } => write!(f, "the reply is not what its type says: {reason}"),
+        }
+    }
+}
+
+impl<S> fmt::Display for AskError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f)
+    }
+}
+
+impl<S> fmt::Debug for AskError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Unsent(error) => return error.fmt(f),
+            Self::Deadline { .. } => "Deadline",
+            Self::Died { .. } => "Died",
+            Self::Handler(_) => "Handler",
+            Self::Dropped { .. } => "Dropped",
+            Self::Refused { .. } => "Refused",
+            Self::Reply { .. } => "Reply",
+        };
+        write!(f, "AskError::{name}(")?;
+        self.describe(f)?;
+        f.write_str(")")
+    }
+}
+
+impl<S> std::error::Error for AskError<S> {}

@@ -1,0 +1,297 @@
+//! The way of a message to its receiver: into a mailbox of this process, or into a uring.
+//!
+//! One state machine for tells and asks: it offers the message, waits for whatever stands in the way, and offers again,
+//! until the message is accepted, the deadline passes, or waiting cannot help.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ringway_shm::generation::Key;
+use ringway_shm::heap::HeapError;
+
+use super::{LoanError, SendError};
+use crate::actor::cell::LocalRoute;
+use crate::actor::port::ReplyPort;
+use crate::clock::Nanos;
+use crate::completion;
+use crate::driver::timer::TimerKey;
+use crate::loan::Loan;
+use crate::mailbox::{Overflow, Refused};
+use crate::message::{Fill, InPlace, Message, Parcel, Sendable};
+use crate::remote::ops::OpKind;
+use crate::remote::{Obstacle, Outgoing, RemoteEnd};
+use crate::shared::Shared;
+use crate::token::Room;
+use crate::wait_list::WaitKey;
+
+/// Where a message goes.
+pub(crate) enum Way<'a, M: Message + ?Sized> {
+    Local(&'a dyn LocalRoute<M>),
+    Remote(&'a Arc<RemoteEnd>),
+}
+
+impl<M: Message + ?Sized> Clone for Way<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: Message + ?Sized> Copy for Way<'_, M> {}
+
+impl<M: Message + ?Sized> Way<'_, M> {
+    pub(super) fn shared(&self) -> Option<Arc<Shared>> {
+        match self {
+            Self::Local(route) => Some(Arc::clone(route.core().shared())),
+            Self::Remote(end) => end.shared(),
+        }
+    }
+}
+
+impl<M: InPlace + ?Sized> Way<'_, M>
+where
+    M::Access: Fill<M::View>,
+{
+    /// Reserves a message where this way leads.
+    pub(crate) fn loan(&self, items: usize) -> Result<Loan<M>, LoanError> {
+        match self {
+            Self::Local(_) => Ok(Loan::private(items)),
+            Self::Remote(end) => {
+                let shared = end.shared().ok_or(LoanError::Detached)?;
+                let room = Room::TELL;
+                match Loan::in_block(shared.core().heap(), items, room) {
+                    Err(HeapError::Full { .. }) => {
+                        shared.sweep_replies();
+                        Ok(Loan::in_block(shared.core().heap(), items, room)?)
+                    }
+                    loan => Ok(loan?),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a full mailbox is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    None,
+    Waits,
+}
+
+/// What the message is at the moment.
+enum Load<M: Message + ?Sized> {
+    Parcel(Parcel<M>),
+    /// Encoded for a uring.
+    Packed(Outgoing),
+    Gone,
+}
+
+/// What kind of answer is wanted.
+pub(super) enum Wanted<M: Message + ?Sized> {
+    /// None: a tell.
+    Nothing,
+    /// A reply, through this port if the receiver is local.
+    Reply(Option<ReplyPort<M>>),
+}
+
+/// A message on its way.
+pub(super) struct Sending<'a, S: Sendable> {
+    pub(super) way: Way<'a, S::Message>,
+    load: Load<S::Message>,
+    pub(super) wanted: Wanted<S::Message>,
+    pub(super) began: Nanos,
+    pub(super) deadline: Nanos,
+    patience: Patience,
+    room: WaitKey,
+    timer: Option<TimerKey>,
+}
+
+// Nothing in it is pinned: the message is moved until it is sent.
+impl<S: Sendable> Unpin for Sending<'_, S> {}
+
+impl<'a, S: Sendable> Sending<'a, S> {
+    pub(super) fn new(way: Way<'a, S::Message>, message: S) -> Self {
+        Self {
+            way,
+            load: Load::Parcel(message.into_parcel()),
+            wanted: Wanted::Nothing,
+            began: Nanos::NONE,
+            deadline: Nanos::NONE,
+            patience: Patience::Waits,
+            room: WaitKey::default(),
+            timer: None,
+        }
+    }
+
+    pub(super) fn patience(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
+    /// Offers the message; the op beside `Ok` is that of a remote ask, or of a block.
+    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Key>, SendError<S>>> {
+        for may_wait in [false, true] {
+            let offered = match self.way {
+                Way::Local(route) => self.offer_local(route),
+                Way::Remote(end) => self.offer_remote(end),
+            };
+            match offered {
+                Ok(op) => return Poll::Ready(Ok(op)),
+                Err(Offered::Fails(error)) => return Poll::Ready(Err(error)),
+                Err(Offered::MayWait) if self.patience == Patience::None => {
+                    return Poll::Ready(Err(SendError::Full {
+                        message: self.take_back(),
+                    }));
+                }
+                Err(Offered::MayWait) if self.deadline.has_passed() => {
+                    let waited = Nanos::now().since(self.began);
+                    let message = self.take_back();
+                    return Poll::Ready(Err(SendError::Deadline { message, waited }));
+                }
+                Err(Offered::MayWait) if !may_wait => self.wait(cx),
+                Err(Offered::MayWait) => {}
+            }
+        }
+        self.arm(cx);
+        Poll::Pending
+    }
+
+    fn offer_local(
+        &mut self,
+        route: &dyn LocalRoute<S::Message>,
+    ) -> Result<Option<Key>, Offered<S>> {
+        let Load::Parcel(parcel) = std::mem::replace(&mut self.load, Load::Gone) else {
+            return Ok(None);
+        };
+        let port = match &mut self.wanted {
+            Wanted::Nothing => ReplyPort::tell(),
+            Wanted::Reply(port) => port.take().unwrap_or_else(ReplyPort::tell),
+        };
+        let (parcel, port, refused) = match route.push(parcel, port) {
+            Ok(()) => return Ok(None),
+            Err(refused) => refused,
+        };
+        self.load = Load::Parcel(parcel);
+        if let Wanted::Reply(kept) = &mut self.wanted {
+            *kept = Some(port);
+        }
+        Err(match refused {
+            Refused::Full if route.overflow() == Overflow::Fail => {
+                Offered::Fails(SendError::Full {
+                    message: self.take_back(),
+                })
+            }
+            Refused::Full => Offered::MayWait,
+            Refused::Closed(reason) => Offered::Fails(SendError::Ended {
+                message: self.take_back(),
+                reason,
+            }),
+        })
+    }
+
+    fn offer_remote(&mut self, end: &Arc<RemoteEnd>) -> Result<Option<Key>, Offered<S>> {
+        if let Load::Parcel(_) = self.load {
+            self.pack(end).map_err(Offered::Fails)?;
+        }
+        let Load::Packed(outgoing) = &mut self.load else {
+            return Ok(None);
+        };
+        match end.submit(outgoing) {
+            Ok(op) => {
+                self.load = Load::Gone;
+                Ok(op)
+            }
+            Err(obstacle) if obstacle.may_pass() => Err(Offered::MayWait),
+            Err(Obstacle::Refused(refusal)) => Err(Offered::Fails(SendError::Refused {
+                message: self.take_back(),
+                refusal,
+            })),
+            Err(Obstacle::Ended(reason)) => Err(Offered::Fails(SendError::Ended {
+                message: self.take_back(),
+                reason,
+            })),
+            Err(_) => Err(Offered::MayWait),
+        }
+    }
+
+    fn pack(&mut self, end: &RemoteEnd) -> Result<(), SendError<S>> {
+        let Load::Parcel(parcel) = std::mem::replace(&mut self.load, Load::Gone) else {
+            return Ok(());
+        };
+        let Some(shared) = end.shared() else {
+            let message = S::from_parcel(parcel);
+            let reason = crate::exit::ExitReason::Shutdown;
+            return Err(SendError::Ended { message, reason });
+        };
+        let kind = if matches!(self.wanted, Wanted::Nothing) {
+            OpKind::Tell
+        } else {
+            OpKind::Ask
+        };
+        match shared.pack_entry(parcel, kind, self.deadline) {
+            Ok(outgoing) => {
+                self.load = Load::Packed(outgoing);
+                Ok(())
+            }
+            Err(error) => {
+                let (parcel, cause) = error.into_parts();
+                Err(SendError::Unpacked {
+                    message: S::from_parcel(parcel),
+                    cause,
+                })
+            }
+        }
+    }
+
+    /// The message as it was handed over.
+    fn take_back(&mut self) -> S {
+        let parcel = match std::mem::replace(&mut self.load, Load::Gone) {
+            Load::Parcel(parcel) => Some(parcel),
+            Load::Packed(outgoing) => completion::take_back(outgoing.words, outgoing.block),
+            Load::Gone => None,
+        };
+        S::from_parcel(parcel.expect("unsent: it is taken back once, from what it was packed into"))
+    }
+
+    fn wait(&mut self, cx: &Context<'_>) {
+        match self.way {
+            Way::Local(route) => route.room().register(&mut self.room, cx),
+            Way::Remote(end) => {
+                end.room.register(&mut self.room, cx);
+                end.wait_for_room();
+            }
+        }
+    }
+
+    /// Arms the deadline's timer, or renews its waker.
+    pub(super) fn arm(&mut self, cx: &Context<'_>) {
+        if self.deadline == Nanos::NONE {
+            return;
+        }
+        let Some(shared) = self.way.shared() else {
+            return;
+        };
+        match self.timer {
+            Some(timer) => shared.timers.rewake(timer, cx.waker()),
+            None => self.timer = Some(shared.arm_timer(self.deadline, cx.waker())),
+        }
+    }
+}
+
+impl<S: Sendable> Drop for Sending<'_, S> {
+    fn drop(&mut self) {
+        match self.way {
+            Way::Local(route) => route.room().remove(&mut self.room),
+            Way::Remote(end) => end.room.remove(&mut self.room),
+        }
+        if let Some(timer) = self.timer.take()
+            && let Some(shared) = self.way.shared()
+        {
+            shared.timers.disarm(timer);
+        }
+    }
+}
+
+/// Why an offer was not accepted.
+enum Offered<S> {
+    MayWait,
+    Fails(SendError<S>),
+}

@@ -1,0 +1,422 @@
+//! What all parts of one attached node share: its core on the bus, its workers' queue, its urings by peer, its actors
+//! by registry key.
+//!
+//! Nothing here holds two of its locks at a time, and no user code runs under any of them.
+
+mod closing;
+mod upper;
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::Waker;
+
+use ringway_shm::card::Counter;
+use ringway_shm::generation::Key;
+use ringway_shm::heap::HeapError;
+use ringway_shm::sync::AtomicBool;
+use ringway_shm::sync::Ordering::Relaxed;
+
+pub(crate) use self::closing::{Closing, Rest};
+pub(crate) use self::upper::UpperOf;
+use crate::actor::{Accepted, Undone};
+use crate::clock::Nanos;
+use crate::completion;
+use crate::control::Core;
+use crate::driver::timer::{TimerKey, Timers};
+use crate::driver::{Driver, Job, Jobs};
+use crate::exit::ExitReason;
+use crate::frame::WireKey;
+use crate::inbox::{Inbox, InboxLane};
+use crate::message::{Message, Parcel, Semantics as _};
+use crate::node::Carried;
+use crate::peering::NodeId;
+use crate::remote::ops::OpKind;
+use crate::remote::{Outgoing, RemoteEnd};
+use crate::rings::{RingSpan, RingsError};
+use crate::task::RunQueue;
+use crate::token::{Room, TokenizeCause, TokenizeError, Tokenized};
+use crate::urings::wire::{TargetKind, UringWord};
+use crate::urings::{PeerUrings, open};
+use crate::wait_list::WaitList;
+
+/// Whether a message found no block, and more would help.
+fn is_full<M: Message + ?Sized>(error: &TokenizeError<M>) -> bool {
+    matches!(error.cause(), TokenizeCause::Heap(HeapError::Full { .. }))
+}
+
+/// What a set of carried types is known by inside this process.
+fn hash_of(carried: &[Carried]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    carried
+        .iter()
+        .for_each(|it| (it.id, it.schema).hash(&mut hasher));
+    hasher.finish()
+}
+
+/// Something of this node that peers can open urings to.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) kind: TargetKind,
+    pub(crate) inbox: Arc<Inbox>,
+    /// What it handles; a queue takes anything.
+    pub(crate) accepted: &'static [Accepted],
+    /// The actor's cell, for addresses that come home.
+    pub(crate) cell: Option<Weak<dyn Any + Send + Sync>>,
+    pub(crate) living: Option<Weak<dyn Living>>,
+}
+
+/// What identifies an end that addresses can share: the receiver, and what it was agreed to carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct EndKey {
+    pub(crate) node: NodeId,
+    pub(crate) target: Key,
+    pub(crate) types: u64,
+}
+
+/// One attached node.
+pub(crate) struct Shared {
+    core: OnceLock<Arc<Core>>,
+    /// The driver of a node without threads, until somebody drives.
+    pub(crate) driver: Mutex<Option<Driver>>,
+    is_detaching: AtomicBool,
+    pub(crate) queue: Arc<RunQueue>,
+    pub(crate) timers: Timers,
+    pub(crate) jobs: Jobs,
+    peers: Mutex<HashMap<NodeId, Arc<PeerUrings>>>,
+    ends: Mutex<HashMap<EndKey, Weak<RemoteEnd>>>,
+    targets: Mutex<HashMap<Key, Target>>,
+    /// Woken at every change of peers and names.
+    pub(crate) changes: WaitList,
+    /// Everything that must be told to end when the node does.
+    living: Mutex<HashMap<u64, Weak<dyn Living>>>,
+    counts: Mutex<u64>,
+    /// Lanes that have lent blocks in replies.
+    replying: Mutex<Vec<Arc<InboxLane>>>,
+    closing: Closing,
+}
+
+/// Something that lives until its node detaches: an actor.
+pub(crate) trait Living: Send + Sync {
+    /// Ends it, without waiting.
+    fn end(&self, reason: ExitReason);
+    /// Ends it in the middle of what it does.
+    fn kill(&self);
+    /// Tells whether it has ended, and registers for the change.
+    fn ended(&self) -> &WaitList;
+    fn has_ended(&self) -> bool;
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn new(queue: Arc<RunQueue>) -> Arc<Self> {
+        Arc::new(Self {
+            core: OnceLock::new(),
+            driver: Mutex::default(),
+            is_detaching: AtomicBool::new(false),
+            queue,
+            timers: Timers::default(),
+            jobs: Jobs::default(),
+            peers: Mutex::default(),
+            ends: Mutex::default(),
+            targets: Mutex::default(),
+            changes: WaitList::default(),
+            living: Mutex::default(),
+            counts: Mutex::new(0),
+            replying: Mutex::default(),
+            closing: Closing::default(),
+        })
+    }
+
+    /// Set once, right after the core has attached.
+    pub(crate) fn set_core(&self, core: Arc<Core>) {
+        let _ = self.core.set(core);
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        self.core
+            .get()
+            .expect("attached: set before the node is handed out")
+    }
+
+    pub(crate) fn peer(&self, node: NodeId) -> Option<Arc<PeerUrings>> {
+        lock(&self.peers).get(&node).cloned()
+    }
+
+    pub(crate) fn add_target(&self, key: Key, target: Target) {
+        lock(&self.targets).insert(key, target);
+    }
+
+    pub(crate) fn target(&self, key: Key) -> Option<Target> {
+        lock(&self.targets).get(&key).cloned()
+    }
+
+    pub(crate) fn remove_target(&self, key: Key) {
+        lock(&self.targets).remove(&key);
+    }
+
+    /// A number that no other actor of this node has or had.
+    pub(crate) fn number(&self) -> u64 {
+        let mut counts = lock(&self.counts);
+        *counts += 1;
+        *counts
+    }
+
+    pub(crate) fn add_living(&self, number: u64, living: Weak<dyn Living>) {
+        lock(&self.living).insert(number, living);
+    }
+
+    pub(crate) fn remove_living(&self, number: u64) {
+        lock(&self.living).remove(&number);
+    }
+
+    pub(crate) fn living(&self) -> Vec<Arc<dyn Living>> {
+        lock(&self.living)
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+
+    /// Hands a lane to the driver, which looks at it at once.
+    pub(crate) fn watch(&self, lane: Arc<InboxLane>) {
+        self.jobs.rouse(Job::Watch(lane), &self.queue);
+    }
+
+    /// The owner has taken all that a closed lane held.
+    pub(crate) fn lane_ended(&self, lane: &Arc<InboxLane>) {
+        self.lane_closed(lane, &ExitReason::Normal);
+    }
+
+    /// An actor has ended: its place and its name are free.
+    pub(crate) fn actor_ended(&self, number: u64, key: Option<Key>) {
+        self.remove_living(number);
+        if let Some(key) = key {
+            self.remove_target(key);
+            self.core().unregister(key);
+        }
+    }
+
+    /// The end of a uring to a receiver on another node; opened if it is not yet, shared by all who agree on the types.
+    pub(crate) fn end_to(
+        self: &Arc<Self>,
+        node: NodeId,
+        target: Key,
+        kind: TargetKind,
+        carried: &[Carried],
+    ) -> Arc<RemoteEnd> {
+        let key = EndKey {
+            node,
+            target,
+            types: hash_of(carried),
+        };
+        let (end, is_new) = {
+            let mut ends = lock(&self.ends);
+            match ends.get(&key).and_then(Weak::upgrade) {
+                Some(end) if end.end_reason().is_none() => (end, false),
+                _ => {
+                    let end = RemoteEnd::new(self, key, kind, carried.to_vec());
+                    ends.insert(key, Arc::downgrade(&end));
+                    (end, true)
+                }
+            }
+        };
+        if is_new {
+            self.open(&end);
+        }
+        end
+    }
+
+    /// An address whose actor is known to have ended.
+    pub(crate) fn ended_end(self: &Arc<Self>, node: NodeId, target: Key) -> Arc<RemoteEnd> {
+        let key = EndKey {
+            node,
+            target,
+            types: 0,
+        };
+        let end = RemoteEnd::new(self, key, TargetKind::Actor, Vec::new());
+        end.refuse(&ExitReason::Normal);
+        end
+    }
+
+    /// Sends the request to open, or leaves it until the node is connected.
+    fn open(self: &Arc<Self>, end: &Arc<RemoteEnd>) {
+        let Some(urings) = self.peer(end.key.node) else {
+            return;
+        };
+        if let Err(refusal) = open::request(self, &urings, end) {
+            end.refused(refusal);
+        }
+    }
+
+    /// A node is connected: what waited for it is opened now.
+    fn open_waiting(self: &Arc<Self>, urings: &PeerUrings) {
+        let ends: Vec<_> = lock(&self.ends)
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect();
+        for end in ends
+            .iter()
+            .filter(|end| end.key.node == urings.id() && end.is_waiting())
+        {
+            self.open(end);
+        }
+    }
+
+    /// A peer's heads are final and read: nothing of it is kept.
+    fn forget_peer(&self, node: NodeId) {
+        let dropped = self.closing.forget(node);
+        self.count(Counter::DeadLetters, dropped);
+        lock(&self.ends).retain(|key, end| key.node != node || end.strong_count() > 0);
+    }
+
+    /// The last address of an end is gone; the peer still reads our half.
+    pub(crate) fn end_dropped(&self, key: EndKey, rest: Option<Rest>) {
+        lock(&self.ends).retain(|other, end| *other != key || end.strong_count() > 0);
+        if let Some(rest) = rest {
+            self.closing.keep(key.node, rest);
+        }
+    }
+
+    /// The receiver has closed a uring whose addresses are gone.
+    pub(crate) fn closed_unheld(&self, urings: &PeerUrings, uring: Key) {
+        let dropped = self.closing.closed(urings.id(), uring);
+        self.count(Counter::DeadLetters, dropped);
+        urings.say(&UringWord::Released {
+            uring: WireKey(uring),
+        });
+        urings.remove_end(uring);
+    }
+
+    /// A uring was refused: its name and its memory are free.
+    pub(crate) fn refused_unheld(&self, urings: &PeerUrings, uring: Key) {
+        self.closing.closed(urings.id(), uring);
+        urings.remove_end(uring);
+    }
+
+    pub(crate) fn ring_span(&self, len: u64) -> Result<RingSpan, RingsError> {
+        self.core().ring_span(len)
+    }
+
+    pub(crate) fn arm_timer(&self, due: Nanos, waker: &Waker) -> TimerKey {
+        let (key, is_first) = self.timers.arm(due, waker);
+        if is_first {
+            self.queue.rouse();
+        }
+        key
+    }
+
+    /// Encodes a message for an entry.
+    pub(crate) fn pack_entry<M: Message + ?Sized>(
+        &self,
+        parcel: Parcel<M>,
+        kind: OpKind,
+        deadline: Nanos,
+    ) -> Result<Outgoing, TokenizeError<M>> {
+        let heap = self.core().heap();
+        let room = if kind == OpKind::Ask {
+            Room::ASK
+        } else {
+            Room::TELL
+        };
+        let tokenized = match M::Semantics::pack(parcel, heap, room) {
+            Err(error) if is_full(&error) => {
+                // Replies that were read meanwhile may be what is missing.
+                self.sweep_replies();
+                M::Semantics::pack(error.into_inner(), heap, room)?
+            }
+            packed => packed?,
+        };
+        completion::outgoing(tokenized, kind, deadline, heap).map_err(|unsealed| {
+            match M::Semantics::unpack(unsealed.tokenized) {
+                Ok(parcel) => TokenizeError::new(parcel, unsealed.cause),
+                Err(error) => unreachable!("packed: by the same semantics a moment ago: {error}"),
+            }
+        })
+    }
+
+    /// Encodes a reply.
+    pub(crate) fn pack_reply<M: Message + ?Sized>(
+        &self,
+        parcel: Parcel<M>,
+    ) -> Result<Tokenized, TokenizeError<M>> {
+        M::Semantics::pack(parcel, self.core().heap(), Room::REPLY)
+    }
+
+    pub(crate) fn count(&self, counter: Counter, n: u64) {
+        if n > 0 {
+            self.core().count(counter, n);
+        }
+    }
+
+    /// Counts a message that was not handled.
+    pub(crate) fn count_undone(&self, why: &Undone) {
+        self.count(
+            match why {
+                Undone::Dropped => Counter::Dropped,
+                Undone::Expired => Counter::Expired,
+                Undone::Cancelled => Counter::Cancelled,
+                Undone::Refused(_) => Counter::Refused,
+                Undone::Failed(_) => Counter::Handled,
+                Undone::Ended(_) => Counter::DeadLetters,
+            },
+            1,
+        );
+    }
+
+    /// `true` for the one who is to detach.
+    pub(crate) fn begin_detaching(&self) -> bool {
+        // Relaxed: a flag; what follows goes through locks.
+        !self.is_detaching.swap(true, Relaxed)
+    }
+
+    pub(crate) fn is_detaching(&self) -> bool {
+        // Relaxed: as above.
+        self.is_detaching.load(Relaxed)
+    }
+
+    /// A lane takes nothing more: its submitter is told, and answers when it needs our half no longer.
+    pub(crate) fn lane_closed(&self, lane: &Arc<InboxLane>, reason: &ExitReason) {
+        let uring = WireKey(lane.uring);
+        lane.peer.say(&UringWord::Closed {
+            uring,
+            reason: reason.clone(),
+        });
+    }
+
+    /// Lets go of everything that the peers own or read, so that the goodbye can follow.
+    pub(crate) fn leave(&self) {
+        let peers: Vec<_> = lock(&self.peers).drain().map(|(_, peer)| peer).collect();
+        peers
+            .iter()
+            .for_each(|peer| peer.leave(&ExitReason::Shutdown));
+        self.closing.clear();
+        lock(&self.replying).clear();
+        lock(&self.ends).clear();
+        lock(&self.targets).clear();
+        drop(self.jobs.take_exactly());
+        self.queue.rouse();
+    }
+
+    /// Notes that a lane has lent a block in a reply.
+    pub(crate) fn lent_reply(&self, lane: &Arc<InboxLane>) {
+        lock(&self.replying).push(Arc::clone(lane));
+    }
+
+    /// Frees the blocks of replies that their askers have released; looks only at lanes that have lent any.
+    pub(crate) fn sweep_replies(&self) {
+        let lanes = std::mem::take(&mut *lock(&self.replying));
+        let kept = lanes.into_iter().filter(|lane| lane.sweep());
+        let kept: Vec<_> = kept.collect();
+        lock(&self.replying).extend(kept);
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}

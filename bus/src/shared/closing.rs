@@ -1,0 +1,90 @@
+//! Urings whose addresses are gone while the peer still reads our half of them.
+//!
+//! The memory stays until the peer has said that it closed the uring, or is dead.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+
+use ringway_shm::generation::Key;
+
+use super::lock;
+use crate::peering::NodeId;
+use crate::remote::{Closed, Opening};
+
+/// What remains of an end without addresses.
+pub(crate) enum Rest {
+    /// The request to open it is on its way.
+    Opening(Opening),
+    /// What was sent is still to be handled.
+    Open(Closed),
+}
+
+impl Rest {
+    fn uring(&self) -> Key {
+        match self {
+            Self::Opening(opening) => opening.uring,
+            Self::Open(open) => open.uring(),
+        }
+    }
+
+    /// Messages that were never taken, and whose sender has gone.
+    fn untaken(mut self) -> u64 {
+        match &mut self {
+            Self::Opening(_) => 0,
+            Self::Open(open) => open.untaken(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Books {
+    rests: HashMap<(NodeId, Key), Rest>,
+    /// Closed by the peer in the moment in which the last address went, before the rest was kept.
+    early: HashSet<(NodeId, Key)>,
+}
+
+/// The ends without addresses.
+#[derive(Default)]
+pub(crate) struct Closing {
+    books: Mutex<Books>,
+}
+
+impl Closing {
+    pub(super) fn keep(&self, node: NodeId, rest: Rest) {
+        let place = (node, rest.uring());
+        let mut books = lock(&self.books);
+        if !books.early.remove(&place) {
+            books.rests.insert(place, rest);
+        }
+    }
+
+    /// The peer has closed it; returns how many messages it never took.
+    pub(super) fn closed(&self, node: NodeId, uring: Key) -> u64 {
+        let mut books = lock(&self.books);
+        let rest = books.rests.remove(&(node, uring));
+        if rest.is_none() {
+            books.early.insert((node, uring));
+        }
+        drop(books);
+        rest.map_or(0, Rest::untaken)
+    }
+
+    /// This node leaves.
+    pub(super) fn clear(&self) {
+        let rests = std::mem::take(&mut lock(&self.books).rests);
+        drop(rests); // outside the lock
+    }
+
+    /// The peer is dead; returns how many messages it never took.
+    pub(super) fn forget(&self, node: NodeId) -> u64 {
+        let mut books = lock(&self.books);
+        books.early.retain(|(other, _)| *other != node);
+        let rests: Vec<Rest> = books
+            .rests
+            .extract_if(|(other, _), _| *other == node)
+            .map(|(_, rest)| rest)
+            .collect();
+        drop(books);
+        rests.into_iter().map(Rest::untaken).sum()
+    }
+}

@@ -1,0 +1,102 @@
+//! What the control thread tells the layers above: peers that come, speak, close and die.
+
+use std::sync::{Arc, Weak};
+
+use ringway_shm::generation::Key;
+
+use super::{Shared, lock};
+use crate::control::Upper;
+use crate::driver::Job;
+use crate::exit::ExitReason;
+use crate::frame::UringFrame;
+use crate::peering::{Closure, Death, Peer};
+use crate::urings::PeerUrings;
+use crate::urings::open;
+use crate::urings::wire::UringWord;
+
+/// The way up from the control thread, which must not keep the node alive.
+pub(crate) struct UpperOf(Weak<Shared>);
+
+impl UpperOf {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        Self(Arc::downgrade(shared))
+    }
+
+    fn shared(&self) -> Option<Arc<Shared>> {
+        self.0.upgrade()
+    }
+}
+
+/// What the end of a peering means for its actors.
+fn reason_of(why: &Closure) -> ExitReason {
+    match why {
+        Closure::HungUp => ExitReason::Unreachable,
+        Closure::Leaving => ExitReason::Shutdown,
+        Closure::Broken(_) | Closure::Violations { .. } => ExitReason::ProtocolViolation,
+    }
+}
+
+impl Upper for UpperOf {
+    fn connected(&self, peer: &Arc<Peer>) {
+        let Some(shared) = self.shared() else { return };
+        let urings = PeerUrings::new(peer);
+        lock(&shared.peers).insert(peer.id(), Arc::clone(&urings));
+        shared
+            .jobs
+            .rouse(Job::Peer(Arc::clone(&urings)), &shared.queue);
+        shared.open_waiting(&urings);
+        shared.changes.wake_all();
+    }
+
+    fn frame(&self, peer: &Arc<Peer>, frame: UringFrame) {
+        let Some(shared) = self.shared() else { return };
+        let Some(urings) = shared.peer(peer.id()) else {
+            return;
+        };
+        match frame.decode::<UringWord>() {
+            Ok(word) => open::hear(&shared, &urings, word),
+            Err(_) => urings.garbled(),
+        }
+    }
+
+    fn closed(&self, peer: &Arc<Peer>, why: &Closure) {
+        let Some(shared) = self.shared() else { return };
+        let Some(urings) = shared.peer(peer.id()) else {
+            return;
+        };
+        let reason = reason_of(why);
+        urings.ends().iter().for_each(|end| end.refuse(&reason));
+        shared.changes.wake_all();
+    }
+
+    fn dead(&self, peer: &Arc<Peer>, how: Death) {
+        let Some(shared) = self.shared() else { return };
+        let Some(urings) = lock(&shared.peers).remove(&peer.id()) else {
+            return;
+        };
+        let reason = match how {
+            Death::Process => ExitReason::ProcessDied,
+            Death::Goodbye => ExitReason::Shutdown,
+        };
+        open::end_all(&urings, &reason);
+        shared.forget_peer(peer.id());
+        // The death notice makes the driver look at everything: a sender may have died before it rang.
+        shared.queue.rouse();
+        shared.changes.wake_all();
+    }
+
+    fn names_changed(&self, _peer: &Arc<Peer>) {
+        if let Some(shared) = self.shared() {
+            shared.changes.wake_all();
+        }
+    }
+
+    fn heap_acknowledged(&self, peer: &Arc<Peer>, _key: Key) {
+        let Some(shared) = self.shared() else { return };
+        let Some(urings) = shared.peer(peer.id()) else {
+            return;
+        };
+        urings.ends().iter().for_each(|end| end.room.wake_all());
+        urings.lanes().iter().for_each(|lane| lane.post_late());
+    }
+}

@@ -1,0 +1,171 @@
+//! The run queue of a node's workers: tasks that are ready, in the order in which they became so.
+//!
+//! A task is one allocation (`async-task`); waking it pushes a pointer here. Pushing never blocks for longer than
+//! another push or pop, and never makes a system call unless a worker sleeps.
+//!
+//! Two kinds of workers take from the queue: the *driver*, which also polls urings and sleeps in the kernel on its
+//! doorbells, and *helpers*, which only run tasks and sleep on a condition variable.
+//!
+//! # Edges
+//! | edge | released by | acquired by | publishes |
+//! |---|---|---|---|
+//! | task-queued | `push`: unlock of `queue` | `pop`: lock of `queue` | the task |
+//! | worker-asleep | `push`: fence, then load of `driver_asleep` | `sleepy`: store, then fence, then `is_empty` | see [`RunQueue::push`] |
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use async_task::Runnable;
+use ringway_shm::sync::Ordering::{Relaxed, SeqCst};
+use ringway_shm::sync::{AtomicBool, AtomicUsize, fence};
+use ringway_shm::sys::SysError;
+use ringway_shm::sys::eventfd::Eventfd;
+
+use crate::trace::warning;
+
+/// Tasks that are ready to run.
+pub(crate) struct RunQueue {
+    queue: Mutex<VecDeque<Runnable>>,
+    /// Tasks in `queue`; a hint that spares idle passes the lock.
+    length: AtomicUsize,
+    driver_asleep: AtomicBool,
+    driver_bell: Eventfd,
+    helpers_parked: AtomicUsize,
+    helpers: Condvar,
+}
+
+impl RunQueue {
+    /// Creates an empty queue with the eventfd that wakes its driver.
+    pub(crate) fn create() -> Result<Arc<Self>, SysError> {
+        Ok(Arc::new(Self {
+            queue: Mutex::new(VecDeque::new()),
+            length: AtomicUsize::new(0),
+            driver_asleep: AtomicBool::new(false),
+            driver_bell: Eventfd::create()?,
+            helpers_parked: AtomicUsize::new(0),
+            helpers: Condvar::new(),
+        }))
+    }
+
+    /// Starts `future` as a detached task; it runs when a worker takes it.
+    pub(crate) fn spawn(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
+        let queue = Arc::clone(self);
+        let (runnable, task) = async_task::spawn(future, move |runnable| queue.push(runnable));
+        task.detach();
+        runnable.schedule();
+    }
+
+    fn push(&self, runnable: Runnable) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.push_back(runnable);
+        // Relaxed: a hint; whoever acts on it takes the lock.
+        self.length.store(queue.len(), Relaxed);
+        drop(queue);
+        self.rouse();
+    }
+
+    /// Wakes a worker if one sleeps; called after something was made ready for it.
+    ///
+    /// SeqCst worker-asleep: pairs with the fence in `fall_asleep`. The pusher stores a task and then reads the flag,
+    /// the sleeper stores the flag and then looks for tasks; the two fences rule out that both miss the other.
+    pub(crate) fn rouse(&self) {
+        fence(SeqCst);
+        // Relaxed: the fence above orders it; a stale `true` costs one spurious wake.
+        if self.driver_asleep.load(Relaxed) && self.driver_asleep.swap(false, Relaxed) {
+            self.answer(self.driver_bell.ring());
+        } else if self.helpers_parked.load(Relaxed) > 0 {
+            self.helpers.notify_one();
+        }
+    }
+
+    /// Takes the task that has been ready longest.
+    pub(crate) fn pop(&self) -> Option<Runnable> {
+        // Relaxed: a hint; a task missed here is seen by the look after the sleeper's fence.
+        if self.length.load(Relaxed) == 0 {
+            return None;
+        }
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let runnable = queue.pop_front();
+        // Relaxed: a hint, as in `push`.
+        self.length.store(queue.len(), Relaxed);
+        runnable
+    }
+
+    /// Says that the driver is about to sleep. The caller looks at everything once more after this returns, and
+    /// sleeps only if all of it is idle.
+    pub(crate) fn fall_asleep(&self) {
+        // Relaxed: ordered by the fence.
+        self.driver_asleep.store(true, Relaxed);
+        // SeqCst worker-asleep: pairs with the fence in `rouse`.
+        fence(SeqCst);
+    }
+
+    /// Says that the driver runs again, and clears its bell before it looks at anything.
+    pub(crate) fn wake_up(&self) {
+        // Relaxed: the worst case is one needless ring.
+        self.driver_asleep.store(false, Relaxed);
+        self.answer(self.driver_bell.clear().map(drop));
+    }
+
+    /// Our own eventfd cannot fail; if it does, the driver sleeps until its next bell or timer.
+    fn answer(&self, result: Result<(), SysError>) {
+        if let Err(error) = result {
+            warning!(%error, "the driver's own bell failed");
+            let _ = error;
+        }
+    }
+
+    /// Tells whether a task is ready; exact, for the look before sleeping.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
+    }
+
+    /// The eventfd on which the driver sleeps beside its doorbells.
+    pub(crate) fn driver_bell(&self) -> &Eventfd {
+        &self.driver_bell
+    }
+
+    /// Runs tasks on the calling helper thread until `stopped` is set; sleeps while there are none.
+    pub(crate) fn help(&self, stopped: &AtomicBool) {
+        loop {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let runnable = loop {
+                // Relaxed: set before `stop_helpers` notifies under the lock.
+                if stopped.load(Relaxed) {
+                    return;
+                }
+                if let Some(runnable) = queue.pop_front() {
+                    self.length.store(queue.len(), Relaxed);
+                    break runnable;
+                }
+                // Relaxed: changed and waited for under the lock that `push` took before it reads this.
+                self.helpers_parked.fetch_add(1, Relaxed);
+                queue = self
+                    .helpers
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner);
+                self.helpers_parked.fetch_sub(1, Relaxed);
+            };
+            drop(queue);
+            runnable.run();
+        }
+    }
+
+    /// Wakes every helper so that it sees `stopped`.
+    pub(crate) fn stop_helpers(&self) {
+        let _queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        self.helpers.notify_all();
+    }
+}
+
+impl std::fmt::Debug for RunQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunQueue")
+            .field("length", &self.length.load(Relaxed))
+            .finish()
+    }
+}

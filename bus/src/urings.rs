@@ -1,0 +1,345 @@
+//! All urings between this node and one peer, in both directions, and the words about them on the peering's socket.
+//!
+//! Urings are named by their submitter: the name is a key of the submitter's own table, so it is never used twice.
+//!
+//! ```text
+//! submitter                                completer
+//!    | Open { uring, target, types, place }    |
+//!    |---------------------------------------->|  checks target, types, sizes; makes its half
+//!    |<----------------------------------------|  Opened { uring, place }  or  Refused { uring, why }
+//!    |               ... entries ...           |
+//!    | Close { uring }                         |  the last address is gone: what is there is handled, then
+//!    |---------------------------------------->|
+//!    |<----------------------------------------|  Closed { uring, reason }   (also when the actor ends first)
+//!    | Released { uring }                      |  no op is in flight: both halves may be used again
+//!    |---------------------------------------->|
+//! ```
+
+pub(crate) mod notes;
+pub(crate) mod open;
+pub(crate) mod wire;
+
+use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use ringway_shm::block::Block;
+use ringway_shm::error::{PushError, Violation};
+use ringway_shm::generation::Key;
+use ringway_shm::region::PeerRegion;
+use ringway_shm::sync::AtomicBool;
+use ringway_shm::sync::Ordering::Relaxed;
+
+use self::notes::{NotesIn, NotesOut};
+use self::wire::UringWord;
+use crate::access;
+use crate::entry::{Segments, Trust, VerifyError};
+use crate::exit::ExitReason;
+use crate::frame::UringFrame;
+use crate::inbox::InboxLane;
+use crate::peering::{NodeId, Peer};
+use crate::remote::RemoteEnd;
+use crate::trace::warning;
+
+/// Urings of one direction, by name.
+struct Table<T> {
+    by_key: HashMap<Key, T>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self {
+            by_key: HashMap::new(),
+        }
+    }
+}
+
+/// Names for urings that this node opens: an index is used again with its next generation.
+#[derive(Default)]
+struct NameGiver {
+    last: Vec<Key>,
+    free: Vec<u32>,
+}
+
+impl NameGiver {
+    fn next(&mut self) -> Option<Key> {
+        if let Some(index) = self.free.pop() {
+            let last = self.last.get_mut(index as usize)?;
+            *last = last.next();
+            return Some(*last);
+        }
+        let index = u32::try_from(self.last.len())
+            .ok()
+            .filter(|index| *index <= Key::INDEX_MAX)?;
+        let key = Key::first(index);
+        self.last.push(key);
+        Some(key)
+    }
+}
+
+/// The urings between this node and one peer.
+pub(crate) struct PeerUrings {
+    peer: Arc<Peer>,
+    /// Lanes on which the peer submits to this node.
+    lanes: Mutex<Table<Arc<InboxLane>>>,
+    /// Ends at which this node submits to the peer.
+    ends: Mutex<Table<Weak<RemoteEnd>>>,
+    names: Mutex<NameGiver>,
+    notes_out: Mutex<NotesOut>,
+    notes_in: Mutex<NotesIn>,
+    is_left: AtomicBool,
+}
+
+/// The segments of one peer's heap.
+pub(crate) struct HeapOf<'a>(&'a Peer);
+
+impl Segments for HeapOf<'_> {
+    fn segment(&self, key: Key) -> Option<PeerRegion> {
+        Some(self.0.heap_segment(key)?.region())
+    }
+
+    fn trust(&self) -> Trust {
+        match self.0.identity().trust {
+            access::Trust::Cooperative => Trust::Cooperative,
+            access::Trust::Untrusted => Trust::Untrusted,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PeerUrings {
+    pub(crate) fn new(peer: &Arc<Peer>) -> Arc<Self> {
+        Arc::new(Self {
+            peer: Arc::clone(peer),
+            lanes: Mutex::default(),
+            ends: Mutex::default(),
+            names: Mutex::default(),
+            notes_out: Mutex::default(),
+            notes_in: Mutex::default(),
+            is_left: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        self.peer.id()
+    }
+
+    /// The peer's heap, as this process has mapped it.
+    pub(crate) fn segments(&self) -> HeapOf<'_> {
+        HeapOf(&self.peer)
+    }
+
+    /// Whether the peer has mapped that segment of this node's heap.
+    pub(crate) fn has_acknowledged(&self, block: &Block) -> bool {
+        block.is_acknowledged(self.peer.slot())
+    }
+
+    /// An entry of the peer that is none.
+    pub(crate) fn bad_entry(&self, error: &VerifyError) {
+        if !matches!(error, VerifyError::NoMemory { .. }) {
+            warning!(peer = self.name(), %error, "a bad entry");
+            self.violation(Violation::Meaningless {
+                name: "entry",
+                found: 0,
+            });
+        }
+    }
+
+    /// A word about a uring that says nothing.
+    pub(crate) fn garbled(&self) {
+        self.violation(Violation::Meaningless {
+            name: "word about a uring",
+            found: 0,
+        });
+    }
+
+    pub(crate) fn slot(&self) -> u16 {
+        self.peer.slot()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.peer.name()
+    }
+
+    pub(crate) fn bell_fd(&self) -> BorrowedFd<'_> {
+        self.peer.bell_fd()
+    }
+
+    pub(crate) fn clear_bell(&self) {
+        if let Err(error) = self.peer.clear_bell() {
+            warning!(peer = self.name(), %error, "a bell cannot be cleared");
+            let _ = error;
+        }
+    }
+
+    /// Wakes the peer's driver if it sleeps.
+    pub(crate) fn ring_bell(&self) {
+        self.peer.ring_bell();
+    }
+
+    /// The peer is dead, or this node has left it: nothing of it is watched any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        // Relaxed: a flag that ends the watching, sooner or later.
+        self.is_left.load(Relaxed) || self.peer.is_dead()
+    }
+
+    /// This node leaves: nothing of the peer's is held any more, but what leases hold.
+    pub(crate) fn leave(&self, reason: &ExitReason) {
+        // Relaxed: as above.
+        self.is_left.store(true, Relaxed);
+        self.ends().iter().for_each(|end| end.abandon(reason));
+        lock(&self.ends).by_key.clear();
+        self.take_lanes().iter().for_each(|lane| lane.close(reason));
+        *lock(&self.notes_out) = NotesOut::default();
+        *lock(&self.notes_in) = NotesIn::default();
+    }
+
+    /// What to add to a time on the peer's clock to have it on ours, in nanoseconds.
+    pub(crate) fn clock_offset(&self) -> i64 {
+        self.peer.identity().clock_offset_ns
+    }
+
+    /// Writes a note: the peer stopped watching this uring and must look at it again.
+    pub(crate) fn note(&self, uring: Key) {
+        let noted = lock(&self.notes_out).note(uring);
+        if let Err(violation) = noted {
+            self.violation(violation);
+        }
+    }
+
+    /// Reads the peer's notes and hands out the lanes that they name.
+    pub(crate) fn read_notes(&self, mut found: impl FnMut(Arc<InboxLane>)) {
+        let mut notes = lock(&self.notes_in);
+        loop {
+            match notes.next() {
+                Ok(Some(uring)) => {
+                    // A note for a uring that was closed meanwhile names nothing any more.
+                    if let Some(lane) = self.lane(uring) {
+                        found(lane);
+                    }
+                }
+                Ok(None) => return,
+                Err(violation) => {
+                    drop(notes);
+                    return self.violation(violation);
+                }
+            }
+        }
+    }
+
+    /// Counts what the peer did wrong and blames it.
+    pub(crate) fn violation(&self, violation: Violation) {
+        self.peer.violation(violation);
+    }
+
+    /// A completion named no op in flight: counted, ignored.
+    pub(crate) fn unknown_op(&self, bits: u64) {
+        self.peer.violation(Violation::Meaningless {
+            name: "completed op",
+            found: bits,
+        });
+    }
+
+    /// A completion could not be posted.
+    pub(crate) fn post_refused(&self, refused: PushError) {
+        match refused {
+            // The submitter closed its end, or is gone: nobody waits.
+            PushError::Closed => {}
+            PushError::Peer(violation) => self.violation(violation),
+            // Its own in-flight bound makes room; it broke it.
+            _ => self.violation(Violation::Meaningless {
+                name: "completions in flight",
+                found: u64::MAX,
+            }),
+        }
+    }
+
+    /// Says something about a uring on the socket.
+    pub(crate) fn say(&self, word: &UringWord) {
+        match UringFrame::encode(word) {
+            // A closed link says so to the control thread; what was to be said ends with it.
+            Ok(frame) => drop(self.peer.send(frame)),
+            Err(error) => {
+                warning!(peer = self.name(), %error, "a word about a uring has no frame");
+                let _ = error;
+            }
+        }
+    }
+
+    pub(crate) fn add_lane(&self, lane: &Arc<InboxLane>) {
+        lock(&self.lanes)
+            .by_key
+            .insert(lane.uring, Arc::clone(lane));
+    }
+
+    pub(crate) fn lane(&self, uring: Key) -> Option<Arc<InboxLane>> {
+        lock(&self.lanes).by_key.get(&uring).cloned()
+    }
+
+    pub(crate) fn remove_lane(&self, uring: Key) -> Option<Arc<InboxLane>> {
+        lock(&self.lanes).by_key.remove(&uring)
+    }
+
+    pub(crate) fn lanes(&self) -> Vec<Arc<InboxLane>> {
+        lock(&self.lanes).by_key.values().cloned().collect()
+    }
+
+    pub(crate) fn take_lanes(&self) -> Vec<Arc<InboxLane>> {
+        lock(&self.lanes)
+            .by_key
+            .drain()
+            .map(|(_, lane)| lane)
+            .collect()
+    }
+
+    /// A name for a uring to be opened; `None` when a million are open.
+    pub(crate) fn name_uring(&self) -> Option<Key> {
+        lock(&self.names).next()
+    }
+
+    pub(crate) fn add_end(&self, uring: Key, end: &Arc<RemoteEnd>) {
+        lock(&self.ends).by_key.insert(uring, Arc::downgrade(end));
+    }
+
+    pub(crate) fn end(&self, uring: Key) -> Option<Arc<RemoteEnd>> {
+        lock(&self.ends).by_key.get(&uring).and_then(Weak::upgrade)
+    }
+
+    pub(crate) fn ends(&self) -> Vec<Arc<RemoteEnd>> {
+        lock(&self.ends)
+            .by_key
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+
+    /// Both halves of a uring that this node opened are free: its name may be used again.
+    pub(crate) fn remove_end(&self, uring: Key) {
+        lock(&self.ends).by_key.remove(&uring);
+        lock(&self.names).free.push(uring.index());
+        lock(&self.notes_out).uncount();
+    }
+
+    pub(crate) fn notes_out(&self) -> MutexGuard<'_, NotesOut> {
+        lock(&self.notes_out)
+    }
+
+    pub(crate) fn notes_in(&self) -> MutexGuard<'_, NotesIn> {
+        lock(&self.notes_in)
+    }
+}
+
+impl std::fmt::Debug for PeerUrings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PeerUrings")
+            .field("peer", &self.peer.name())
+            .finish_non_exhaustive()
+    }
+}

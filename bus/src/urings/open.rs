@@ -1,0 +1,321 @@
+//! Opening, closing and releasing urings: both sides of the words in [`wire`](super::wire).
+
+use std::sync::Arc;
+
+use ringway_shm::error::Violation;
+use ringway_shm::layout::{NotesLayout, Pow2, UringLayout};
+use ringway_shm::region::PeerRegion;
+use ringway_shm::uring::{Completer, Submitter};
+
+use super::PeerUrings;
+use super::notes::RingNeeded;
+use super::wire::{CarriedType, OpenRefusal, OpenWord, Order, Place, TargetKind, UringWord};
+use crate::driver::Job;
+use crate::exit::ExitReason;
+use crate::frame::WireKey;
+use crate::inbox::InboxLane;
+use crate::node::Carried;
+use crate::remote::ops::Leases;
+use crate::remote::{Opening, RemoteEnd};
+use crate::rings::RingSpan;
+use crate::shared::{Shared, Target};
+
+/// Entries of a submission queue, and of a completion queue: 16 KiB each way, and what one sender may have in flight.
+pub(crate) const URING: UringLayout = UringLayout {
+    sq: Pow2::of::<128>(),
+    cq: Pow2::of::<128>(),
+};
+
+/// Slots of the largest queue that a peer may ask this node to join.
+const SLOTS_MAX: u64 = 1 << 16;
+
+/// Types that one request may name.
+const TYPES_MAX: usize = 256;
+
+impl Place {
+    fn of(span: &RingSpan) -> Self {
+        Self {
+            segment: WireKey(span.key()),
+            offset: span.offset(),
+        }
+    }
+}
+
+impl PeerUrings {
+    /// Finds a place in the peer's ring segments.
+    fn find(&self, place: Place, len: u64) -> Result<PeerRegion, Violation> {
+        let misplaced = Violation::Place {
+            name: "uring's place",
+            needed: len,
+            len: 0,
+        };
+        let segment = self.peer().ring_segment(place.segment.0).ok_or(misplaced)?;
+        segment.region().span(place.offset, len).ok_or(misplaced)
+    }
+}
+
+/// Asks the peer to open a uring for `end`.
+pub(crate) fn request(
+    shared: &Arc<Shared>,
+    urings: &Arc<PeerUrings>,
+    end: &Arc<RemoteEnd>,
+) -> Result<(), OpenRefusal> {
+    let no_room = |error: &dyn std::fmt::Display| OpenRefusal::NoRoom(error.to_string());
+    let span = shared
+        .ring_span(URING.submitter_len())
+        .map_err(|error| no_room(&error))?;
+    let uring = urings
+        .name_uring()
+        .ok_or_else(|| no_room(&"a million urings are open"))?;
+    let place = Place::of(&span);
+    let submitter = Submitter::create(span.region().clone(), URING);
+    let mut notes = None;
+    let needed = urings.notes_out().count();
+    if let RingNeeded::Yes(layout) = needed {
+        let span = shared
+            .ring_span(layout.writer_len())
+            .map_err(|error| no_room(&error))?;
+        notes = Some((Place::of(&span), layout.capacity.exponent()));
+        urings.notes_out().offer(uring, layout, span);
+    }
+    let types = end.carried.iter().map(CarriedType::of).collect();
+    end.opening(Opening {
+        peer: Arc::clone(urings),
+        uring,
+        layout: URING,
+        submitter,
+        span,
+    });
+    urings.add_end(uring, end);
+    urings.say(&UringWord::Open(Box::new(OpenWord {
+        uring: WireKey(uring),
+        target: WireKey(end.key.target),
+        kind: end.kind,
+        types,
+        sq: URING.sq.exponent(),
+        cq: URING.cq.exponent(),
+        place,
+        notes,
+    })));
+    Ok(())
+}
+
+impl CarriedType {
+    fn of(carried: &Carried) -> Self {
+        Self {
+            id: carried.id,
+            schema: carried.schema,
+            name: carried.name.to_owned(),
+        }
+    }
+}
+
+/// Takes in what the peer says about a uring.
+pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWord) {
+    match word {
+        UringWord::Open(open) => {
+            let uring = open.uring;
+            let answer = match join(shared, urings, &open) {
+                Ok((place, notes_head)) => UringWord::Opened {
+                    uring,
+                    place,
+                    notes_head,
+                },
+                Err(why) => UringWord::Refused { uring, why },
+            };
+            urings.say(&answer);
+        }
+        UringWord::Opened {
+            uring,
+            place,
+            notes_head,
+        } => {
+            let head = notes_head
+                .map(|at| urings.find(at, NotesLayout::reader_len()))
+                .transpose();
+            let noted = head.and_then(|head| urings.notes_out().answered(uring.0, head.as_ref()));
+            if let Err(violation) = noted {
+                urings.violation(violation);
+            }
+            match urings.end(uring.0) {
+                Some(end) => {
+                    end.opened(|opening| urings.find(place, opening.layout.completer_len()));
+                }
+                // Its addresses went while it was being opened.
+                None => urings.say(&UringWord::Close { uring }),
+            }
+        }
+        UringWord::Refused { uring, why } => {
+            urings.notes_out().refused(uring.0);
+            if let Some(end) = urings.end(uring.0) {
+                end.refused(why);
+            }
+            shared.refused_unheld(urings, uring.0);
+        }
+        UringWord::Close { uring } => {
+            if let Some(lane) = urings.lane(uring.0) {
+                lane.end();
+            }
+        }
+        UringWord::Closed { uring, reason } => match urings.end(uring.0) {
+            Some(end) => end.finish(&reason, Leases::MayRemain),
+            None => shared.closed_unheld(urings, uring.0),
+        },
+        UringWord::Released { uring } => {
+            urings.remove_lane(uring.0);
+        }
+        UringWord::Control { target, order } => {
+            let cell = shared
+                .target(target.0)
+                .and_then(|target| target.living?.upgrade());
+            match (cell, order) {
+                (Some(actor), Order::Stop) => actor.end(ExitReason::Stopped),
+                (Some(actor), Order::Kill) => actor.kill(),
+                (None, _) => {}
+            }
+        }
+    }
+}
+
+/// Makes this node's half of a uring that a peer opens.
+fn join(
+    shared: &Arc<Shared>,
+    urings: &Arc<PeerUrings>,
+    open: &OpenWord,
+) -> Result<(Place, Option<Place>), OpenRefusal> {
+    let target = shared
+        .target(open.target.0)
+        .ok_or(OpenRefusal::NoSuchActor)?;
+    if target.kind != open.kind {
+        return Err(OpenRefusal::WrongKind);
+    }
+    agree(&target, &open.types)?;
+    let layout = layout(open)?;
+    if urings.lane(open.uring.0).is_some() {
+        return Err(OpenRefusal::Malformed(
+            "the uring is open already".to_owned(),
+        ));
+    }
+    let malformed = |violation: Violation| {
+        urings.violation(violation);
+        OpenRefusal::Malformed(violation.to_string())
+    };
+    let no_room = |error: &dyn std::fmt::Display| OpenRefusal::NoRoom(error.to_string());
+    let theirs = urings
+        .find(open.place, layout.submitter_len())
+        .map_err(malformed)?;
+    let span = shared
+        .ring_span(layout.completer_len())
+        .map_err(|error| no_room(&error))?;
+    let place = Place::of(&span);
+    let ends = Completer::create(span.region().clone(), layout)
+        .open(&theirs)
+        .map_err(malformed)?;
+    let notes_head = match open.notes {
+        Some((place, exponent)) => Some(read_notes_at(shared, urings, place, exponent)?),
+        None => None,
+    };
+    let lane = InboxLane::new(shared, urings, open.uring.0, &target.inbox, ends, span);
+    target
+        .inbox
+        .add(&lane)
+        .map_err(|_| OpenRefusal::NoSuchActor)?;
+    urings.add_lane(&lane);
+    shared.jobs.rouse(Job::Watch(lane), &shared.queue);
+    Ok((place, notes_head))
+}
+
+fn read_notes_at(
+    shared: &Arc<Shared>,
+    urings: &PeerUrings,
+    place: Place,
+    exponent: u8,
+) -> Result<Place, OpenRefusal> {
+    let malformed = |violation: Violation| {
+        urings.violation(violation);
+        OpenRefusal::Malformed(violation.to_string())
+    };
+    let capacity = Pow2::from_exponent(exponent)
+        .ok_or_else(|| OpenRefusal::Malformed(format!("a note ring of 2^{exponent} notes")))?;
+    let layout = NotesLayout { capacity };
+    let theirs = urings.find(place, layout.writer_len()).map_err(malformed)?;
+    let span = shared
+        .ring_span(NotesLayout::reader_len())
+        .map_err(|error| OpenRefusal::NoRoom(error.to_string()))?;
+    let place = Place::of(&span);
+    urings
+        .notes_in()
+        .add(&theirs, layout, span)
+        .map_err(malformed)?;
+    Ok(place)
+}
+
+fn layout(open: &OpenWord) -> Result<UringLayout, OpenRefusal> {
+    let sizes = [open.sq, open.cq]
+        .map(|exponent| Pow2::from_exponent(exponent).filter(|size| size.get() <= SLOTS_MAX));
+    match sizes {
+        [Some(sq), Some(cq)] => Ok(UringLayout { sq, cq }),
+        _ => Err(OpenRefusal::Malformed(format!(
+            "queues of 2^{} and 2^{} entries; the largest has {SLOTS_MAX}",
+            open.sq, open.cq
+        ))),
+    }
+}
+
+/// Compares what the submitter will send with what the target handles.
+fn agree(target: &Target, types: &[CarriedType]) -> Result<(), OpenRefusal> {
+    if types.len() > TYPES_MAX {
+        return Err(OpenRefusal::Malformed(format!(
+            "{} types, at most {TYPES_MAX}",
+            types.len()
+        )));
+    }
+    if target.kind == TargetKind::Queue {
+        return Ok(());
+    }
+    for wanted in types {
+        let Some(ours) = target
+            .accepted
+            .iter()
+            .find(|ours| ours.id.to_bits() == wanted.id)
+        else {
+            let handled = target
+                .accepted
+                .iter()
+                .map(|ours| ours.name.to_owned())
+                .collect();
+            return Err(OpenRefusal::TypeNotHandled {
+                wanted: wanted.name.clone(),
+                handled,
+            });
+        };
+        if ours.name != wanted.name {
+            let (id, theirs) = (wanted.id, ours.name.to_owned());
+            return Err(OpenRefusal::TypeClash {
+                id,
+                ours: wanted.name.clone(),
+                theirs,
+            });
+        }
+        if ours.schema.hash() != wanted.schema {
+            return Err(OpenRefusal::SchemaMismatch {
+                name: wanted.name.clone(),
+                ours: wanted.schema,
+                theirs: ours.schema.hash(),
+                fields: Vec::new(),
+                difference: None,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Ends everything that goes through a peer whose heads are final: it died, or said goodbye.
+pub(crate) fn end_all(urings: &Arc<PeerUrings>, reason: &ExitReason) {
+    for end in urings.ends() {
+        end.finish(reason, Leases::Gone);
+    }
+    for lane in urings.take_lanes() {
+        lane.end();
+    }
+}

@@ -1,0 +1,139 @@
+//! What two nodes say about their urings, inside frames of the peering.
+
+use serde::{Deserialize, Serialize};
+
+use crate::exit::ExitReason;
+use crate::frame::WireKey;
+
+/// A place in one of the sender's ring segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) segment: WireKey,
+    pub(crate) offset: u64,
+}
+
+/// A type that a uring will carry, as its submitter knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CarriedType {
+    pub(crate) id: u64,
+    pub(crate) schema: u64,
+    pub(crate) name: String,
+}
+
+/// What a uring is to be opened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum TargetKind {
+    Actor,
+    Queue,
+}
+
+/// The request to open a uring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OpenWord {
+    pub(crate) uring: WireKey,
+    /// A place in the receiver's registry.
+    pub(crate) target: WireKey,
+    pub(crate) kind: TargetKind,
+    pub(crate) types: Vec<CarriedType>,
+    /// Exponents of two.
+    pub(crate) sq: u8,
+    pub(crate) cq: u8,
+    pub(crate) place: Place,
+    /// A larger note ring, for notes written after this is answered: its place, and its capacity's exponent.
+    pub(crate) notes: Option<(Place, u8)>,
+}
+
+/// One thing said about a uring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum UringWord {
+    Open(Box<OpenWord>),
+    /// `notes_head` is where the offered note ring is read, if one was offered.
+    Opened {
+        uring: WireKey,
+        place: Place,
+        notes_head: Option<Place>,
+    },
+    Refused {
+        uring: WireKey,
+        why: OpenRefusal,
+    },
+    Close {
+        uring: WireKey,
+    },
+    Closed {
+        uring: WireKey,
+        reason: ExitReason,
+    },
+    Released {
+        uring: WireKey,
+    },
+    /// For the control lane of an actor.
+    Control {
+        target: WireKey,
+        order: Order,
+    },
+}
+
+/// What can be asked of an actor's control lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Order {
+    Stop,
+    Kill,
+}
+
+/// Why a node would not open its half of a uring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenRefusal {
+    /// Nothing has that place in the registry any more.
+    #[error("no such actor")]
+    NoSuchActor,
+    /// The receiver is an actor and a queue was wanted, or the other way round.
+    #[error("it is of another kind")]
+    WrongKind,
+    /// The receiver does not handle this type.
+    #[error("it does not handle {wanted:?}; it handles {handled:?}")]
+    TypeNotHandled {
+        /// The type that the sender wants to send.
+        wanted: String,
+        /// The types that the receiver handles.
+        handled: Vec<String>,
+    },
+    /// Both sides know a type by the same id, with different names.
+    #[error("type id {id:#x} means {theirs:?} there and {ours:?} here")]
+    TypeClash {
+        /// The id.
+        id: u64,
+        /// The sender's name for it.
+        ours: String,
+        /// The receiver's.
+        theirs: String,
+    },
+    /// Both sides know the type, with different layouts.
+    #[error("schema {theirs:#x} of {name:?} there is not schema {ours:#x} here{}", first_difference(.difference))]
+    SchemaMismatch {
+        /// The type's name.
+        name: String,
+        /// The sender's hash.
+        ours: u64,
+        /// The receiver's.
+        theirs: u64,
+        /// The receiver's fields, a line each, from which the sender finds the first that differs.
+        fields: Vec<String>,
+        /// The first field that differs, as the sender found it.
+        difference: Option<String>,
+    },
+    /// The receiver's node has no memory for its half.
+    #[error("its node has no room for another uring: {0}")]
+    NoRoom(String),
+    /// The request made no sense.
+    #[error("its node could not make sense of the request: {0}")]
+    Malformed(String),
+}
+
+fn first_difference(difference: &Option<String>) -> String {
+    difference
+        .as_ref()
+        .map(|difference| format!(": {difference}"))
+        .unwrap_or_default()
+}
