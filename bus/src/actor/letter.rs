@@ -38,11 +38,18 @@ impl<D: Delivery + ?Sized> Letter<D> {
     /// Begins the handling, unless the sender's deadline has passed or the sender has cancelled it.
     pub(super) fn begin(self, cell: &CellCore) -> Option<(D::Arrival, ReplyPort<D::Message>)> {
         let port = self.port.still_wanted(cell).ok()?;
-        let arrival = match self.content {
+        let arrived = match self.content {
             Content::Parcel(parcel) => D::arrive(parcel),
-            Content::Arrival(arrival) => arrival,
+            Content::Arrival(arrival) => Ok(arrival),
         };
-        Some((arrival, port))
+        match arrived {
+            Ok(arrival) => Some((arrival, port)),
+            Err(error) => {
+                // Its own encoder and decoder do not agree: the sender hears of it.
+                port.refuse(&error.to_string(), cell);
+                None
+            }
+        }
     }
 
     /// Returns the message to its sender.

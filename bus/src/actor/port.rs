@@ -106,6 +106,19 @@ impl<M: Message + ?Sized> ReplyPort<M> {
         }
     }
 
+    /// Says that the message cannot be read.
+    pub(super) fn refuse(self, text: &str, cell: &CellCore) {
+        let why = Undone::Refused(text.to_owned());
+        cell.shared().count_undone(&why);
+        match self.0 {
+            Port::Tell => {}
+            Port::Ask { answer, .. } => {
+                let _ = answer.send(Err(Failure { why, message: None }));
+            }
+            Port::Remote(port) => port.undone(&why),
+        }
+    }
+
     /// Says why an entry of another process was not handled.
     pub(super) fn undone(self, why: &Undone) {
         if let Port::Remote(port) = self.0 {
