@@ -23,6 +23,7 @@ use ringway_shm::sys::socket::{RecvError, SeqPacket};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode;
 use rustix::io::write;
+use rustix::pipe::{PipeFlags, pipe_with};
 
 #[test]
 fn scene() {
@@ -50,7 +51,7 @@ fn fork_and_look() {
     let own = OwnSegment::create("forked", 4096).unwrap();
     let peer = PeerSegment::map(own.fd().try_clone_to_owned().unwrap(), 4096).unwrap();
     let place = own.region().as_ptr().as_ptr().cast_const();
-    let (input, output) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let (input, output) = pipe_with(PipeFlags::CLOEXEC).unwrap();
 
     let child = forked(|| {
         expect(1, fork::check() == Err(UsedAfterFork));
@@ -83,6 +84,9 @@ fn fork_and_look() {
         // SAFETY: mapped by `map_at`, if nobody unmapped it.
         let read = unsafe { libc::write(output.as_raw_fd(), reused_place.cast(), 1) };
         expect(9, read == 1);
+        // A child of the child: the list is not left locked.
+        let grandchild = forked(|| expect(1, fork::check().is_err()));
+        expect(11, grandchild.wait() == Ok(ExitStatus::Code(0)));
     });
 
     assert_eq!(
@@ -125,7 +129,7 @@ fn fork_by_hand() {
 fn an_heir_holds_no_lock_and_no_connection() {
     let _dog = scene::watch();
     let (parents, to_parent) = SeqPacket::pair().unwrap();
-    let (heirs, to_heir) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let (heirs, to_heir) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let path = env::temp_dir().join(format!("ringway-fork-{}", std::process::id()));
     let dir: OwnedFd = File::open(path.parent().unwrap()).unwrap().into();
     let name = path.file_name().unwrap().to_str().unwrap();
@@ -169,7 +173,7 @@ fn leave_an_heir() {
     let file = LockFile::open(&dir, &name, Mode::RUSR | Mode::WUSR).unwrap();
     assert!(file.try_lock(LockByte::new(7)).unwrap());
     to_test.send(b"locked", &[]).unwrap();
-    let _heir = forked(|| {
+    let _heir = forked_until(0, || {
         // SAFETY: asks for the number of this process.
         let pid = unsafe { libc::getpid() };
         write(&heirs, &pid.to_ne_bytes()).unwrap();
@@ -179,12 +183,19 @@ fn leave_an_heir() {
     scene::await_readable(Eventfd::create().unwrap());
 }
 
-/// Forks; the child runs `scene` and leaves with code 0.
+/// Forks; the child runs `scene` and leaves with code 0. It is killed when the parent ends.
 fn forked(scene: impl FnOnce()) -> Pidfd {
+    forked_until(libc::SIGKILL, scene)
+}
+
+/// As `forked`; the parent's end sends `signal`, which may be none.
+fn forked_until(signal: libc::c_int, scene: impl FnOnce()) -> Pidfd {
     // SAFETY: the child runs `scene` alone, which allocates at most (glibc keeps its allocator usable), and leaves without
     // running destructors or handlers of this process.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
+        // SAFETY: asks for a signal when the forking thread ends; touches nothing else.
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) };
         scene();
         leave(0);
     }

@@ -20,6 +20,7 @@ use ringway_shm::sys::process::{
 };
 use ringway_shm::sys::socket::SeqPacket;
 use rustix::io::{Errno, FdFlags, fcntl_getfd};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Resource, Rlimit, WaitOptions, getpid, getppid, getrlimit, setrlimit};
 
 #[test]
@@ -123,11 +124,47 @@ fn look_around() {
     assert!(fs::read_link("/proc/self/fd/1").unwrap().ends_with("null"));
 }
 
+/// Goal: a child never inherits what another one was meant to keep. Method: many start at once, each looks around.
+#[test]
+fn children_started_at_once_keep_only_their_own() {
+    let _dog = scene::watch();
+    let start = || {
+        let kept = OwnSegment::create("kept", 4096).unwrap();
+        let mut command = scene::command("look around", [kept.fd().try_clone_to_owned().unwrap()]);
+        command.env("RINGWAY_GIVEN", "a value").env_remove("PATH");
+        scene::Actor(command.spawn().unwrap()).applaud();
+    };
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(start);
+        }
+    });
+}
+
+/// Goal: when `spawn` returns, what the child keeps is the child's alone. Method: a pipe is at its end as soon as the
+/// child is. Several times, as it is a race if not so.
+#[test]
+fn a_spawned_command_holds_nothing() {
+    let _dog = scene::watch();
+    for _ in 0..20 {
+        let (input, output) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        let mut command = Command::new("/bin/true");
+        command.keep(output).unwrap();
+        let child = scene::Actor(command.spawn().unwrap());
+        child.wait().unwrap();
+        assert_eq!(
+            rustix::io::read(&input, &mut [0; 1]),
+            Ok(0),
+            "the pipe has another writer"
+        );
+    }
+}
+
 /// Goal: what the launcher does to its own signals is not inherited.
 #[test]
 fn a_child_starts_with_default_signals() {
     let _dog = scene::watch();
-    let (input, output) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let (input, output) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let mut command = Command::new("/bin/grep");
     command
         .arg("-E")
@@ -233,9 +270,7 @@ fn what_is_no_pidfd_is_refused() {
     let files: [OwnedFd; 3] = [
         File::open("/proc/self/status").unwrap().into(),
         rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap(),
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-            .unwrap()
-            .0,
+        pipe_with(PipeFlags::CLOEXEC).unwrap().0,
     ];
     for fd in files {
         assert_eq!(Pidfd::from_peer(fd).unwrap_err(), PidfdError::NotPidfd);
@@ -270,8 +305,8 @@ fn own_pidfd_means_this_process() {
 }
 
 /// Goal: a child dies with its parent process, and not with the thread that asked for it. Method: a parent has a short
-/// thread spawn a child that binds itself to the parent; when the kernel has forgotten the thread, the child must answer;
-/// then the parent is killed.
+/// thread spawn a child, which binds itself to the parent; then the thread ends, and when the kernel has forgotten it, the
+/// child must answer; then the parent is killed.
 #[test]
 fn a_bound_child_dies_with_the_process_not_the_thread() {
     let _dog = scene::watch();
@@ -282,6 +317,7 @@ fn a_bound_child_dies_with_the_process_not_the_thread() {
     drop((to_parent, to_child));
     let child = Pidfd::from_peer(receive(&childs, "me").remove(0)).unwrap();
 
+    parents.send(b"end the thread", &[]).unwrap();
     receive(&parents, "the thread is gone");
     childs.send(b"alive?", &[]).unwrap();
     receive(&childs, "alive");
@@ -294,22 +330,20 @@ fn a_bound_child_dies_with_the_process_not_the_thread() {
 
 fn be_a_parent() {
     let [to_test, childs] = scene::props();
-    let short = thread::spawn(|| {
+    let to_test = SeqPacket::from(to_test);
+    let spawn_and_wait = || {
         let mut command = scene::command("die with the parent", [childs]);
         command.env("RINGWAY_PARENT", process::id().to_string());
-        (
-            scene::Actor(command.spawn().unwrap()),
-            rustix::thread::gettid(),
-        )
-    });
-    let (_child, tid) = short.join().unwrap();
+        let child = scene::Actor(command.spawn().unwrap());
+        receive(&to_test, "end the thread");
+        (child, rustix::thread::gettid())
+    };
+    let (_child, tid) = thread::scope(|scope| scope.spawn(spawn_and_wait).join().unwrap());
     let task = format!("/proc/self/task/{tid}");
     while fs::exists(&task).unwrap() {
         thread::yield_now();
     }
-    SeqPacket::from(to_test)
-        .send(b"the thread is gone", &[])
-        .unwrap();
+    to_test.send(b"the thread is gone", &[]).unwrap();
     wait();
 }
 

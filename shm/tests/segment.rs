@@ -19,6 +19,7 @@ use rustix::fs::{
     memfd_create, open,
 };
 use rustix::io::{Errno, FdFlags, fcntl_getfd};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 const LEN: u64 = 1 << 16;
@@ -187,12 +188,7 @@ fn what_is_no_memory_file_is_refused() {
     let cases: [(&str, OwnedFd); 7] = [
         ("a file", file.into()),
         ("a directory", File::open("/proc").unwrap().into()),
-        (
-            "a pipe",
-            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-                .unwrap()
-                .0,
-        ),
+        ("a pipe", pipe_with(PipeFlags::CLOEXEC).unwrap().0),
         (
             "an eventfd",
             rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap(),
