@@ -168,6 +168,21 @@ impl<M: InPlace + ?Sized> Loan<M> {
     }
 }
 
+impl<M: InPlace<View = [U]> + ?Sized, U> Loan<M> {
+    /// Keeps the first `items` items; without effect when there are no more.
+    pub fn truncate(&mut self, items: usize) {
+        let Some(items) = M::Access::size(items.min(self.deref().len())) else {
+            return;
+        };
+        self.len = header_span::<M>() + items;
+        let end = self.headroom + self.len;
+        match &mut self.memory {
+            Memory::Private(lines) => lines.len = end,
+            Memory::Block(block) => block.set_len(end),
+        }
+    }
+}
+
 impl<M: Message + ?Sized> Loan<M> {
     fn range(&self) -> Range<usize> {
         self.headroom..self.headroom + self.len

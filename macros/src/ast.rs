@@ -1,5 +1,6 @@
 //! What the input of a derive is, with the attributes of its fields.
 
+use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Expr, Fields, Generics, Ident, Member, Type};
 
 use crate::attr::{FieldSchema, Repr, field_schema};
@@ -29,7 +30,7 @@ impl Field<'_> {
     /// Its name, or its number in decimal.
     pub(crate) fn name(&self) -> String {
         match &self.member {
-            Member::Named(ident) => ident.to_string().trim_start_matches("r#").to_owned(),
+            Member::Named(ident) => ident.unraw().to_string(),
             Member::Unnamed(index) => index.index.to_string(),
         }
     }

@@ -1,10 +1,17 @@
-//! What `#[message(..)]`, `#[schema(..)]` and `#[repr(..)]` say.
+//! What `#[message(..)]` on a type says; fields, `#[repr(..)]` and the common grammar are beside it.
 
-use proc_macro2::{Span, TokenTree};
+mod field;
+mod items;
+mod repr;
+
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Meta, Token, Type};
+use syn::parse::ParseStream;
+use syn::{Attribute, Ident, LitStr, Token, Type};
 
+pub(crate) use self::field::{FieldSchema, field_schema};
+pub(crate) use self::items::{At, each, set, ty, unknown, value_at};
+use self::items::{integer, text, value};
+pub(crate) use self::repr::Repr;
 use crate::errors::Errors;
 
 /// How values travel.
@@ -36,12 +43,6 @@ impl Semantics {
 pub(crate) enum Codec {
     Postcard,
     Rkyv,
-}
-
-/// A value and the token that gave it.
-pub(crate) struct At<T> {
-    pub(crate) value: T,
-    pub(crate) span: Span,
 }
 
 /// What `#[message(..)]` on the type says.
@@ -136,225 +137,6 @@ impl MessageAttr {
             }
         }
     }
-}
-
-/// What stands in for the schema of a field's type.
-pub(crate) enum FieldSchema {
-    /// The type's own.
-    Own,
-    /// Another type's.
-    With(Box<Type>),
-    /// A text.
-    Foreign(String),
-    /// Nothing: the field does not count.
-    Skip,
-}
-
-/// Reads `#[schema(..)]` or `#[message(..)]` on a field.
-pub(crate) fn field_schema(attrs: &[Attribute], errors: &mut Errors) -> FieldSchema {
-    let mut found: Option<At<FieldSchema>> = None;
-    for name in ["schema", "message"] {
-        each(attrs, name, errors, |key, input, errors| {
-            let schema = match key.to_string().as_str() {
-                "with" => {
-                    let text = value(input, text)?;
-                    FieldSchema::With(Box::new(text.parse().map_err(|_| {
-                        syn::Error::new(text.span(), format!("`{}` is not a type", text.value()))
-                    })?))
-                }
-                "foreign" => {
-                    let text = value(input, text)?;
-                    if text.value().trim().is_empty() {
-                        errors.at(
-                            &text,
-                            "the text that stands for a foreign type must not be empty",
-                        );
-                    }
-                    FieldSchema::Foreign(text.value())
-                }
-                "skip" => FieldSchema::Skip,
-                _ => return Err(unknown(key, name, "`foreign`, `with`, `skip`")),
-            };
-            match &found {
-                Some(_) => errors.at(
-                    key,
-                    "a field has one schema: `foreign`, `with` or `skip`, once",
-                ),
-                None => {
-                    found = Some(At {
-                        value: schema,
-                        span: key.span(),
-                    })
-                }
-            }
-            Ok(())
-        });
-    }
-    found.map_or(FieldSchema::Own, |found| found.value)
-}
-
-/// What `#[repr(..)]` says, as far as it matters here.
-#[derive(Default)]
-pub(crate) struct Repr {
-    pub(crate) c: bool,
-    pub(crate) transparent: bool,
-    pub(crate) packed: bool,
-    pub(crate) align: Option<At<u64>>,
-    /// `u8`, `i32`...
-    pub(crate) integer: Option<Ident>,
-}
-
-impl Repr {
-    /// The compiler checks the rest.
-    pub(crate) fn read(attrs: &[Attribute]) -> Self {
-        let mut repr = Self::default();
-        for attr in attrs.iter().filter(|attr| attr.path().is_ident("repr")) {
-            let _ = attr.parse_nested_meta(|meta| {
-                let Some(word) = meta.path.get_ident() else {
-                    return Ok(());
-                };
-                match word.to_string().as_str() {
-                    "C" => repr.c = true,
-                    "transparent" => repr.transparent = true,
-                    "packed" => {
-                        repr.packed = true;
-                        if meta.input.peek(syn::token::Paren) {
-                            meta.input.parse::<TokenTree>()?;
-                        }
-                    }
-                    "align" => {
-                        let content;
-                        syn::parenthesized!(content in meta.input);
-                        let bytes: LitInt = content.parse()?;
-                        repr.align = Some(At {
-                            value: bytes.base10_parse()?,
-                            span: bytes.span(),
-                        });
-                    }
-                    _ => repr.integer = Some(word.clone()),
-                }
-                Ok(())
-            });
-        }
-        repr
-    }
-
-    /// Fields lie in the order in which they are written.
-    pub(crate) fn is_fixed(&self) -> bool {
-        self.c || self.transparent
-    }
-}
-
-/// Calls `item` for every `key` or `key = value` in `#[name(..)]`; after a mistake, goes on behind the next comma.
-pub(crate) fn each(
-    attrs: &[Attribute],
-    name: &str,
-    errors: &mut Errors,
-    mut item: impl FnMut(&Ident, ParseStream, &mut Errors) -> syn::Result<()>,
-) {
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident(name)) {
-        let Meta::List(list) = &attr.meta else {
-            errors.at(attr, format!("write `#[{name}(..)]`"));
-            continue;
-        };
-        let parsed = list.parse_args_with(|input: ParseStream| {
-            while !input.is_empty() {
-                let read = input.call(Ident::parse_any).and_then(|key| {
-                    item(&key, input, errors)?;
-                    if input.is_empty() || input.peek(Token![,]) {
-                        Ok(())
-                    } else {
-                        Err(input.error(format!("expected a comma after `{key}`")))
-                    }
-                });
-                if let Err(error) = read {
-                    errors.push(error);
-                }
-                while !input.is_empty() && input.parse::<Option<Token![,]>>()?.is_none() {
-                    input.parse::<TokenTree>()?;
-                }
-            }
-            Ok(())
-        });
-        if let Err(error) = parsed {
-            errors.push(error);
-        }
-    }
-}
-
-/// Stores what an attribute says, once.
-pub(crate) fn set<T>(slot: &mut Option<At<T>>, key: &Ident, value: At<T>, errors: &mut Errors) {
-    match slot {
-        Some(_) => errors.at(key, format!("`{key}` is given twice")),
-        None => *slot = Some(value),
-    }
-}
-
-/// The error for a key that there is not.
-pub(crate) fn unknown(key: &Ident, attribute: &str, known: &str) -> syn::Error {
-    syn::Error::new(
-        key.span(),
-        format!("unknown key `{key}` in `#[{attribute}(..)]`; there are {known}"),
-    )
-}
-
-/// `= value`.
-pub(crate) fn value<T>(
-    input: ParseStream,
-    parse: impl FnOnce(ParseStream) -> syn::Result<T>,
-) -> syn::Result<T> {
-    input.parse::<Token![=]>()?;
-    parse(input)
-}
-
-/// `= value`, with the place of the value.
-pub(crate) fn value_at<T>(
-    input: ParseStream,
-    parse: impl FnOnce(ParseStream) -> syn::Result<T>,
-) -> syn::Result<At<T>> {
-    input.parse::<Token![=]>()?;
-    let span = input.span();
-    Ok(At {
-        value: parse(input)?,
-        span,
-    })
-}
-
-fn integer<T>(input: ParseStream) -> syn::Result<T>
-where
-    T: core::str::FromStr<Err: core::fmt::Display>,
-{
-    match input.parse()? {
-        Expr::Lit(ExprLit {
-            lit: Lit::Int(number),
-            ..
-        }) => number.base10_parse().map_err(|error| {
-            syn::Error::new(number.span(), format!("`{number}` does not fit: {error}"))
-        }),
-        other => Err(syn::Error::new_spanned(
-            other,
-            "expected an integer that is not negative",
-        )),
-    }
-}
-
-fn text(input: ParseStream) -> syn::Result<LitStr> {
-    match input.parse()? {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }) => Ok(text),
-        other => Err(syn::Error::new_spanned(
-            other,
-            "expected a text in double quotes",
-        )),
-    }
-}
-
-/// A type. The parser's own words would list every token that a type may start with.
-pub(crate) fn ty(input: ParseStream) -> syn::Result<Type> {
-    let span = input.span();
-    Type::parse(input).map_err(|_| syn::Error::new(span, "expected a type"))
 }
 
 fn codec(input: ParseStream) -> syn::Result<Codec> {

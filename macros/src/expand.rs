@@ -1,9 +1,13 @@
 //! What `#[derive(Message)]` becomes.
 
+mod place;
+mod replies;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{DeriveInput, GenericParam, Generics, Type, parse_quote, parse_quote_spanned};
+use syn::{DeriveInput, GenericParam, Generics, Type, parse_quote};
 
 use crate::ast::Input;
 use crate::attr::{At, Codec, MessageAttr, Semantics};
@@ -108,7 +112,7 @@ impl Expansion<'_> {
 
     /// The name given, or the path; with the arguments of a generic type.
     fn name(&self) -> TokenStream {
-        let ident = self.input.ident.to_string();
+        let ident = self.input.ident.unraw().to_string();
         let base = match &self.attr.name {
             Some(At { value, .. }) => quote!(#value),
             None => quote!(::core::concat!(::core::module_path!(), "::", #ident)),
@@ -228,80 +232,6 @@ impl Expansion<'_> {
             const _: () = ::core::assert!(
                 <#ident as ::ringway::private::Message>::NAME.len() <= ::ringway::private::NAME_MAX, #text
             );
-        }
-    }
-
-    /// How `move` and `copy` messages are read in place.
-    fn place(&self) -> TokenStream {
-        let ident = self.input.ident;
-        let span = self.span();
-        let (view, header, access, plain) = match (self.semantics, self.input.slice_item()) {
-            (Semantics::Serial, _) => return TokenStream::new(),
-            (_, Some(item)) => {
-                let header: Type = match &self.attr.header {
-                    Some(At { value, .. }) => value.clone(),
-                    None => parse_quote!(()),
-                };
-                let access: Type = parse_quote_spanned!(item.span()=> ::ringway::private::Items);
-                (parse_quote!([#item]), header, access, self.slice_is_read())
-            }
-            (semantics, None) => {
-                let bits = match semantics {
-                    Semantics::Move => quote_spanned!(span=> ::ringway::private::AnyBits),
-                    _ => quote_spanned!(span=> ::ringway::private::CheckedBits),
-                };
-                let plain = quote_spanned! {span=>
-                    #[automatically_derived]
-                    impl ::ringway::private::Plain for #ident { type Bits = #bits; }
-                };
-                let view: Type = parse_quote!(Self);
-                (
-                    view,
-                    parse_quote!(()),
-                    parse_quote!(::ringway::private::Whole),
-                    plain,
-                )
-            }
-        };
-        quote! {
-            #[automatically_derived]
-            impl ::ringway::private::InPlace for #ident {
-                type View = #view;
-                type Header = #header;
-                type Access = #access;
-            }
-            #plain
-        }
-    }
-
-    /// A slice message's field is never read by name; without this the compiler would call it dead.
-    fn slice_is_read(&self) -> TokenStream {
-        let ident = self.input.ident;
-        let members = self.input.fields().map(|field| &field.member);
-        quote!(const _: fn(&#ident) = |message| { #(let _ = &message.#members;)* };)
-    }
-
-    /// What a handler may return.
-    fn replies(&self) -> TokenStream {
-        let (ident, reply) = (self.input.ident, self.reply());
-        let generics = self.generics();
-        let mut fallible = generics.clone();
-        fallible.params.push(parse_quote! {
-            __E: ::core::convert::Into<::ringway::private::BoxError> + ::core::marker::Send + 'static
-        });
-        let (params, arguments, bounds) = generics.split_for_impl();
-        let (fallible, ..) = fallible.split_for_impl();
-        let error = quote!(::ringway::private::HandlerError);
-        let result = quote!(::core::result::Result);
-        quote! {
-            #[automatically_derived]
-            impl #params ::ringway::private::IntoReply<#ident #arguments> for #reply #bounds {
-                fn into_reply(self) -> #result<#reply, #error> { #result::Ok(self) }
-            }
-            #[automatically_derived]
-            impl #fallible ::ringway::private::IntoReply<#ident #arguments> for #result<#reply, __E> #bounds {
-                fn into_reply(self) -> #result<#reply, #error> { self.map_err(#error::from_error) }
-            }
         }
     }
 }

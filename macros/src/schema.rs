@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{DeriveInput, parse_quote};
 
@@ -39,7 +40,7 @@ pub(crate) fn expand(input: &Input) -> TokenStream {
 }
 
 fn shape(input: &Input) -> TokenStream {
-    let name = input.ident.to_string();
+    let name = input.ident.unraw().to_string();
     match &input.body {
         Body::Struct(fields) => {
             let fields = fields.iter().filter_map(|field| {
@@ -57,7 +58,7 @@ fn shape(input: &Input) -> TokenStream {
         }
         Body::Enum(variants) => {
             let variants = variants.iter().map(|variant| {
-                let name = variant.ident.to_string();
+                let name = variant.ident.unraw().to_string();
                 let discriminant = match variant.discriminant {
                     Some(number) => quote!(::core::option::Option::Some((#number) as i128)),
                     None => quote!(::core::option::Option::None),

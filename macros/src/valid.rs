@@ -1,9 +1,13 @@
 //! Every rule of `#[derive(Message)]` that can be told from the tokens. The compiler tells the others, at the same tokens.
 
-use syn::visit::{self, Visit};
-use syn::{GenericParam, Ident, Lifetime, Type, TypeParam};
+mod layout;
+mod pointers;
 
-use crate::ast::{Body, Field, Input};
+use syn::{GenericParam, Ident, Type, TypeParam};
+
+use self::layout::{copied, moved, serial};
+use self::pointers::refuse_pointers;
+use crate::ast::Input;
 use crate::attr::{At, Codec, FieldSchema, MessageAttr, Semantics};
 use crate::errors::Errors;
 
@@ -121,15 +125,15 @@ fn reply(input: &Input, attr: &MessageAttr, errors: &mut Errors) {
                 "a type parameter cannot be the reply: wrap it, as in `Option<T>`",
             );
         }
-        _ => References::refuse(reply, "a reply", errors),
+        _ => refuse_pointers(reply, "a reply", errors),
     }
 }
 
 fn fields(input: &Input, errors: &mut Errors) {
     for field in input.fields() {
-        References::refuse(field.ty, "a message", errors);
+        refuse_pointers(field.ty, "a message", errors);
         if let FieldSchema::With(ty) = &field.schema {
-            References::refuse(ty, "a message", errors);
+            refuse_pointers(ty, "a message", errors);
         }
     }
 }
@@ -144,7 +148,7 @@ fn header(input: &Input, attr: &MessageAttr, semantics: Semantics, errors: &mut 
             "only a `copy` message that is a slice has a header: here, make it a field",
         );
     }
-    References::refuse(header, "a header", errors);
+    refuse_pointers(header, "a header", errors);
 }
 
 fn generics(input: &Input, attr: &MessageAttr, semantics: Semantics, errors: &mut Errors) {
@@ -191,153 +195,4 @@ fn is_unsigned(ty: &Type) -> bool {
     ["u8", "u16", "u32", "u64", "usize"]
         .iter()
         .any(|name| path.path.is_ident(name))
-}
-
-fn moved(input: &Input, errors: &mut Errors) {
-    match &input.body {
-        Body::Enum(_) => errors.at(
-            input.ident,
-            "an enum cannot be `move`, as not all bytes are a value of it: use `copy`, which checks, or `serial`",
-        ),
-        Body::Struct(fields) => {
-            if refuse_unsized(fields, "move", errors) && !fields.is_empty() {
-                fixed_layout(input, "move", errors);
-            }
-        }
-    }
-}
-
-fn copied(input: &Input, errors: &mut Errors) {
-    match &input.body {
-        Body::Enum(variants) => {
-            if variants.is_empty() {
-                errors.at(
-                    input.ident,
-                    "an enum without variants has no values to send",
-                );
-            }
-            for variant in variants.iter().filter(|variant| !variant.fields.is_empty()) {
-                errors.at(
-                    variant.ident,
-                    "a `copy` enum has no fields, as the space between them is not initialized: use `serial`",
-                );
-            }
-            if input.repr.integer.is_none() {
-                errors.at(
-                    input.ident,
-                    "a `copy` enum needs a fixed size: add `#[repr(u8)]` or another integer",
-                );
-            }
-        }
-        Body::Struct(fields) => {
-            if input.slice_item().is_some() {
-                slice(input, fields, errors);
-            } else if refuse_str(fields, errors) && !fields.is_empty() {
-                fixed_layout(input, "copy", errors);
-            }
-        }
-    }
-}
-
-fn slice(input: &Input, fields: &[Field], errors: &mut Errors) {
-    for field in &fields[..fields.len() - 1] {
-        errors.at(
-            field.ty,
-            "a slice message has one field: put this into a struct and name it with `header = ..`",
-        );
-    }
-    if !input.repr.transparent {
-        errors.at(
-            input.ident,
-            "a slice message is nothing but its slice: add `#[repr(transparent)]`",
-        );
-    }
-}
-
-fn serial(input: &Input, errors: &mut Errors) {
-    if let Body::Struct(fields) = &input.body {
-        refuse_unsized(fields, "serial", errors);
-    }
-}
-
-/// Whether all fields have a size.
-fn refuse_unsized(fields: &[Field], semantics: &str, errors: &mut Errors) -> bool {
-    let Some(Field {
-        ty: ty @ Type::Slice(_),
-        ..
-    }) = fields.last()
-    else {
-        return refuse_str(fields, errors);
-    };
-    errors.at(
-        ty,
-        format!("a slice message is `copy`: `{semantics}` messages have one size"),
-    );
-    false
-}
-
-fn refuse_str(fields: &[Field], errors: &mut Errors) -> bool {
-    match fields.last() {
-        Some(Field {
-            ty: ty @ Type::Path(path),
-            ..
-        }) if path.path.is_ident("str") => {
-            errors.at(
-                ty,
-                "a `str` cannot be a message: use `[u8]` with `copy`, or `String` with `serial`",
-            );
-            false
-        }
-        _ => true,
-    }
-}
-
-fn fixed_layout(input: &Input, semantics: &str, errors: &mut Errors) {
-    if !input.repr.is_fixed() {
-        errors.at(
-            input.ident,
-            format!("a `{semantics}` message needs a fixed layout: add `#[repr(C)]` or `#[repr(transparent)]`"),
-        );
-    }
-}
-
-/// Finds what points into the memory of one process.
-struct References<'a> {
-    what: &'static str,
-    errors: &'a mut Errors,
-}
-
-impl References<'_> {
-    fn refuse(ty: &Type, what: &'static str, errors: &mut Errors) {
-        References { what, errors }.visit_type(ty);
-    }
-}
-
-impl<'ast> Visit<'ast> for References<'_> {
-    fn visit_type(&mut self, ty: &'ast Type) {
-        let what = self.what;
-        match ty {
-            Type::Reference(_) => self.errors.at(
-                ty,
-                format!("{what} cannot hold a reference: it means nothing in another process; own the value"),
-            ),
-            Type::Ptr(_) => self.errors.at(
-                ty,
-                format!("{what} cannot hold a pointer: it means nothing in another process"),
-            ),
-            Type::BareFn(_) => self.errors.at(
-                ty,
-                format!("{what} cannot hold a function: it is elsewhere in another process"),
-            ),
-            Type::TraitObject(_) | Type::ImplTrait(_) => {
-                self.errors.at(ty, format!("{what} cannot hold a trait object: the other side must know the type"));
-            }
-            _ => visit::visit_type(self, ty),
-        }
-    }
-
-    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
-        // `Cow<'static, str>` owns what it was decoded to. Other lifetimes are parameters of the type, told there.
-        let _ = lifetime;
-    }
 }

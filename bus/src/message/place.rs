@@ -52,6 +52,12 @@ impl<T: Plain> Access<T> for Whole {
     }
 
     fn view(bytes: &[u8]) -> Option<&T> {
+        const {
+            assert!(
+                align_of::<T>() <= LINE,
+                "messages are aligned to 64 bytes at most"
+            )
+        };
         T::Bits::view(bytes)
     }
 
@@ -84,6 +90,13 @@ impl<U: PlainData> Access<[U]> for Items {
     }
 
     fn view(bytes: &[u8]) -> Option<&[U]> {
+        const {
+            assert!(
+                align_of::<U>() <= LINE,
+                "items are aligned to 64 bytes at most"
+            )
+        };
+        const { assert!(size_of::<U>() > 0, "items without size cannot be counted") };
         bytemuck::try_cast_slice(bytes).ok()
     }
 

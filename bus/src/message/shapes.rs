@@ -41,15 +41,34 @@ macro_rules! generic {
     };
 }
 
-generic!(Vec<T> VecDeque<T> BTreeSet<T> BTreeMap<K, V> Option<T> Result<T, E>);
-generic!(Wrapping<T> Range<T> RangeInclusive<T>);
+generic!(Option<T> Result<T, E> Wrapping<T> Range<T> RangeInclusive<T>);
 
-impl<T: Schema, S> Schema for HashSet<T, S> {
-    const SHAPE: Shape = Shape::generic("HashSet", size_of::<Self>(), &[&T::SHAPE]);
+/// Collections, by the size of the items that their length counts. Items without size take no bytes: a peer could claim
+/// 2^64 of them in ten, and the decoder would count.
+macro_rules! collection {
+    ($($type:ident<$first:ident $(, $more:ident)*> $(with $hasher:ident)?;)*) => {
+        $(impl<$first: Schema $(, $more: Schema)* $(, $hasher)?> Schema
+            for $type<$first $(, $more)* $(, $hasher)?>
+        {
+            const SHAPE: Shape = {
+                assert!(size_of::<$first>() > 0, "a collection of items without size has no end");
+                Shape::generic(
+                    stringify!($type),
+                    size_of::<Self>(),
+                    &[&$first::SHAPE $(, &$more::SHAPE)*],
+                )
+            };
+        })*
+    };
 }
 
-impl<K: Schema, V: Schema, S> Schema for HashMap<K, V, S> {
-    const SHAPE: Shape = Shape::generic("HashMap", size_of::<Self>(), &[&K::SHAPE, &V::SHAPE]);
+collection! {
+    Vec<T>;
+    VecDeque<T>;
+    BTreeSet<T>;
+    BTreeMap<K, V>;
+    HashSet<T> with S;
+    HashMap<K, V> with S;
 }
 
 /// Pointers are encoded as what they point to.

@@ -1,0 +1,186 @@
+//! Messages made into bytes: small ones for the entry, others in a block.
+
+use core::fmt;
+
+use ringway_shm::block::Block;
+use ringway_shm::heap::{Heap, HeapError};
+
+use super::{Place, Signature, Token, TokenizeCause};
+use crate::entry::Verified;
+use crate::lease::{Held, Payload};
+use crate::message::Message;
+
+/// Bytes that one entry carries beside its header, at most.
+pub const INLINE_MAX: usize = 32;
+
+/// A small payload, as it travels in an entry. Aligned for any value that fits.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(crate) struct Inline {
+    bytes: [u8; INLINE_MAX],
+    len: u8, // at most INLINE_MAX
+}
+
+impl Inline {
+    /// `None` for more than [`INLINE_MAX`] bytes.
+    pub(crate) fn new(payload: &[u8]) -> Option<Self> {
+        let mut bytes = [0; INLINE_MAX];
+        bytes.get_mut(..payload.len())?.copy_from_slice(payload);
+        Some(Self {
+            bytes,
+            len: u8::try_from(payload.len()).ok()?,
+        })
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len()]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+
+    pub(crate) fn words(&self) -> [u64; INLINE_MAX / 8] {
+        bytemuck::cast(self.bytes)
+    }
+}
+
+/// How much a payload may take of its entry, and what must stay free before it in a block.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Payloads of so many bytes ride in the entry; larger ones get a block.
+    pub(crate) inline: usize,
+    /// Bytes before the payload in a block: 0, or a line for an envelope.
+    pub(crate) headroom: usize,
+}
+
+impl Room {
+    /// A tell in a plain envelope.
+    pub(crate) const TELL: Self = Self {
+        inline: INLINE_MAX,
+        headroom: 0,
+    };
+    /// An ask in a plain envelope: the entry's last word is the deadline.
+    pub(crate) const ASK: Self = Self {
+        inline: INLINE_MAX - 8,
+        headroom: 0,
+    };
+    /// A reply.
+    pub(crate) const REPLY: Self = Self::TELL;
+}
+
+/// A message that was tokenized: its token, and its bytes, which go with the entry or are freed.
+#[derive(Debug)]
+pub struct Tokenized {
+    pub(crate) signature: Signature,
+    pub(crate) body: Body,
+}
+
+/// Where the bytes of a tokenized message are.
+pub(crate) enum Body {
+    Inline(Inline),
+    /// The block's bytes behind `headroom`.
+    Block {
+        block: Block,
+        headroom: usize,
+    },
+}
+
+impl Tokenized {
+    pub(crate) fn inline<M: Message + ?Sized>(inline: Inline) -> Self {
+        Self {
+            signature: Signature::of::<M>(),
+            body: Body::Inline(inline),
+        }
+    }
+
+    pub(crate) fn block<M: Message + ?Sized>(block: Block, headroom: usize) -> Self {
+        debug_assert!(
+            headroom <= block.len(),
+            "in-range: allocated with the headroom"
+        );
+        Self {
+            signature: Signature::of::<M>(),
+            body: Body::Block { block, headroom },
+        }
+    }
+
+    /// Copies `payload` inline, or else into a block.
+    pub(crate) fn copy<M: Message + ?Sized>(
+        payload: &[u8],
+        heap: &Heap,
+        room: Room,
+    ) -> Result<Self, TokenizeCause> {
+        if payload.len() <= room.inline
+            && let Some(inline) = Inline::new(payload)
+        {
+            return Ok(Self::inline::<M>(inline));
+        }
+        let mut block = allocate(heap, payload.len(), room)?;
+        block.bytes_mut()[room.headroom..].copy_from_slice(payload);
+        Ok(Self::block::<M>(block, room.headroom))
+    }
+
+    /// The same bytes as a message of `M`, which wraps this one or is wrapped by it.
+    pub(crate) fn retyped<M: Message + ?Sized>(self) -> Self {
+        Self {
+            signature: Signature::of::<M>(),
+            ..self
+        }
+    }
+
+    /// The token of this message.
+    pub(crate) fn token(&self) -> Token {
+        let place = match &self.body {
+            Body::Inline(_) => Place::Inline,
+            Body::Block { block, headroom } => Place::Block {
+                segment: block.key(),
+                offset: block.offset() + *headroom as u64,
+            },
+        };
+        Token::new(self.signature, self.len() as u64, place)
+    }
+
+    /// Bytes of the payload.
+    pub(crate) fn len(&self) -> usize {
+        match &self.body {
+            Body::Inline(inline) => inline.len(),
+            Body::Block { block, headroom } => block.len() - headroom,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match &self.body {
+            Body::Inline(inline) => inline.bytes(),
+            Body::Block { block, headroom } => &block.bytes()[*headroom..],
+        }
+    }
+
+    /// As if it had been received: for messages that come back, and for receivers in this process.
+    pub(crate) fn into_verified(self) -> Verified {
+        let token = self.token();
+        let payload = match self.body {
+            Body::Inline(inline) => Payload::whole(Held::Inline(inline)),
+            Body::Block { block, headroom } => {
+                let range = headroom..block.len();
+                Payload::new(Held::Block(block), range)
+            }
+        };
+        Verified::own(token, payload)
+    }
+}
+
+/// A block for a payload of `len` bytes, with the headroom asked for.
+pub(crate) fn allocate(heap: &Heap, len: usize, room: Room) -> Result<Block, HeapError> {
+    // No payload is so large that the sum overflows, and a heap refuses what is left.
+    heap.allocate(len.saturating_add(room.headroom))
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(inline) => write!(f, "Inline({} bytes)", inline.len()),
+            Self::Block { block, .. } => block.fmt(f),
+        }
+    }
+}
