@@ -5,7 +5,7 @@ pub(crate) mod scene;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringway_shm::generation::Key;
 
@@ -16,6 +16,15 @@ use crate::peering::{Closure, Death, NodeId, Peer};
 
 /// Waiting longer than this means that something hangs. Generous: both cores may be busy with other tests.
 const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// Waits until something is true that no notice tells of.
+pub(crate) fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_true() {
+        assert!(start.elapsed() < WATCHDOG, "{what} did not happen");
+        std::thread::yield_now();
+    }
+}
 
 /// A directory that is removed, with all in it, when the test ends.
 #[derive(Debug)]

@@ -1,1 +1,5 @@
+mod hostile;
+mod life;
 mod meeting;
+mod names;
+mod segments;

@@ -3,7 +3,10 @@
 //! The child does what a line on its standard input asks and answers with a line that starts with `@`. It ends when its
 //! input does, and is killed and waited for when its handle is dropped.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::mem::ManuallyDrop;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -13,15 +16,18 @@ use ringway_shm::generation::Key;
 use ringway_shm::registry::Kind;
 use ringway_shm::sys::process::{Pid, Signal, die_with_parent};
 use ringway_shm::sys::socket::{RecvError, SeqPacket};
-use rustix::process::{WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{
+    Resource, Rlimit, WaitId, WaitIdOptions, getpid, getrlimit, kill_process, setrlimit, waitid,
+};
 
 use super::{Notice, Notices, TempDir, TestNode};
 use crate::access::Access;
 use crate::config::NodeConfig;
 use crate::control::Core;
-use crate::frame::{FRAME_MAX, Frame};
+use crate::frame::{FRAME_MAX, Frame, UringFrame};
 use crate::names::Wanted;
 use crate::peering::NodeId;
+use crate::peering::link::Flushed;
 
 const DIRECTORY: &str = "RINGWAY_TEST_DIRECTORY";
 const PARENT: &str = "RINGWAY_TEST_PARENT";
@@ -70,11 +76,21 @@ impl Scene {
 
     /// Says a line and returns the answer.
     pub(crate) fn ask(&mut self, line: &str) -> String {
+        self.tell(line);
+        self.hear()
+    }
+
+    /// Says a line to which there is no answer.
+    pub(crate) fn tell(&mut self, line: &str) {
         writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Returns the child's next answer.
+    pub(crate) fn hear(&mut self) -> String {
         loop {
             let mut answer = String::new();
             let read = self.output.read_line(&mut answer).unwrap();
-            assert!(read > 0, "the child ended instead of answering {line:?}");
+            assert!(read > 0, "the child ended instead of answering");
             // The test harness prints on the same line.
             if let Some((_, answer)) = answer.trim_end().split_once('@') {
                 return answer.to_owned();
@@ -118,7 +134,7 @@ fn child() {
     let config = NodeConfig::on("test")
         .named("child")
         .directory(PathBuf::from(directory).join("root"));
-    let mut node = None;
+    let (mut node, mut held) = (None, Vec::new());
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
         let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
@@ -135,6 +151,14 @@ fn child() {
                     .user(rest.parse().unwrap())
                     .group(own_group);
                 try_attach(config.clone().access(access), &mut node);
+            }
+            "fill-files" => {
+                held = fill_files();
+                println!("@{} files", held.len());
+            }
+            "free-files" => {
+                held.clear();
+                println!("@free");
             }
             "connect" => println!("@{}", refusal_of(&config, rest)),
             "detach" => {
@@ -195,6 +219,33 @@ fn play(verb: &str, rest: &str, node: &TestNode) {
                 Err(error) => println!("@{error}"),
             }
         }
+        "find" => {
+            println!(
+                "@{}",
+                if core.find(rest).is_some() {
+                    "found"
+                } else {
+                    "nothing"
+                }
+            );
+        }
+        // Only the notice may wake it: a poke that is lost must not matter.
+        "await-name" => {
+            node.notices
+                .wait_until("the name", |_| core.find(rest).is_some());
+            println!("@found");
+        }
+        "send-and-die" => {
+            let peer = core.peers().pop().unwrap();
+            for n in 0..rest.parse::<u64>().unwrap() {
+                peer.send(UringFrame::encode(&n).unwrap()).unwrap();
+            }
+            // Until the control thread has handed all of it to the kernel.
+            while peer.link().flush() != Flushed::Empty {
+                std::thread::yield_now();
+            }
+            kill_process(getpid(), Signal::KILL).unwrap();
+        }
         "meet" => {
             node.meet(NodeId::parse(rest).unwrap());
             println!("@met");
@@ -238,13 +289,38 @@ fn play(verb: &str, rest: &str, node: &TestNode) {
     }
 }
 
+/// Fills the table of descriptors to the last place.
+fn fill_files() -> Vec<File> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let current = Some(64 + std::fs::read_dir("/proc/self/fd").unwrap().count() as u64);
+    setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
+    std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
+}
+
+/// Closes every descriptor but the standard ones. Their numbers stay in use, for the peace of their owners.
 #[allow(
     unsafe_code,
-    reason = "a test closes descriptors under their owners, as daemonising libraries do"
+    reason = "closes descriptors under their owners, as daemonising libraries do"
 )]
 fn close_all() {
-    for fd in 3..1024 {
-        // SAFETY: not sound for the owners of the descriptors, whose calls fail from now on: this is the scene.
-        unsafe { rustix::io::close(fd) };
+    let null = File::open("/dev/null").unwrap();
+    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .file_name()
+                .to_str()
+                .unwrap()
+                .parse()
+                .unwrap()
+        })
+        .filter(|fd| *fd > 2)
+        .collect();
+    for fd in open {
+        // SAFETY: not sound for the owner of the descriptor, whose calls fail from now on: this is the scene. The
+        // number stays open, and is closed by its owner alone.
+        let mut fd = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(fd) });
+        let _ = rustix::io::dup2(&null, &mut fd); // one of them was the listing's, and is closed
     }
 }
