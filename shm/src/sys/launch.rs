@@ -5,24 +5,20 @@
 //!
 //! Everything this library opens is close-on-exec, and a child keeps only what is named here: the flag is cleared in the
 //! child, after the fork (`dup2` onto itself), so that spawns by other threads never see an inheritable descriptor.
-#![allow(
-    unsafe_code,
-    reason = "posix_spawn and signal masks are the C library's"
-)]
+
+mod posix;
+mod thread;
 
 use std::collections::BTreeMap;
 use std::env;
-use std::ffi::{CString, NulError, OsStr, OsString, c_char, c_int, c_short};
-use std::mem::MaybeUninit;
+use std::ffi::{CString, NulError, OsStr, OsString};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::ptr;
-use std::sync::{Mutex, PoisonError, mpsc};
-use std::thread;
+use std::os::unix::ffi::OsStrExt;
 
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
+use self::posix::Strings;
 use super::fork::{self, GuardError, UsedAfterFork};
 use super::process::{ExitStatus, Pidfd};
 use super::{Named, SysError, uninterrupted};
@@ -135,14 +131,7 @@ impl Command {
             GuardError::System(error) => SpawnError::System(error),
             GuardError::UsedAfterFork(error) => SpawnError::UsedAfterFork(error),
         })?;
-        let (reply, answer) = mpsc::channel();
-        launcher()?
-            .send(Request {
-                command: self,
-                reply,
-            })
-            .map_err(|_| launcher_lost())?;
-        answer.recv().map_err(|_| launcher_lost())?
+        thread::spawn(self)
     }
 }
 
@@ -197,84 +186,18 @@ impl Child {
     }
 }
 
-struct Request {
-    command: Command,
-    reply: mpsc::Sender<Result<Child, SpawnError>>,
-}
-
-/// Returns the way to the launcher, starting it if need be.
-fn launcher() -> Result<mpsc::Sender<Request>, SysError> {
-    static LAUNCHER: Mutex<Option<mpsc::Sender<Request>>> = Mutex::new(None);
-    let mut launcher = LAUNCHER.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(requests) = &*launcher {
-        return Ok(requests.clone());
-    }
-    let (requests, queue) = mpsc::channel();
-    thread::Builder::new()
-        .name("ringway-launch".into())
-        .spawn(move || launch_all(&queue))
-        .named("pthread_create")?;
-    *launcher = Some(requests.clone());
-    Ok(requests)
-}
-
-fn launcher_lost() -> SysError {
-    SysError::new("posix_spawn", Errno::SRCH)
-}
-
-/// The launcher's life: as a sender is kept in a static, it ends with the process.
-fn launch_all(requests: &mpsc::Receiver<Request>) {
-    block_signals();
-    for Request { command, reply } in requests {
-        let outcome = spawn_here(&command);
-        // Before the answer, so that the requester finds its copies closed.
-        drop(command);
-        // A requester that is gone leaves its child to run; nobody asked for that one any more, but nobody said stop.
-        drop(reply.send(outcome));
-    }
-}
-
-fn block_signals() {
-    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: the set is ours, and is made by this call.
-    unsafe { libc::sigfillset(all.as_mut_ptr()) };
-    // SAFETY: reads the set made above; the old mask is not asked for. It touches the calling thread only.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), ptr::null_mut()) };
-}
-
+/// Spawns from the calling thread.
 fn spawn_here(command: &Command) -> Result<Child, SpawnError> {
     let program = CString::new(command.program.as_bytes())?;
     let args = Strings::new(command.args.iter().cloned())?;
     let env = Strings::new(environment(&command.env))?;
-    let mut actions = FileActions::new().map_err(spawn_failed)?;
-    for fd in &command.kept {
-        actions
-            .duplicate(fd.as_raw_fd(), fd.as_raw_fd())
-            .map_err(spawn_failed)?;
-    }
-    for (fd, number) in command.standard.iter().zip(0..) {
-        if let Some(fd) = fd {
-            actions
-                .duplicate(fd.as_raw_fd(), number)
-                .map_err(spawn_failed)?;
-        }
-    }
-    let attributes = Attributes::new().map_err(spawn_failed)?;
-    let mut pid = 0;
-    // SAFETY: all pointers are to live objects of this frame: the three strings' arrays end with a null pointer, actions
-    // and attributes are initialized. The child shares memory until exec and runs nothing of ours.
-    let code = unsafe {
-        libc::posix_spawn(
-            &raw mut pid,
-            program.as_ptr(),
-            &raw const actions.0,
-            &raw const attributes.0,
-            args.as_ptr(),
-            env.as_ptr(),
-        )
-    };
-    check(code).map_err(spawn_failed)?;
-    let pid = Pid::from_raw(pid).ok_or(SysError::new("posix_spawn", Errno::CHILD))?;
+    let kept = command
+        .kept
+        .iter()
+        .map(|fd| (fd.as_raw_fd(), fd.as_raw_fd()));
+    let standard = command.standard.iter().zip(0..);
+    let standard = standard.filter_map(|(fd, number)| Some((fd.as_ref()?.as_raw_fd(), number)));
+    let pid = posix::spawn(&program, &args, &env, kept.chain(standard)).named("posix_spawn")?;
     adopt(pid)
 }
 
@@ -293,18 +216,6 @@ fn adopt(pid: Pid) -> Result<Child, SpawnError> {
             let _ = uninterrupted(|| waitpid(Some(pid), WaitOptions::empty()));
             Err(error.into())
         }
-    }
-}
-
-fn spawn_failed(errno: Errno) -> SpawnError {
-    SysError::new("posix_spawn", errno).into()
-}
-
-fn check(code: c_int) -> Result<(), Errno> {
-    if code == 0 {
-        Ok(())
-    } else {
-        Err(Errno::from_raw_os_error(code))
     }
 }
 
@@ -329,94 +240,4 @@ fn environment(changes: &BTreeMap<OsString, Option<OsString>>) -> impl Iterator<
         pair.push(value);
         pair
     })
-}
-
-/// Strings as C wants them: an array of pointers that ends with a null.
-struct Strings {
-    pointers: Vec<*mut c_char>,
-    _owned: Vec<CString>,
-}
-
-impl Strings {
-    fn new(strings: impl Iterator<Item = OsString>) -> Result<Self, NulError> {
-        let owned = strings
-            .map(|s| CString::new(s.into_vec()))
-            .collect::<Result<Vec<_>, _>>()?;
-        let pointers = owned
-            .iter()
-            .map(|s| s.as_ptr().cast_mut())
-            .chain([ptr::null_mut()])
-            .collect();
-        Ok(Self {
-            pointers,
-            _owned: owned,
-        })
-    }
-
-    fn as_ptr(&self) -> *const *mut c_char {
-        self.pointers.as_ptr()
-    }
-}
-
-struct FileActions(libc::posix_spawn_file_actions_t);
-
-impl FileActions {
-    fn new() -> Result<Self, Errno> {
-        let mut actions = MaybeUninit::uninit();
-        // SAFETY: initializes the record that it is given.
-        check(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) })?;
-        // SAFETY: initialized by the call above, which succeeded.
-        Ok(Self(unsafe { actions.assume_init() }))
-    }
-
-    /// Has the child put a copy of `fd` at `number`. With equal numbers this clears close-on-exec.
-    fn duplicate(&mut self, fd: RawFd, number: RawFd) -> Result<(), Errno> {
-        // SAFETY: `self.0` is initialized; the numbers are only noted.
-        check(unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut self.0, fd, number) })
-    }
-}
-
-impl Drop for FileActions {
-    fn drop(&mut self) {
-        // SAFETY: initialized in `new`, destroyed once.
-        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.0) };
-    }
-}
-
-struct Attributes(libc::posix_spawnattr_t);
-
-impl Attributes {
-    fn new() -> Result<Self, Errno> {
-        let mut record = MaybeUninit::uninit();
-        // SAFETY: initializes the record that it is given.
-        check(unsafe { libc::posix_spawnattr_init(record.as_mut_ptr()) })?;
-        // SAFETY: initialized by the call above, which succeeded.
-        let mut attributes = Self(unsafe { record.assume_init() });
-        attributes.reset_signals()?;
-        Ok(attributes)
-    }
-
-    /// The launcher blocks all signals, and Rust programs ignore SIGPIPE: neither is for the child to inherit.
-    fn reset_signals(&mut self) -> Result<(), Errno> {
-        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: makes the set, which is ours.
-        unsafe { libc::sigemptyset(set.as_mut_ptr()) };
-        // SAFETY: both records are initialized; the set is copied.
-        check(unsafe { libc::posix_spawnattr_setsigmask(&raw mut self.0, set.as_ptr()) })?;
-        // SAFETY: the set is initialized, the signal is a valid one.
-        unsafe { libc::sigaddset(set.as_mut_ptr(), libc::SIGPIPE) };
-        // SAFETY: both records are initialized; the set is copied.
-        check(unsafe { libc::posix_spawnattr_setsigdefault(&raw mut self.0, set.as_ptr()) })?;
-        let flags = libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
-        let flags = c_short::try_from(flags).map_err(|_| Errno::INVAL)?;
-        // SAFETY: the record is initialized.
-        check(unsafe { libc::posix_spawnattr_setflags(&raw mut self.0, flags) })
-    }
-}
-
-impl Drop for Attributes {
-    fn drop(&mut self) {
-        // SAFETY: initialized in `new`, destroyed once.
-        unsafe { libc::posix_spawnattr_destroy(&raw mut self.0) };
-    }
 }
