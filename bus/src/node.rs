@@ -305,5 +305,5 @@ pub(crate) fn block_on<F: Future>(shared: Option<Arc<Shared>>, future: F) -> F::
     {
         return driver.run_until(future);
     }
-    futures::executor::block_on(future)
+    futures_executor::block_on(future)
 }

@@ -1,6 +1,6 @@
 //! The port of a letter: where its reply goes, or the news that there will be none.
 
-use futures::channel::oneshot;
+use futures_channel::oneshot;
 use ringway_shm::card::Counter;
 
 use super::Undone;

@@ -14,7 +14,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
-use futures::FutureExt;
+use futures_util::FutureExt;
 
 use super::cell::{Cell, Told};
 use super::incoming::Incoming;

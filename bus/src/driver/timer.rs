@@ -116,7 +116,7 @@ impl Timers {
 
 #[cfg(test)]
 mod tests {
-    use futures::task::noop_waker;
+    use futures_util::task::noop_waker;
 
     use super::*;
 

@@ -424,7 +424,7 @@ fn index(key: Key) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use futures::task::noop_waker_ref;
+    use futures_util::task::noop_waker_ref;
 
     use super::*;
     use crate::exit::ExitReason;

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use futures::Stream;
+use futures_util::Stream;
 use ringway_shm::block::Block;
 use ringway_shm::words::EntryWords;
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::task::noop_waker_ref;
+use futures_util::task::noop_waker_ref;
 
 use super::SendError;
 use super::way::{Patience, Sending, Way};
