@@ -20,8 +20,8 @@ pub use crate::message::{
 pub use crate::node::Node;
 pub use crate::queue::MessageQueue;
 pub use crate::send::{AskError, SendError};
-pub use futures_util::StreamExt;
 pub use futures_executor::block_on;
+pub use futures_util::StreamExt;
 
 pub use bits::{CheckedBitPattern, NoUninit, Pod, Zeroable};
 

@@ -13,6 +13,7 @@
 //! | submitter, after | an entry like any other; its blocks stay mapped until the last lease |
 //! | completer | heads that are final: entries past the head come back, those before it 'died after take' |
 
+mod open;
 pub(crate) mod ops;
 pub(crate) mod undelivered;
 
@@ -20,22 +21,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use ringway_shm::block::Block;
-use ringway_shm::error::{PushError, Violation};
+use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
-use ringway_shm::layout::UringLayout;
 use ringway_shm::region::PeerRegion;
-use ringway_shm::uring::{OpWords, ReapEnd, SubmitEnd, Submitter};
 use ringway_shm::words::EntryWords;
 
-use self::ops::{Ignored, Leases, OpKind, OpTable, Outcome, UnknownOp};
-use self::undelivered::{Raw, Returns};
+pub(crate) use self::open::{Closed, Opening};
+use self::open::{Open, Reaped};
+use self::ops::{Leases, OpKind, Outcome};
+use self::undelivered::Returns;
 use crate::actor::Undone;
-use crate::completion;
 use crate::driver::Job;
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
 use crate::node::Carried;
-use crate::rings::RingSpan;
 use crate::shared::{EndKey, Rest, Shared};
 use crate::urings::PeerUrings;
 use crate::urings::wire::{OpenRefusal, Order, TargetKind, UringWord};
@@ -46,6 +45,13 @@ pub(crate) struct Outgoing {
     pub(crate) words: EntryWords,
     pub(crate) block: Option<Block>,
     pub(crate) kind: OpKind,
+}
+
+impl Outgoing {
+    /// Whether a completion is to come.
+    fn needs_op(&self) -> bool {
+        self.kind == OpKind::Ask || self.block.is_some()
+    }
 }
 
 /// Why an entry could not be submitted now, or ever.
@@ -70,23 +76,6 @@ impl Obstacle {
     }
 }
 
-struct Open {
-    peer: Arc<PeerUrings>,
-    uring: Key,
-    submit: SubmitEnd,
-    reap: ReapEnd,
-    words: OpWords,
-    ops: OpTable<Block>,
-    /// The driver watches the completions.
-    is_watched: bool,
-    /// Why nothing more is submitted; leases may still come back.
-    ended: Option<ExitReason>,
-    /// What the final heads told has been told: each entry comes back once.
-    is_judged: bool,
-    /// Our half of the uring's memory.
-    _span: RingSpan,
-}
-
 enum Phase {
     /// The receiver's node is not connected yet.
     Waiting,
@@ -95,15 +84,6 @@ enum Phase {
     Open(Box<Open>),
     Refused(OpenRefusal),
     Ended(ExitReason),
-}
-
-/// What is kept while a uring is being opened.
-pub(crate) struct Opening {
-    pub(crate) peer: Arc<PeerUrings>,
-    pub(crate) uring: Key,
-    pub(crate) layout: UringLayout,
-    pub(crate) submitter: Submitter,
-    pub(crate) span: RingSpan,
 }
 
 /// The submitter's side of a uring to one actor or queue of another process.
@@ -165,28 +145,11 @@ impl RemoteEnd {
         let Phase::Opening(opening) = std::mem::replace(&mut *phase, Phase::Waiting) else {
             return;
         };
-        let region = theirs(&opening);
-        let Opening {
-            peer,
-            uring,
-            layout,
-            submitter,
-            span,
-        } = opening;
-        *phase = match region.and_then(|region| submitter.open(&region)) {
-            Ok(ends) => Phase::Open(Box::new(Open {
-                peer,
-                uring,
-                submit: ends.submit,
-                reap: ends.reap,
-                words: ends.ops,
-                ops: OpTable::new(credit(layout)),
-                is_watched: false,
-                ended: None,
-                is_judged: false,
-                _span: span,
-            })),
-            Err(violation) => {
+        let peer = Arc::clone(&opening.peer);
+        let joined = theirs(&opening).map_err(|violation| (peer, violation));
+        *phase = match joined.and_then(|region| opening.join(&region)) {
+            Ok(open) => Phase::Open(Box::new(open)),
+            Err((peer, violation)) => {
                 peer.violation(violation);
                 Phase::Ended(ExitReason::ProtocolViolation)
             }
@@ -265,43 +228,12 @@ impl RemoteEnd {
             Phase::Refused(refusal) => return Err(Obstacle::Refused(refusal.clone())),
             Phase::Ended(reason) => return Err(Obstacle::Ended(reason.clone())),
         };
-        if let Some(reason) = &open.ended {
-            return Err(Obstacle::Ended(reason.clone()));
-        }
-        if let Some(block) = &outgoing.block
-            && !open.peer.has_acknowledged(block)
+        if open.must_watch(outgoing)
+            && let Some(shared) = self.shared.upgrade()
         {
-            return Err(Obstacle::Unacknowledged);
+            shared.jobs.leave(Job::Reap(Arc::clone(self)));
         }
-        let needs_op = outgoing.kind == OpKind::Ask || outgoing.block.is_some();
-        if !needs_op {
-            open.push(&outgoing.words)?;
-            open.after_push();
-            return Ok(None);
-        }
-        let key = match open.ops.issue(outgoing.kind, outgoing.block.take()) {
-            Ok(key) => key,
-            Err(block) => {
-                outgoing.block = block;
-                return Err(Obstacle::Full);
-            }
-        };
-        outgoing.words[0] = key.to_bits();
-        match open.push(&outgoing.words) {
-            Ok(position) => open.ops.submitted(key, position),
-            Err(obstacle) => {
-                outgoing.block = open.ops.withdraw(key);
-                return Err(obstacle);
-            }
-        }
-        if !open.is_watched {
-            open.is_watched = true;
-            if let Some(shared) = self.shared.upgrade() {
-                shared.jobs.leave(Job::Reap(Arc::clone(self)));
-            }
-        }
-        open.after_push();
-        Ok(Some(key))
+        open.submit(outgoing)
     }
 
     /// Registers `waker`'s interest in room; the caller tries once more after this.
@@ -311,7 +243,9 @@ impl RemoteEnd {
             open.submit.ask_for_room();
             drop(phase);
             if let Some(shared) = self.shared.upgrade() {
-                shared.jobs.leave(Job::Room(Arc::clone(self)));
+                shared
+                    .jobs
+                    .rouse(Job::Room(Arc::clone(self)), &shared.queue);
             }
         }
     }
@@ -338,34 +272,11 @@ impl RemoteEnd {
 
     /// Takes in all completions that have come. `false` when none are in flight any more.
     pub(crate) fn reap(self: &Arc<Self>) -> Reaped {
-        let mut reaped = Reaped::default();
         let mut wakers = Vec::new();
-        let mut phase = self.lock();
-        let Phase::Open(open) = &mut *phase else {
-            return reaped;
+        let reaped = match &mut *self.lock() {
+            Phase::Open(open) => open.reap(&mut wakers, &self.returns),
+            _ => Reaped::default(),
         };
-        loop {
-            match open.reap.reap() {
-                Ok(Some(words)) => {
-                    reaped.any = true;
-                    open.take_in(words, &mut wakers, &self.returns);
-                }
-                Ok(None) => break,
-                Err(violation) => {
-                    open.peer.violation(violation);
-                    drop(phase);
-                    wakers.into_iter().for_each(Waker::wake);
-                    return reaped;
-                }
-            }
-        }
-        reaped.watch = open.ops.in_flight() > 0;
-        open.is_watched = reaped.watch;
-        let is_over = open.ended.is_some() && !reaped.watch;
-        if is_over {
-            open.let_go();
-        }
-        drop(phase);
         wakers.into_iter().for_each(Waker::wake);
         if reaped.any && self.room.has_waiters() {
             self.room.wake_all();
@@ -392,8 +303,7 @@ impl RemoteEnd {
     /// The asker has read its reply, or has dropped the lease on it.
     pub(crate) fn release(&self, key: Key) {
         if let Phase::Open(open) = &mut *self.lock() {
-            open.words.release_reply(key);
-            open.ops.release(key);
+            open.release(key);
         }
         if self.room.has_waiters() {
             self.room.wake_all();
@@ -403,11 +313,7 @@ impl RemoteEnd {
     /// The asker gave up.
     pub(crate) fn ignore(&self, key: Key) {
         if let Phase::Open(open) = &mut *self.lock() {
-            match open.ops.ignore(key) {
-                Ignored::Gone => {}
-                Ignored::InFlight => open.words.cancel(key),
-                Ignored::Completed => open.words.release_reply(key),
-            }
+            open.ignore(key);
         }
     }
 
@@ -423,11 +329,17 @@ impl RemoteEnd {
         self.room.wake_all();
     }
 
-    /// This node leaves: nothing more is sent, and nothing of the peer's is kept.
-    pub(crate) fn abandon(self: &Arc<Self>, reason: &ExitReason) {
+    /// This node leaves: nothing more is sent, and nothing of the peer's is kept. Returns the blocks that it still reads.
+    pub(crate) fn abandon(self: &Arc<Self>, reason: &ExitReason) -> Vec<Block> {
         self.finish(reason, Leases::MayRemain);
-        let rest = std::mem::replace(&mut *self.lock(), Phase::Ended(reason.clone()));
-        drop(rest); // outside the lock: blocks are freed, peers let go
+        let mut rest = std::mem::replace(&mut *self.lock(), Phase::Ended(reason.clone()));
+        // The peer may still read what it has taken: those blocks stay until this process ends with its heap.
+        let lent = match &mut rest {
+            Phase::Open(open) => open.ops.take_lent(),
+            _ => Vec::new(),
+        };
+        drop(rest); // outside the lock: blocks are freed, the peer is let go
+        lent
     }
 
     /// The receiver's heads are final: everything in flight ends, with what the heads tell.
@@ -452,120 +364,6 @@ impl RemoteEnd {
     }
 }
 
-/// What a look at the completions found.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Reaped {
-    /// At least one had come.
-    pub(crate) any: bool,
-    /// More are in flight.
-    pub(crate) watch: bool,
-}
-
-impl Open {
-    /// Notes the uring if its reader has stopped watching it, and wakes the reader if it sleeps.
-    fn after_push(&mut self) {
-        // The fence of the ready notes stands in `idle_epoch`: the stamp before it, the reader's word after it.
-        if self.submit.idle_epoch().is_some() {
-            self.peer.note(self.uring);
-            self.peer.ring_bell();
-        }
-    }
-
-    fn take_in(&mut self, words: EntryWords, wakers: &mut Vec<Waker>, returns: &Returns) {
-        match self.ops.complete(words, completion::read(&words)) {
-            Ok(effect) => {
-                wakers.extend(effect.waker);
-                if let Some(key) = effect.release {
-                    self.words.release_reply(key);
-                }
-                if let Some((words, block)) = effect.undone {
-                    let why = completion::undone(&words);
-                    returns.push_raw(Raw {
-                        words,
-                        block,
-                        taken: true,
-                        why,
-                    });
-                }
-            }
-            Err(UnknownOp(bits)) => self.peer.unknown_op(bits),
-        }
-    }
-
-    /// Both ends are done with the uring: the peer may use its half again.
-    fn let_go(&mut self) {
-        self.submit.close();
-        self.peer.say(&UringWord::Released {
-            uring: WireKey(self.uring),
-        });
-        self.peer.remove_end(self.uring);
-    }
-
-    fn push(&mut self, words: &EntryWords) -> Result<u64, Obstacle> {
-        self.submit.submit(words).map_err(|error| match error {
-            PushError::Full => Obstacle::Full,
-            _ => Obstacle::Ended(ExitReason::Unreachable),
-        })
-    }
-
-    /// Judges everything in flight by the final heads.
-    fn finish(&mut self, why: &Undone, leases: Leases, returns: &Returns) -> Vec<Waker> {
-        // A head that lies tells nothing: then all that was sent counts as taken, which promises the sender least.
-        let tail = self.submit.tail();
-        let taken = self.submit.taken().unwrap_or(tail);
-        let done = self.submit.done().unwrap_or(taken);
-        let submit = &self.submit;
-        let ended = self.ops.end(why, leases, |position| {
-            (position < taken, submit.entry_at(position))
-        });
-        let mut by_position: Vec<(u64, Raw)> = ended
-            .tells
-            .into_iter()
-            .filter_map(|tell| {
-                let words = tell.words?;
-                Some((
-                    tell.position,
-                    Raw {
-                        words,
-                        block: tell.block,
-                        taken: tell.taken,
-                        why: why.clone(),
-                    },
-                ))
-            })
-            .collect();
-        let from = if std::mem::replace(&mut self.is_judged, true) {
-            tail
-        } else {
-            done
-        };
-        for position in from..tail {
-            let Some(words) = self.submit.entry_at(position) else {
-                continue;
-            };
-            if words[0] == 0 {
-                let raw = Raw {
-                    words,
-                    block: None,
-                    taken: position < taken,
-                    why: why.clone(),
-                };
-                by_position.push((position, raw));
-            }
-        }
-        by_position.sort_by_key(|(position, _)| *position);
-        by_position
-            .into_iter()
-            .for_each(|(_, raw)| returns.push_raw(raw));
-        ended.wakers
-    }
-}
-
-/// Completions that may be in flight: what the completion queue has room for.
-fn credit(layout: UringLayout) -> u32 {
-    u32::try_from(layout.cq.get()).unwrap_or(u32::MAX)
-}
-
 impl Drop for RemoteEnd {
     fn drop(&mut self) {
         let Some(shared) = self.shared.upgrade() else {
@@ -580,29 +378,6 @@ impl Drop for RemoteEnd {
             _ => None,
         };
         shared.end_dropped(self.key, rest);
-    }
-}
-
-/// An open uring without addresses: what was sent is still handled, nothing more comes.
-pub(crate) struct Closed(Box<Open>);
-
-impl Closed {
-    fn close(mut open: Box<Open>) -> Self {
-        open.submit.close();
-        open.peer.say(&UringWord::Close {
-            uring: WireKey(open.uring),
-        });
-        Self(open)
-    }
-
-    pub(crate) fn uring(&self) -> Key {
-        self.0.uring
-    }
-
-    /// Entries that the receiver, whose head is final, never took.
-    pub(crate) fn untaken(&mut self) -> u64 {
-        let tail = self.0.submit.tail();
-        tail - self.0.submit.taken().unwrap_or(tail)
     }
 }
 

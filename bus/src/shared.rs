@@ -12,6 +12,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Waker;
 
+use ringway_shm::block::Block;
 use ringway_shm::card::Counter;
 use ringway_shm::generation::Key;
 use ringway_shm::heap::HeapError;
@@ -95,6 +96,8 @@ pub(crate) struct Shared {
     /// Lanes that have lent blocks in replies.
     replying: Mutex<Vec<Arc<InboxLane>>>,
     closing: Closing,
+    /// Blocks that peers still read when this node left.
+    lent_at_leave: Mutex<Vec<Block>>,
 }
 
 /// Something that lives until its node detaches: an actor.
@@ -129,6 +132,7 @@ impl Shared {
             counts: Mutex::new(0),
             replying: Mutex::default(),
             closing: Closing::default(),
+            lent_at_leave: Mutex::default(),
         })
     }
 
@@ -390,9 +394,9 @@ impl Shared {
     /// Lets go of everything that the peers own or read, so that the goodbye can follow.
     pub(crate) fn leave(&self) {
         let peers: Vec<_> = lock(&self.peers).drain().map(|(_, peer)| peer).collect();
-        peers
-            .iter()
-            .for_each(|peer| peer.leave(&ExitReason::Shutdown));
+        let leave = |peer: &Arc<PeerUrings>| peer.leave(&ExitReason::Shutdown);
+        let lent: Vec<_> = peers.iter().flat_map(leave).collect();
+        lock(&self.lent_at_leave).extend(lent);
         self.closing.clear();
         lock(&self.replying).clear();
         lock(&self.ends).clear();

@@ -191,14 +191,19 @@ impl PeerUrings {
     }
 
     /// This node leaves: nothing of the peer's is held any more, but what leases hold.
-    pub(crate) fn leave(&self, reason: &ExitReason) {
+    pub(crate) fn leave(&self, reason: &ExitReason) -> Vec<Block> {
         // Relaxed: as above.
         self.is_left.store(true, Relaxed);
-        self.ends().iter().for_each(|end| end.abandon(reason));
+        let lent = self
+            .ends()
+            .iter()
+            .flat_map(|end| end.abandon(reason))
+            .collect();
         lock(&self.ends).by_key.clear();
         self.take_lanes().iter().for_each(|lane| lane.close(reason));
         *lock(&self.notes_out) = NotesOut::default();
         *lock(&self.notes_in) = NotesIn::default();
+        lent
     }
 
     /// What to add to a time on the peer's clock to have it on ours, in nanoseconds.

@@ -1,7 +1,7 @@
 //! What other threads hand to the driver: lanes and ends to watch.
 //!
-//! Only a lane that became hot must rouse a sleeping driver. An end whose completion or room is awaited need not: the
-//! peer rings, as it sees the driver asleep, and a driver that was rung takes its jobs before it looks at anything.
+//! All but an end whose completion is awaited rouse a sleeping driver. That end is left here before its entry is stamped:
+//! whoever completes it sees the driver asleep and rings, and a driver that was rung takes its jobs before it looks.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

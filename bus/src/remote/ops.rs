@@ -321,6 +321,12 @@ impl<B> OpTable<B> {
         Ok(effect)
     }
 
+    /// Takes out the blocks that are still lent.
+    pub(crate) fn take_lent(&mut self) -> Vec<B> {
+        let lent = self.ops.iter_mut().filter(|(_, op)| op.is_lent);
+        lent.filter_map(|(_, op)| op.block.take()).collect()
+    }
+
     /// Ends the ops in flight: the receiver will handle nothing more.
     ///
     /// `judge` tells for a position whether its entry was taken, and gives its words if they are still there. With

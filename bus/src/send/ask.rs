@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_channel::oneshot;
+use futures_util::FutureExt;
 use ringway_shm::generation::Key;
 use ringway_shm::words::EntryWords;
 

@@ -1,0 +1,306 @@
+//! An open uring at its submitter: the sending end, the completions, and the ops in flight.
+//!
+//! Used under its end's lock alone; nothing here waits, wakes or calls the user's code.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use ringway_shm::block::Block;
+use ringway_shm::error::{PushError, Violation};
+use ringway_shm::generation::Key;
+use ringway_shm::layout::UringLayout;
+use ringway_shm::region::PeerRegion;
+use ringway_shm::uring::{OpWords, ReapEnd, SubmitEnd, Submitter};
+use ringway_shm::words::EntryWords;
+
+use super::ops::{Ignored, Leases, OpTable, UnknownOp};
+use super::undelivered::{Raw, Returns};
+use super::{Obstacle, Outgoing};
+use crate::actor::Undone;
+use crate::completion;
+use crate::exit::ExitReason;
+use crate::frame::WireKey;
+use crate::rings::RingSpan;
+use crate::urings::PeerUrings;
+use crate::urings::wire::UringWord;
+
+/// What is kept while a uring is being opened.
+pub(crate) struct Opening {
+    pub(crate) peer: Arc<PeerUrings>,
+    pub(crate) uring: Key,
+    pub(crate) layout: UringLayout,
+    pub(crate) submitter: Submitter,
+    pub(crate) span: RingSpan,
+}
+
+impl Opening {
+    /// The peer has made its half, at `theirs`.
+    pub(super) fn join(self, theirs: &PeerRegion) -> Result<Open, (Arc<PeerUrings>, Violation)> {
+        let Self {
+            peer,
+            uring,
+            layout,
+            submitter,
+            span,
+        } = self;
+        match submitter.open(theirs) {
+            Ok(ends) => Ok(Open {
+                peer,
+                uring,
+                submit: ends.submit,
+                reap: ends.reap,
+                words: ends.ops,
+                ops: OpTable::new(credit(layout)),
+                is_watched: false,
+                ended: None,
+                is_judged: false,
+                is_let_go: false,
+                _span: span,
+            }),
+            Err(violation) => Err((peer, violation)),
+        }
+    }
+}
+
+/// Completions that may be in flight: what the completion queue has room for.
+fn credit(layout: UringLayout) -> u32 {
+    u32::try_from(layout.cq.get()).unwrap_or(u32::MAX)
+}
+
+/// A uring that both sides have joined.
+pub(crate) struct Open {
+    pub(super) peer: Arc<PeerUrings>,
+    uring: Key,
+    pub(super) submit: SubmitEnd,
+    reap: ReapEnd,
+    words: OpWords,
+    pub(super) ops: OpTable<Block>,
+    /// The driver watches the completions.
+    is_watched: bool,
+    /// Why nothing more is submitted; leases may still come back.
+    pub(super) ended: Option<ExitReason>,
+    /// What the final heads told has been told: each entry comes back once.
+    is_judged: bool,
+    /// The peer was told that its half is free.
+    is_let_go: bool,
+    /// Our half of the uring's memory.
+    _span: RingSpan,
+}
+
+/// What a look at the completions found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reaped {
+    /// At least one had come.
+    pub(crate) any: bool,
+    /// More are in flight.
+    pub(crate) watch: bool,
+}
+
+impl Open {
+    /// Whether submitting this needs the driver to watch the completions from now on; it is told before the entry is
+    /// stamped, so that a completion, however quick, finds it watching.
+    pub(super) fn must_watch(&mut self, outgoing: &Outgoing) -> bool {
+        outgoing.needs_op() && !std::mem::replace(&mut self.is_watched, true)
+    }
+
+    /// Puts an entry into the submission queue; returns its op if it has one.
+    ///
+    /// `outgoing` is unchanged unless this succeeds.
+    pub(super) fn submit(&mut self, outgoing: &mut Outgoing) -> Result<Option<Key>, Obstacle> {
+        if let Some(reason) = &self.ended {
+            return Err(Obstacle::Ended(reason.clone()));
+        }
+        if let Some(block) = &outgoing.block
+            && !self.peer.has_acknowledged(block)
+        {
+            return Err(Obstacle::Unacknowledged);
+        }
+        if !outgoing.needs_op() {
+            self.push(&outgoing.words)?;
+            self.after_push();
+            return Ok(None);
+        }
+        let key = match self.ops.issue(outgoing.kind, outgoing.block.take()) {
+            Ok(key) => key,
+            Err(block) => {
+                outgoing.block = block;
+                return Err(Obstacle::Full);
+            }
+        };
+        outgoing.words[0] = key.to_bits();
+        match self.push(&outgoing.words) {
+            Ok(position) => self.ops.submitted(key, position),
+            Err(obstacle) => {
+                outgoing.block = self.ops.withdraw(key);
+                return Err(obstacle);
+            }
+        }
+        self.after_push();
+        Ok(Some(key))
+    }
+
+    /// Takes in all completions that have come.
+    pub(super) fn reap(&mut self, wakers: &mut Vec<Waker>, returns: &Returns) -> Reaped {
+        let mut any = false;
+        loop {
+            match self.reap.reap() {
+                Ok(Some(words)) => {
+                    any = true;
+                    self.take_in(words, wakers, returns);
+                }
+                Ok(None) => break,
+                Err(violation) => {
+                    self.peer.violation(violation);
+                    break;
+                }
+            }
+        }
+        self.is_watched = self.ops.in_flight() > 0;
+        if self.ended.is_some() && !self.is_watched {
+            self.let_go();
+        }
+        Reaped {
+            any,
+            watch: self.is_watched,
+        }
+    }
+
+    /// The asker has read its reply, or has dropped the lease on it.
+    pub(super) fn release(&mut self, key: Key) {
+        self.words.release_reply(key);
+        self.ops.release(key);
+    }
+
+    /// The asker gave up.
+    pub(super) fn ignore(&mut self, key: Key) {
+        match self.ops.ignore(key) {
+            Ignored::Gone => {}
+            Ignored::InFlight => self.words.cancel(key),
+            Ignored::Completed => self.words.release_reply(key),
+        }
+    }
+
+    /// Notes the uring if its reader has stopped watching it, and wakes the reader if it sleeps.
+    fn after_push(&mut self) {
+        // The fence of the ready notes stands in `idle_epoch`: the stamp before it, the reader's word after it.
+        if self.submit.idle_epoch().is_some() {
+            self.peer.note(self.uring);
+            self.peer.ring_bell();
+        }
+    }
+
+    fn take_in(&mut self, words: EntryWords, wakers: &mut Vec<Waker>, returns: &Returns) {
+        match self.ops.complete(words, completion::read(&words)) {
+            Ok(effect) => {
+                wakers.extend(effect.waker);
+                if let Some(key) = effect.release {
+                    self.words.release_reply(key);
+                }
+                if let Some((words, block)) = effect.undone {
+                    let why = completion::undone(&words);
+                    returns.push_raw(Raw {
+                        words,
+                        block,
+                        taken: true,
+                        why,
+                    });
+                }
+            }
+            Err(UnknownOp(bits)) => self.peer.unknown_op(bits),
+        }
+    }
+
+    /// Both ends are done with the uring: the peer may use its half again.
+    pub(super) fn let_go(&mut self) {
+        if std::mem::replace(&mut self.is_let_go, true) {
+            return;
+        }
+        self.submit.close();
+        self.peer.say(&UringWord::Released {
+            uring: WireKey(self.uring),
+        });
+        self.peer.remove_end(self.uring);
+    }
+
+    fn push(&mut self, words: &EntryWords) -> Result<u64, Obstacle> {
+        self.submit.submit(words).map_err(|error| match error {
+            PushError::Full => Obstacle::Full,
+            _ => Obstacle::Ended(ExitReason::Unreachable),
+        })
+    }
+
+    /// Judges everything in flight by the final heads.
+    pub(super) fn finish(&mut self, why: &Undone, leases: Leases, returns: &Returns) -> Vec<Waker> {
+        // A head that lies tells nothing: then all that was sent counts as taken, which promises the sender least.
+        let tail = self.submit.tail();
+        let taken = self.submit.taken().unwrap_or(tail);
+        let done = self.submit.done().unwrap_or(taken);
+        let submit = &self.submit;
+        let ended = self.ops.end(why, leases, |position| {
+            (position < taken, submit.entry_at(position))
+        });
+        let mut by_position: Vec<(u64, Raw)> = ended
+            .tells
+            .into_iter()
+            .filter_map(|tell| {
+                let words = tell.words?;
+                Some((
+                    tell.position,
+                    Raw {
+                        words,
+                        block: tell.block,
+                        taken: tell.taken,
+                        why: why.clone(),
+                    },
+                ))
+            })
+            .collect();
+        let from = if std::mem::replace(&mut self.is_judged, true) {
+            tail
+        } else {
+            done
+        };
+        for position in from..tail {
+            let Some(words) = self.submit.entry_at(position) else {
+                continue;
+            };
+            if words[0] == 0 {
+                let raw = Raw {
+                    words,
+                    block: None,
+                    taken: position < taken,
+                    why: why.clone(),
+                };
+                by_position.push((position, raw));
+            }
+        }
+        by_position.sort_by_key(|(position, _)| *position);
+        by_position
+            .into_iter()
+            .for_each(|(_, raw)| returns.push_raw(raw));
+        ended.wakers
+    }
+}
+
+/// An open uring without addresses: what was sent is still handled, nothing more comes.
+pub(crate) struct Closed(Box<Open>);
+
+impl Closed {
+    pub(super) fn close(mut open: Box<Open>) -> Self {
+        open.submit.close();
+        open.peer.say(&UringWord::Close {
+            uring: WireKey(open.uring),
+        });
+        Self(open)
+    }
+
+    pub(crate) fn uring(&self) -> Key {
+        self.0.uring
+    }
+
+    /// Entries that the receiver, whose head is final, never took.
+    pub(crate) fn untaken(&mut self) -> u64 {
+        let tail = self.0.submit.tail();
+        tail - self.0.submit.taken().unwrap_or(tail)
+    }
+}
