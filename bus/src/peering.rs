@@ -235,6 +235,12 @@ impl Peer {
         self.rings.get(key)
     }
 
+    /// Tells whether the peer has mapped that ring segment of ours.
+    #[cfg(test)]
+    pub(crate) fn has_ring_segment(&self, key: Key) -> bool {
+        self.ledger().is_acknowledged(crate::frame::SegmentName::ring(key))
+    }
+
     /// Wakes the peer if it sleeps: to be called after publishing something in shared memory.
     ///
     /// Cost: a fence and a load; a system call once per sleep of the peer.

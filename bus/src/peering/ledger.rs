@@ -105,7 +105,7 @@ impl Ledger {
 
     /// Tells whether tokens may name the segment towards this peer.
     #[cfg(test)]
-    fn is_acknowledged(&self, name: SegmentName) -> bool {
+    pub(crate) fn is_acknowledged(&self, name: SegmentName) -> bool {
         self.get(name) == Some(Told::Acknowledged)
     }
 
