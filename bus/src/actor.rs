@@ -30,7 +30,7 @@ use crate::remote::undelivered::Returns;
 /// Its attribute is `#[actor(handles(A, B, Lease<C>), args = T, hooks)]`: what the actor handles, what a child process
 /// is given to build it with (default `()`, for types that are `Default`; see [`FromArgs`]), and that [`Hooks`] is
 /// implemented by hand.
-pub trait Actor: Hooks + Sized + Send + 'static {
+pub trait Actor: Sized + Send + 'static {
     /// What a process that runs this actor builds it from.
     type Args: Message;
 
@@ -53,6 +53,26 @@ pub trait Actor: Hooks + Sized + Send + 'static {
         letter: Self::Letters,
         cx: &mut Context<Self>,
     ) -> impl Future<Output = ()> + Send;
+
+    /// [`Hooks::started`]: an actor is bound by this trait alone, and a generic one can implement its hooks, which a
+    /// supertrait with `where Self: Actor` on each method would forbid.
+    #[doc(hidden)]
+    fn on_started(
+        &mut self,
+        cx: &mut Context<Self>,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// [`Hooks::stopping`].
+    #[doc(hidden)]
+    fn on_stopping(
+        &mut self,
+        reason: &ExitReason,
+        cx: &mut Context<Self>,
+    ) -> impl Future<Output = ()> + Send;
+
+    /// [`Hooks::tell_failed`].
+    #[doc(hidden)]
+    fn on_tell_failed(&mut self, message: &'static str, error: HandlerError);
 
     /// Returns a letter that nobody will handle to its sender.
     #[doc(hidden)]
@@ -98,7 +118,7 @@ pub trait Accepts<M: Message + ?Sized>: Actor {
 }
 
 /// What an actor does around its messages. `#[derive(Actor)]` writes an empty impl unless told `hooks`.
-pub trait Hooks: Sized + Send + 'static {
+pub trait Hooks: Actor {
     /// Runs before the first message.
     ///
     /// # Errors
@@ -107,10 +127,7 @@ pub trait Hooks: Sized + Send + 'static {
     fn started(
         &mut self,
         _cx: &mut Context<Self>,
-    ) -> impl Future<Output = Result<(), BoxError>> + Send
-    where
-        Self: Actor,
-    {
+    ) -> impl Future<Output = Result<(), BoxError>> + Send {
         async { Ok(()) }
     }
 
@@ -119,10 +136,7 @@ pub trait Hooks: Sized + Send + 'static {
         &mut self,
         _reason: &ExitReason,
         _cx: &mut Context<Self>,
-    ) -> impl Future<Output = ()> + Send
-    where
-        Self: Actor,
-    {
+    ) -> impl Future<Output = ()> + Send {
         async {}
     }
 
@@ -238,6 +252,6 @@ where
     };
     let result = actor.handle(arrival, cx).await.into_reply();
     if let Err(error) = port.answer(result, cx.cell()) {
-        actor.tell_failed(<D::Message as Message>::NAME, error);
+        actor.on_tell_failed(<D::Message as Message>::NAME, error);
     }
 }

@@ -6,6 +6,7 @@ pub use crate::actor::incoming::Incoming;
 pub use crate::actor::letter::Letter;
 pub use crate::actor::port::ReplyPort;
 pub use crate::actor::{Accepted, Accepts, Actor, Context, Hooks, Undone, handle};
+pub use crate::exit::ExitReason;
 pub use crate::lease::Lease;
 #[cfg(feature = "rkyv")]
 pub use crate::message::Rkyv;

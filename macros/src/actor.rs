@@ -3,6 +3,9 @@
 //! A letter is a message with where its reply goes. All letters of an actor are one enum, so that its mailbox is one
 //! queue and its dispatch one `async fn` without boxes; messages of other processes are opened into the same enum.
 
+mod accepts;
+mod dispatch;
+
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::punctuated::Punctuated;
@@ -92,8 +95,8 @@ fn expand(input: &DeriveInput, attr: &ActorAttr) -> TokenStream {
     let letters = format_ident!("{}Letters", input.ident);
     let parts = [
         letters_enum(input, attr, &letters),
-        actor(input, attr, &letters),
-        accepts(input, attr),
+        dispatch::actor(input, attr, &letters),
+        accepts::accepts(input, attr),
         distinct(input, attr),
         hooks(input, attr),
     ];
@@ -120,7 +123,11 @@ fn generics(input: &DeriveInput) -> Generics {
 fn letters_enum(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> TokenStream {
     let generics = generics(input);
     let (_, arguments, bounds) = generics.split_for_impl();
-    let (variants, handles) = (variants(attr), &attr.handles);
+    let variants = variants(attr);
+    let letter_types = attr
+        .handles
+        .iter()
+        .map(|ty| quote_spanned!(ty.span()=> ::ringway::private::Letter<#ty>));
     // Parameters that no message names must still be used.
     let unused = (!generics.params.is_empty()).then(|| {
         let ident = &input.ident;
@@ -134,103 +141,10 @@ fn letters_enum(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> Token
         #[doc(hidden)]
         #[allow(missing_debug_implementations, clippy::large_enum_variant)]
         pub enum #letters #generics #bounds {
-            #(#variants(::ringway::private::Letter<#handles>),)*
+            #(#variants(#letter_types),)*
             #unused
         }
     }
-}
-
-fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> TokenStream {
-    let ident = &input.ident;
-    let generics = generics(input);
-    let (params, arguments, bounds) = generics.split_for_impl();
-    let (variants, handles) = (variants(attr), &attr.handles);
-    let args: Type = match &attr.args {
-        Some(At { value, .. }) => value.clone(),
-        None => parse_quote!(()),
-    };
-    let deliver = handles.iter().zip(&variants).map(|(ty, variant)| {
-        quote_spanned! {ty.span()=>
-            #letters::#variant(letter) => ::ringway::private::handle::<Self, #ty, _>(self, letter, cx).await,
-        }
-    });
-    let give_back = variants
-        .iter()
-        .map(|variant| quote!(#letters::#variant(letter) => letter.give_back(why, returns),));
-    let never_back =
-        (!generics.params.is_empty()).then(|| quote!(#letters::Never(never, _) => match never {},));
-    let never =
-        (!generics.params.is_empty()).then(|| quote!(#letters::Never(never, _) => match never {},));
-    quote! {
-        #[automatically_derived]
-        impl #params ::ringway::private::Actor for #ident #arguments #bounds {
-            type Args = #args;
-            type Letters = #letters #arguments;
-            const ACCEPTED: &'static [::ringway::private::Accepted] =
-                &[#(::ringway::private::Accepted::of::<Self, #handles>()),*];
-
-            fn open(
-                incoming: ::ringway::private::Incoming,
-            ) -> ::core::result::Result<Self::Letters, ::ringway::private::Incoming> {
-                let id = incoming.type_id();
-                #(if id == ::core::option::Option::Some(<<#handles as ::ringway::private::Delivery>::Message
-                    as ::ringway::private::Message>::TYPE_ID)
-                {
-                    return incoming.open::<#handles>().map(#letters::#variants);
-                })*
-                ::core::result::Result::Err(incoming)
-            }
-
-            async fn deliver(
-                &mut self,
-                letter: Self::Letters,
-                cx: &mut ::ringway::private::Context<Self>,
-            ) {
-                match letter {
-                    #(#deliver)*
-                    #never
-                }
-            }
-
-            fn give_back(
-                letter: Self::Letters,
-                why: &::ringway::private::Undone,
-                returns: &::ringway::private::Returns,
-            ) {
-                match letter {
-                    #(#give_back)*
-                    #never_back
-                }
-            }
-        }
-    }
-}
-
-fn accepts(input: &DeriveInput, attr: &ActorAttr) -> TokenStream {
-    let ident = &input.ident;
-    let letters = format_ident!("{ident}Letters");
-    let generics = generics(input);
-    let (params, arguments, bounds) = generics.split_for_impl();
-    let handles = attr
-        .handles
-        .iter()
-        .zip(variants(attr))
-        .map(|(ty, variant)| {
-            let message =
-                quote_spanned!(ty.span()=> <#ty as ::ringway::private::Delivery>::Message);
-            quote! {
-                #[automatically_derived]
-                impl #params ::ringway::private::Accepts<#message> for #ident #arguments #bounds {
-                    fn letter(
-                        parcel: ::ringway::private::Parcel<#message>,
-                        reply: ::ringway::private::ReplyPort<#message>,
-                    ) -> Self::Letters {
-                        #letters::#variant(::ringway::private::Letter::<#ty>::new(parcel, reply))
-                    }
-                }
-            }
-        });
-    quote!(#(#handles)*)
 }
 
 /// Two messages with one id could not be told apart; the compiler knows the ids, the derive does not.

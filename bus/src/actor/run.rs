@@ -50,7 +50,7 @@ pub(crate) async fn run<A: Actor>(cell: Arc<Cell<A>>, actor: A) {
 
 async fn live<A: Actor>(cell: &Arc<Cell<A>>, mut actor: A) -> ExitReason {
     let mut cx = Context::new(cell);
-    if let Err(error) = actor.started(&mut cx).await {
+    if let Err(error) = actor.on_started(&mut cx).await {
         return ExitReason::StartFailed(error.to_string());
     }
     let mut turn = 0;
@@ -71,7 +71,7 @@ async fn live<A: Actor>(cell: &Arc<Cell<A>>, mut actor: A) -> ExitReason {
             Next::Entry(taken) => handle_entry(&mut actor, taken, &mut cx).await,
         }
     };
-    actor.stopping(&reason, &mut cx).await;
+    actor.on_stopping(&reason, &mut cx).await;
     reason
 }
 

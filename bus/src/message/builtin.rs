@@ -70,6 +70,8 @@ impl<T: Plain + Schema, const N: usize> InPlace for [T; N] {
     type Access = Whole;
 }
 
+replies!([T: Plain + Schema, const N: usize] [T; N]);
+
 /// What an argument of a `Serial` type of std must be.
 pub trait SerialItem: Serialize + DeserializeOwned + Schema + Send + 'static {}
 

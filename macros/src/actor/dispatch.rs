@@ -1,0 +1,105 @@
+//! From letters and entries to handlers: the impl of `Actor`.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{DeriveInput, Ident, Type, parse_quote};
+
+use super::accepts::message;
+use super::{ActorAttr, generics, variants};
+use crate::attr::At;
+
+/// `impl Actor`.
+pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> TokenStream {
+    let ident = &input.ident;
+    let generics = generics(input);
+    let (params, arguments, bounds) = generics.split_for_impl();
+    let (variants, handles) = (variants(attr), &attr.handles);
+    let args: Type = match &attr.args {
+        Some(At { value, .. }) => value.clone(),
+        None => parse_quote!(()),
+    };
+    let deliver = handles.iter().zip(&variants).map(|(ty, variant)| {
+        quote_spanned! {ty.span()=>
+            #letters::#variant(letter) => ::ringway::private::handle::<Self, #ty, _>(self, letter, cx).await,
+        }
+    });
+    let accepted = handles
+        .iter()
+        .map(|ty| quote_spanned!(ty.span()=> ::ringway::private::Accepted::of::<Self, #ty>()));
+    let open = handles.iter().zip(&variants).map(|(ty, variant)| {
+        let message = message(ty);
+        quote_spanned! {ty.span()=>
+            if id == ::core::option::Option::Some(<#message as ::ringway::private::Message>::TYPE_ID) {
+                return incoming.open::<#ty>().map(#letters::#variant);
+            }
+        }
+    });
+    let give_back = variants
+        .iter()
+        .map(|variant| quote!(#letters::#variant(letter) => letter.give_back(why, returns),));
+    let never =
+        (!generics.params.is_empty()).then(|| quote!(#letters::Never(never, _) => match never {},));
+    quote! {
+        #[automatically_derived]
+        impl #params ::ringway::private::Actor for #ident #arguments #bounds {
+            type Args = #args;
+            type Letters = #letters #arguments;
+            const ACCEPTED: &'static [::ringway::private::Accepted] =
+                &[#(#accepted),*];
+
+            fn open(
+                incoming: ::ringway::private::Incoming,
+            ) -> ::core::result::Result<Self::Letters, ::ringway::private::Incoming> {
+                let id = incoming.type_id();
+                #(#open)*
+                ::core::result::Result::Err(incoming)
+            }
+
+            async fn deliver(
+                &mut self,
+                letter: Self::Letters,
+                cx: &mut ::ringway::private::Context<Self>,
+            ) {
+                match letter {
+                    #(#deliver)*
+                    #never
+                }
+            }
+
+            async fn on_started(
+                &mut self,
+                cx: &mut ::ringway::private::Context<Self>,
+            ) -> ::core::result::Result<(), ::ringway::private::BoxError> {
+                ::ringway::private::Hooks::started(self, cx).await
+            }
+
+            async fn on_stopping(
+                &mut self,
+                reason: &::ringway::private::ExitReason,
+                cx: &mut ::ringway::private::Context<Self>,
+            ) {
+                ::ringway::private::Hooks::stopping(self, reason, cx).await
+            }
+
+            fn on_tell_failed(
+                &mut self,
+                message: &'static str,
+                error: ::ringway::private::HandlerError,
+            ) {
+                ::ringway::private::Hooks::tell_failed(self, message, error)
+            }
+
+            fn give_back(
+                letter: Self::Letters,
+                why: &::ringway::private::Undone,
+                returns: &::ringway::private::Returns,
+            ) {
+                match letter {
+                    #(#give_back)*
+                    #never
+                }
+            }
+        }
+    }
+}
