@@ -238,7 +238,8 @@ impl Peer {
     /// Tells whether the peer has mapped that ring segment of ours.
     #[cfg(test)]
     pub(crate) fn has_ring_segment(&self, key: Key) -> bool {
-        self.ledger().is_acknowledged(crate::frame::SegmentName::ring(key))
+        self.ledger()
+            .is_acknowledged(crate::frame::SegmentName::ring(key))
     }
 
     /// Wakes the peer if it sleeps: to be called after publishing something in shared memory.

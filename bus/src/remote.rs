@@ -327,6 +327,7 @@ impl RemoteEnd {
             _ => {}
         }
         self.room.wake_all();
+        self.ended.wake_all();
     }
 
     /// This node leaves: nothing more is sent, and nothing of the peer's is kept. Returns the blocks that it still reads.

@@ -336,6 +336,11 @@ impl Core {
         }
     }
 
+    /// Whether a node that is no peer may become one: its socket is there.
+    pub(crate) fn may_come(&self, node: NodeId) -> bool {
+        self.directory.has(SocketName::Node(node))
+    }
+
     /// The nodes that were found and are not peers, each with the reason: a name that is not found may be theirs.
     pub(crate) fn silent_nodes(&self) -> Vec<String> {
         let strangers = self.roster.strangers().into_iter();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use ringway_shm::heap::HeapError;
+use ringway_shm::sys::fork;
 
 use crate::exit::ExitReason;
 use crate::message::HandlerError;
@@ -46,6 +47,11 @@ pub enum SendError<S> {
         /// Why.
         cause: TokenizeCause,
     },
+    /// This process was forked from the one that had attached: it must exec, or attach anew after one.
+    Forked {
+        /// The message.
+        message: S,
+    },
 }
 
 impl<S> SendError<S> {
@@ -56,7 +62,8 @@ impl<S> SendError<S> {
             | Self::Deadline { message, .. }
             | Self::Ended { message, .. }
             | Self::Refused { message, .. }
-            | Self::Unpacked { message, .. } => message,
+            | Self::Unpacked { message, .. }
+            | Self::Forked { message } => message,
         }
     }
 
@@ -67,6 +74,7 @@ impl<S> SendError<S> {
             Self::Ended { reason, .. } => write!(f, "the receiver has ended: {reason}"),
             Self::Refused { refusal, .. } => write!(f, "the receiver refused: {refusal}"),
             Self::Unpacked { cause, .. } => fmt::Display::fmt(cause, f),
+            Self::Forked { .. } => fmt::Display::fmt(&fork::UsedAfterFork, f),
         }
     }
 }
@@ -85,6 +93,7 @@ impl<S> fmt::Debug for SendError<S> {
             Self::Ended { .. } => "Ended",
             Self::Refused { .. } => "Refused",
             Self::Unpacked { .. } => "Unpacked",
+            Self::Forked { .. } => "Forked",
         };
         write!(f, "SendError::{name}(")?;
         self.describe(f)?;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use ringway_shm::generation::Key;
 use ringway_shm::heap::HeapError;
+use ringway_shm::sys::fork;
 
 use super::{LoanError, SendError};
 use crate::actor::cell::LocalRoute;
@@ -128,6 +129,11 @@ impl<'a, S: Sendable> Sending<'a, S> {
 
     /// Offers the message; the op beside `Ok` is that of a remote ask, or of a block.
     pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Key>, SendError<S>>> {
+        if fork::check().is_err() {
+            return Poll::Ready(Err(SendError::Forked {
+                message: self.take_back(),
+            }));
+        }
         for may_wait in [false, true] {
             let offered = match self.way {
                 Way::Local(route) => self.offer_local(route),
