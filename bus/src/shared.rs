@@ -249,6 +249,10 @@ impl Shared {
     /// Sends the request to open, or leaves it until the node is connected.
     fn open(self: &Arc<Self>, end: &Arc<RemoteEnd>) {
         let Some(urings) = self.peer(end.key.node) else {
+            // Its address came before its node was met, or after that was gone.
+            if !self.core().may_come(end.key.node) {
+                end.refuse(&ExitReason::Unreachable);
+            }
             return;
         };
         if let Err(refusal) = open::request(self, &urings, end) {
