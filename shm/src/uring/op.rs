@@ -1,7 +1,8 @@
 //! Op words: what a submitter says of an op that it has already submitted. A store; it never meets a full queue.
 //!
 //! A word carries the generation of the op that it speaks of, and flags. An op of which nothing was said has no word: a word
-//! of another generation means 'no flags'. So issuing an op stores nothing, and the line stays in the completer's cache.
+//! of an older generation means 'no flags'. So issuing an op stores nothing, and the line stays in the completer's cache. A
+//! word of a newer generation means that the op is over: an index is given out again only when the reply was read.
 //!
 //! # Invariants
 //! - **one-writer**: words are written by the submitter's process alone. Its threads do so at any time (a future may be
@@ -32,17 +33,19 @@ pub enum Forward {
 }
 
 /// What was said of one op; a copy, checked for its generation.
+///
+/// Of an op that is over, because its index was given out again, it says that its reply is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpWord(u64);
 
 impl OpWord {
-    /// What `word` says of the op `key`: nothing, if it speaks of another generation.
+    /// What `word` says of the op `key`: nothing, if it speaks of an older one; that it is over, if of a newer one.
     #[inline]
     pub(super) fn of(key: Key, word: u64) -> Self {
-        Self(if word >> Key::INDEX_BITS == key.generation() {
-            word & FLAGS
-        } else {
-            0
+        Self(match SpeaksOf::of(word, key) {
+            SpeaksOf::This => word & FLAGS,
+            SpeaksOf::Older => 0,
+            SpeaksOf::Newer => REPLY_RELEASED,
         })
     }
 
@@ -137,14 +140,32 @@ impl<K: Keep> OpWords<K> {
 
 /// `word` with `flag` said of `key`; `None` when the word speaks of a newer op already.
 fn said(word: u64, key: Key, flag: u64) -> Option<u64> {
-    const HALF: u64 = Key::GENERATION_MAX / 2;
-    let (speaks_of, generation) = (word >> Key::INDEX_BITS, key.generation());
-    // Generations go round after 2^44: the newer of two is the one less than half a round ahead.
-    let ahead = speaks_of.wrapping_sub(generation) & Key::GENERATION_MAX;
-    match ahead {
-        0 => Some(word | flag),
-        1..=HALF if speaks_of != 0 => None,
-        _ => Some(generation << Key::INDEX_BITS | flag),
+    match SpeaksOf::of(word, key) {
+        SpeaksOf::This => Some(word | flag),
+        SpeaksOf::Older => Some(key.generation() << Key::INDEX_BITS | flag),
+        SpeaksOf::Newer => None,
+    }
+}
+
+/// Which op of an index a word speaks of, seen from one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SpeaksOf {
+    Older,
+    This,
+    Newer,
+}
+
+impl SpeaksOf {
+    #[inline]
+    fn of(word: u64, key: Key) -> Self {
+        const HALF: u64 = Key::GENERATION_MAX / 2;
+        let generation = word >> Key::INDEX_BITS;
+        // Generations go round after 2^44: the newer of two is the one less than half a round ahead.
+        match generation.wrapping_sub(key.generation()) & Key::GENERATION_MAX {
+            0 => Self::This,
+            1..=HALF if generation != 0 => Self::Newer,
+            _ => Self::Older,
+        }
     }
 }
 
@@ -162,10 +183,22 @@ mod tests {
     }
 
     #[test]
-    fn another_generation_says_nothing() {
-        let word = said(0, Key::new(3, 9), CANCELLED).unwrap();
-        for generation in [1, 8, 10, Key::GENERATION_MAX] {
+    fn an_older_generation_says_nothing() {
+        let word = said(0, Key::new(3, 9), CANCELLED | REPLY_RELEASED).unwrap();
+        for generation in [10, 11, Key::GENERATION_MAX / 2] {
             assert_eq!(OpWord::of(Key::new(3, generation), word), OpWord(0));
+            assert_eq!(OpWord::of(Key::new(3, generation), 0), OpWord(0));
+        }
+    }
+
+    // Goal: who looks late learns that a reply was released, whatever was said of the index's later ops.
+    #[test]
+    fn a_newer_generation_says_that_the_op_is_over() {
+        let word = said(0, Key::new(3, 9), CANCELLED).unwrap();
+        for generation in [1, 8, Key::GENERATION_MAX] {
+            let over = OpWord::of(Key::new(3, generation), word);
+            assert!(over.is_reply_released() && !over.is_cancelled());
+            assert_eq!(over.forward(), Forward::Untouched);
         }
     }
 
