@@ -417,9 +417,10 @@ impl Shared {
     /// Frees the blocks of replies that their askers have released; looks only at lanes that have lent any.
     pub(crate) fn sweep_replies(&self) {
         let lanes = std::mem::take(&mut *lock(&self.replying));
-        let kept = lanes.into_iter().filter(|lane| lane.sweep());
-        let kept: Vec<_> = kept.collect();
-        lock(&self.replying).extend(kept);
+        lanes.iter().for_each(|lane| lane.sweep());
+        let listed = lanes.into_iter().filter(|lane| lane.replies.stays_listed());
+        let listed: Vec<_> = listed.collect();
+        lock(&self.replying).extend(listed);
     }
 }
 

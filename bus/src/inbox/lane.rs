@@ -53,7 +53,7 @@ pub(crate) struct InboxLane {
     state: AtomicU32,
     taking: Mutex<Taking>,
     posting: Mutex<PostEnd>,
-    pub(super) replies: Replies,
+    pub(crate) replies: Replies,
     /// Our half of the uring's memory; returned when the lane is dropped.
     _span: RingSpan,
 }
@@ -278,11 +278,11 @@ impl InboxLane {
             .is_ok_and(OpWord::is_cancelled)
     }
 
-    /// Frees the replies that their askers have released; `true` while some are still read.
-    pub(crate) fn sweep(&self) -> bool {
+    /// Frees the replies that their askers have released.
+    pub(crate) fn sweep(&self) {
         let taking = self.taking();
         self.replies
-            .sweep(|op| taking.end.op_word(op).is_ok_and(OpWord::is_reply_released))
+            .sweep(|op| taking.end.op_word(op).is_ok_and(OpWord::is_reply_released));
     }
 }
 

@@ -199,6 +199,8 @@ struct Late {
 struct Books {
     lent: Vec<(Key, Block)>,
     late: Vec<Late>,
+    /// The node's list of lanes to sweep has this one; changed with `lent`, so that no block is forgotten.
+    is_listed: bool,
 }
 
 /// The blocks that one lane has lent in replies.
@@ -212,44 +214,47 @@ impl Replies {
         work(&mut self.books.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Frees what `is_released` says; `true` while some are still read. An op's next generation shows that its former
-    /// reply was released.
-    pub(crate) fn sweep(&self, is_released: impl Fn(Key) -> bool) -> bool {
-        let (freed, remain): (Vec<_>, bool) = self.with(|books| {
-            let freed = books
-                .lent
-                .extract_if(.., |(op, _)| is_released(*op))
-                .collect();
-            (freed, !books.lent.is_empty())
+    /// Keeps a block for as long as the asker reads it; `true` when the lane is to be listed for sweeping.
+    fn lend(&self, op: Key, block: Block) -> bool {
+        self.with(|books| {
+            books.lent.push((op, block));
+            !std::mem::replace(&mut books.is_listed, true)
+        })
+    }
+
+    /// Frees what `is_released` says.
+    pub(crate) fn sweep(&self, is_released: impl Fn(Key) -> bool) {
+        let freed: Vec<_> = self.with(|books| {
+            let released = books.lent.extract_if(.., |(op, _)| is_released(*op));
+            released.collect()
         });
         drop(freed); // outside the lock: freeing takes the heap's
-        remain
+    }
+
+    /// Whether some are still read, so that the lane stays listed.
+    pub(crate) fn stays_listed(&self) -> bool {
+        self.with(|books| {
+            books.is_listed = !books.lent.is_empty();
+            books.is_listed
+        })
     }
 }
 
 impl InboxLane {
     /// Posts a reply that lies in a block of ours, once the asker has mapped its segment.
     fn post_with(self: &Arc<Self>, op: Key, words: EntryWords, block: Block) {
-        let is_first = self.replies.with(|books| books.lent.is_empty());
         if self.peer.has_acknowledged(&block) {
-            self.replies.with(|books| books.lent.push((op, block)));
-            self.post(&words);
+            self.post_lent(op, &words, block);
         } else {
             self.replies
                 .with(|books| books.late.push(Late { words, op, block }));
             // It may have been acknowledged meanwhile, before the push.
             self.post_late();
         }
-        if is_first && let Some(shared) = self.shared() {
-            shared.lent_reply(self);
-        }
-        if !is_first {
-            self.sweep();
-        }
     }
 
     /// Posts the replies whose segments have been mapped meanwhile.
-    pub(crate) fn post_late(&self) {
+    pub(crate) fn post_late(self: &Arc<Self>) {
         let ready: Vec<Late> = self.replies.with(|books| {
             books
                 .late
@@ -257,8 +262,18 @@ impl InboxLane {
                 .collect()
         });
         for Late { words, op, block } in ready {
-            self.replies.with(|books| books.lent.push((op, block)));
-            self.post(&words);
+            self.post_lent(op, &words, block);
+        }
+    }
+
+    /// Posts a reply whose segment is mapped, and frees those that were read meanwhile.
+    fn post_lent(self: &Arc<Self>, op: Key, words: &EntryWords, block: Block) {
+        let is_first = self.replies.lend(op, block);
+        self.post(words);
+        if !is_first {
+            self.sweep();
+        } else if let Some(shared) = self.shared() {
+            shared.lent_reply(self);
         }
     }
 }
