@@ -10,7 +10,7 @@
 mod scene;
 
 use std::env;
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use ringway_shm::segment::{OwnSegment, PeerSegment, SegmentError};
@@ -131,6 +131,7 @@ fn an_heir_holds_no_lock_and_no_connection() {
     let (parents, to_parent) = SeqPacket::pair().unwrap();
     let (heirs, to_heir) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let path = env::temp_dir().join(format!("ringway-fork-{}", std::process::id()));
+    let _removed = scene::Removed(path.clone());
     let dir: OwnedFd = File::open(path.parent().unwrap()).unwrap().into();
     let name = path.file_name().unwrap().to_str().unwrap();
     let file = LockFile::open(&dir, name, Mode::RUSR | Mode::WUSR).unwrap();
@@ -159,7 +160,6 @@ fn an_heir_holds_no_lock_and_no_connection() {
         RecvError::Closed,
         "the heir holds the connection"
     );
-    fs::remove_file(path).unwrap();
     let mut heir = [0; 4];
     rustix::io::read(&heirs, &mut heir).unwrap();
     let heir = Pidfd::open(Pid::from_raw(i32::from_ne_bytes(heir)).unwrap()).unwrap();

@@ -120,6 +120,7 @@ fn hold() {
 fn a_symbolic_link_is_refused() {
     let file = Shared::new();
     let link = file.0.with_extension("link");
+    let _removed = scene::Removed(link.clone());
     std::os::unix::fs::symlink(&file.0, &link).unwrap();
     let dir = File::open(link.parent().unwrap()).unwrap();
 
@@ -129,7 +130,6 @@ fn a_symbolic_link_is_refused() {
         Mode::RUSR,
     )
     .unwrap_err();
-    fs::remove_file(&link).unwrap();
 
     assert_eq!(
         (refused.call(), refused.errno()),

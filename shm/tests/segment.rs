@@ -20,7 +20,7 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, FdFlags, fcntl_getfd};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const LEN: u64 = 1 << 16;
 
@@ -266,15 +266,18 @@ fn a_full_address_space_is_an_error() {
 }
 
 fn little_address_space() {
-    let own = OwnSegment::create("mapped", 1 << 26).unwrap();
+    const LARGE: u64 = 1 << 27;
+    let own = OwnSegment::create("mapped", LARGE).unwrap();
+    let before = getrlimit(Resource::As);
+    let left = LARGE / 2; // Room for all else that this process needs.
     let limit = Rlimit {
-        current: Some(1 << 26),
-        maximum: None,
+        current: Some(mapped_len() + left),
+        ..before
     };
     setrlimit(Resource::As, limit).unwrap();
 
-    let owner = OwnSegment::create("unmapped", 1 << 26).unwrap_err();
-    let peer = PeerSegment::map(fd_of(&own), 1 << 26).unwrap_err();
+    let owner = OwnSegment::create("unmapped", LARGE).unwrap_err();
+    let peer = PeerSegment::map(fd_of(&own), LARGE).unwrap_err();
 
     for refused in [owner, peer] {
         let SegmentError::System(error) = refused else {
@@ -282,15 +285,15 @@ fn little_address_space() {
         };
         assert_eq!((error.call(), error.errno()), ("mmap", Errno::NOMEM));
     }
-    setrlimit(
-        Resource::As,
-        Rlimit {
-            current: None,
-            maximum: None,
-        },
-    )
-    .unwrap();
+    setrlimit(Resource::As, before).unwrap();
     assert_eq!(traces("unmapped"), (0, 0));
+}
+
+/// Bytes of this process's address space that are in use.
+fn mapped_len() -> u64 {
+    let pages = fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+    pages * rustix::param::page_size() as u64
 }
 
 /// Goal: a profiler's timer cannot keep a large segment from being made. Method: one that takes many ticks to reserve.

@@ -9,9 +9,10 @@
 )]
 
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::ops::Deref;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 use std::process::abort;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -100,6 +101,15 @@ impl Drop for Actor {
         // Errors mean that it was waited for already.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Removes a file when dropped.
+pub(crate) struct Removed(pub(crate) PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
     }
 }
 
