@@ -21,6 +21,7 @@ use std::time::Duration;
 use ringway_shm::sys::epoll::{Epoll, Interest};
 use ringway_shm::sys::launch::{Child, Command, Standard};
 use ringway_shm::sys::process::ExitStatus;
+use ringway_shm::sys::socket::SeqPacket;
 
 const SCENE: &str = "RINGWAY_SCENE";
 const PROPS: &str = "RINGWAY_PROPS";
@@ -102,6 +103,15 @@ impl Drop for Actor {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Waits for a message, which must be `text`, and returns the descriptors that came with it.
+pub(crate) fn receive(socket: &SeqPacket, text: &str) -> Vec<OwnedFd> {
+    await_readable(socket);
+    let mut buffer = [0; 64];
+    let received = socket.recv(&mut buffer).unwrap();
+    assert_eq!(std::str::from_utf8(&buffer[..received.len]).unwrap(), text);
+    received.fds
 }
 
 /// Removes a file when dropped.
