@@ -10,7 +10,7 @@
 //!   w6  . . . . . . . . . . .   or, for asks, the deadline; for a checked tell, the checksum
 //! ```
 //!
-//! Everything in an entry is its sender's allegation. [`EntryToken::verify`] checks all of it before anything else looks:
+//! Everything in an entry is its sender's allegation. `EntryToken::verify` checks all of it before anything else looks:
 //! nothing that a peer writes makes this process panic, or read where it should not.
 
 mod kind;

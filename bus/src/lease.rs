@@ -8,12 +8,12 @@
 //! - **in-place**: the bytes that a lease views do not move when the lease does: a block, a peer's segment, or private
 //!   memory behind a pointer. Inline payloads are copied to private memory first.
 //! - **lent-frozen**: nobody writes those bytes while the lease lives. Private memory and own blocks are the lease's own; a
-//!   peer's block is left alone by its owner until the completion, which only the drop of its [`Borrow`] posts.
+//!   peer's block is left alone by its owner until the completion, which only the drop of its `Borrow` posts.
 //!
 //! # Trust
 //! lent-frozen is the peer's promise. Among *cooperative* peers (the default) it is relied on: a hostile owner could change
 //! bytes under a `&T`, which Rust's memory model calls undefined. From *untrusted* peers payloads are copied first
-//! ([`EntryToken::verify`](crate::entry::EntryToken::verify)), and nothing of theirs is ever referenced.
+//! (`EntryToken::verify`), and nothing of theirs is ever referenced.
 #![allow(unsafe_code, reason = "the home of views into lent memory")]
 
 #[cfg(feature = "rkyv")]

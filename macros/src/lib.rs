@@ -1,6 +1,6 @@
 //! Derive macros of Ringway: `Message`, `Schema`, `Actor`, and bytemuck's four for programs that depend on `ringway` alone.
 //!
-//! Every derive reads its input once ([`ast`], [`attr`]), applies all rules ([`valid`]) and only then expands: an input with
+//! Every derive reads its input once (`ast`, `attr`), applies all rules (`valid`) and only then expands: an input with
 //! three mistakes gets three errors, each at its token. The output names `::ringway::private` and nothing else.
 #![forbid(unsafe_code)]
 
