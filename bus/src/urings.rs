@@ -27,8 +27,8 @@ use ringway_shm::block::Block;
 use ringway_shm::error::{PushError, Violation};
 use ringway_shm::generation::Key;
 use ringway_shm::region::PeerRegion;
-use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::Relaxed;
+use ringway_shm::sync::{AtomicBool, AtomicU64};
 
 use self::notes::{NotesIn, NotesOut};
 use self::wire::UringWord;
@@ -40,6 +40,12 @@ use crate::inbox::InboxLane;
 use crate::peering::{NodeId, Peer};
 use crate::remote::RemoteEnd;
 use crate::trace::warning;
+
+/// Notes read at one look; a peer that writes more has its turn again with the next.
+const NOTES_PER_LOOK: u32 = 1024;
+
+/// Memory of this node that one peer's urings may take.
+const LANE_BYTES_MAX: u64 = 64 << 20;
 
 /// Urings of one direction, by name.
 struct Table<T> {
@@ -88,6 +94,8 @@ pub(crate) struct PeerUrings {
     notes_out: Mutex<NotesOut>,
     notes_in: Mutex<NotesIn>,
     is_left: AtomicBool,
+    /// Bytes of this node's memory in `lanes`.
+    lane_bytes: AtomicU64,
 }
 
 /// The segments of one peer's heap.
@@ -120,6 +128,7 @@ impl PeerUrings {
             notes_out: Mutex::default(),
             notes_in: Mutex::default(),
             is_left: AtomicBool::new(false),
+            lane_bytes: AtomicU64::new(0),
         })
     }
 
@@ -222,7 +231,7 @@ impl PeerUrings {
     /// Reads the peer's notes and hands out the lanes that they name.
     pub(crate) fn read_notes(&self, mut found: impl FnMut(Arc<InboxLane>)) {
         let mut notes = lock(&self.notes_in);
-        loop {
+        for _ in 0..NOTES_PER_LOOK {
             match notes.next() {
                 Ok(Some(uring)) => {
                     // A note for a uring that was closed meanwhile names nothing any more.
@@ -278,7 +287,16 @@ impl PeerUrings {
         }
     }
 
+    /// Whether the peer may have so many bytes more of this node's memory for its urings.
+    pub(crate) fn has_lane_room(&self, len: u64) -> bool {
+        // Relaxed: a count; only the control thread adds to it.
+        let used = self.lane_bytes.load(Relaxed);
+        used.saturating_add(len) <= LANE_BYTES_MAX
+    }
+
     pub(crate) fn add_lane(&self, lane: &Arc<InboxLane>) {
+        // Relaxed: as above.
+        self.lane_bytes.fetch_add(lane.span_len(), Relaxed);
         lock(&self.lanes)
             .by_key
             .insert(lane.uring, Arc::clone(lane));
@@ -288,8 +306,12 @@ impl PeerUrings {
         lock(&self.lanes).by_key.get(&uring).cloned()
     }
 
-    pub(crate) fn remove_lane(&self, uring: Key) -> Option<Arc<InboxLane>> {
-        lock(&self.lanes).by_key.remove(&uring)
+    pub(crate) fn remove_lane(&self, uring: Key) {
+        let removed = lock(&self.lanes).by_key.remove(&uring);
+        if let Some(lane) = removed {
+            // Relaxed: as above.
+            self.lane_bytes.fetch_sub(lane.span_len(), Relaxed);
+        }
     }
 
     pub(crate) fn lanes(&self) -> Vec<Arc<InboxLane>> {
@@ -325,11 +347,17 @@ impl PeerUrings {
             .collect()
     }
 
+    /// Whether this node has opened a uring of that name and not heard that it is free.
+    pub(crate) fn knows(&self, uring: Key) -> bool {
+        lock(&self.ends).by_key.contains_key(&uring)
+    }
+
     /// Both halves of a uring that this node opened are free: its name may be used again.
     pub(crate) fn remove_end(&self, uring: Key) {
-        lock(&self.ends).by_key.remove(&uring);
-        lock(&self.names).free.push(uring.index());
-        lock(&self.notes_out).uncount();
+        if lock(&self.ends).by_key.remove(&uring).is_some() {
+            lock(&self.names).free.push(uring.index());
+            lock(&self.notes_out).uncount();
+        }
     }
 
     pub(crate) fn notes_out(&self) -> MutexGuard<'_, NotesOut> {

@@ -55,7 +55,7 @@ pub(crate) struct InboxLane {
     posting: Mutex<PostEnd>,
     pub(crate) replies: Replies,
     /// Our half of the uring's memory; returned when the lane is dropped.
-    _span: RingSpan,
+    span: RingSpan,
 }
 
 /// An entry that was taken: its handler begins now, and `finish` says that it has ended.
@@ -93,12 +93,17 @@ impl InboxLane {
             }),
             posting: Mutex::new(ends.post),
             replies: Replies::default(),
-            _span: span,
+            span,
         })
     }
 
     pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
         self.shared.upgrade()
+    }
+
+    /// Bytes of our half.
+    pub(crate) fn span_len(&self) -> u64 {
+        self.span.region().len()
     }
 
     fn taking(&self) -> MutexGuard<'_, Taking> {

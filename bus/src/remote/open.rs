@@ -24,6 +24,9 @@ use crate::rings::RingSpan;
 use crate::urings::PeerUrings;
 use crate::urings::wire::UringWord;
 
+/// Completions taken in at one look: a queue's worth, so that a peer that floods has its turn and no more.
+const REAPED_PER_LOOK: u32 = 256;
+
 /// What is kept while a uring is being opened.
 pub(crate) struct Opening {
     pub(crate) peer: Arc<PeerUrings>,
@@ -142,7 +145,7 @@ impl Open {
     /// Takes in all completions that have come.
     pub(super) fn reap(&mut self, wakers: &mut Vec<Waker>, returns: &Returns) -> Reaped {
         let mut any = false;
-        loop {
+        for _ in 0..REAPED_PER_LOOK {
             match self.reap.reap() {
                 Ok(Some(words)) => {
                     any = true;

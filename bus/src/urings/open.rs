@@ -112,6 +112,14 @@ impl CarriedType {
 
 /// Takes in what the peer says about a uring.
 pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWord) {
+    if let Some(uring) = word.answers()
+        && !urings.knows(uring)
+    {
+        return urings.violation(Violation::Meaningless {
+            name: "answer for a uring",
+            found: uring.to_bits(),
+        });
+    }
     match word {
         UringWord::Open(open) => {
             let uring = open.uring;
@@ -204,6 +212,11 @@ fn join(
     let theirs = urings
         .find(open.place, layout.submitter_len())
         .map_err(malformed)?;
+    if !urings.has_lane_room(layout.completer_len()) {
+        return Err(no_room(
+            &"its share of this node's memory for urings is used up",
+        ));
+    }
     let span = shared
         .ring_span(layout.completer_len())
         .map_err(|error| no_room(&error))?;

@@ -1,5 +1,6 @@
 //! What two nodes say about their urings, inside frames of the peering.
 
+use ringway_shm::generation::Key;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::ExitReason;
@@ -72,6 +73,18 @@ pub(crate) enum UringWord {
         target: WireKey,
         order: Order,
     },
+}
+
+impl UringWord {
+    /// The uring of this node's that it answers, if it answers one.
+    pub(crate) fn answers(&self) -> Option<Key> {
+        match self {
+            Self::Opened { uring, .. }
+            | Self::Refused { uring, .. }
+            | Self::Closed { uring, .. } => Some(uring.0),
+            _ => None,
+        }
+    }
 }
 
 /// What can be asked of an actor's control lane.
