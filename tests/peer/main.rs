@@ -1,0 +1,21 @@
+//! The helper of the tests: one process, playing the scene that its first argument names.
+//!
+//! A scene asserts its own outcome; one that fails ends its process with a code other than 0. A helper dies with the
+//! thread that started it.
+
+mod deaths;
+#[allow(dead_code, reason = "the tests' half of it")]
+mod messages;
+
+use ringway_shm::sys::process::{Pid, Signal, die_with_parent};
+
+fn main() {
+    let parent = std::env::var("RINGWAY_TEST_PARENT").expect("started by a test");
+    let parent = parent.parse().ok().and_then(Pid::from_raw);
+    if die_with_parent(Signal::KILL, parent.expect("a process id")).is_err() {
+        return; // it is dead already
+    }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    deaths::play(&words);
+}
