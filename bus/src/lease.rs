@@ -228,3 +228,31 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    // Goal: what a lease views stays where the lease's own bytes are, however often it is moved.
+    use super::*;
+    use crate::message::{CopyMessage, Delivery};
+    use crate::token::{Room, Tokenized};
+
+    #[test]
+    fn a_view_stays_with_its_bytes() {
+        let heap = ringway_shm::heap::Heap::new(ringway_shm::heap::HeapConfig::default());
+        let tokenized = Tokenized::copy::<CopyMessage<bool>>(&[1], &heap, Room::TELL).unwrap();
+        let lease = <Lease<CopyMessage<bool>>>::receive(tokenized.into_verified()).unwrap();
+        let lease = Box::new(lease); // moved
+        assert_eq!((&raw const **lease).cast(), lease.payload.bytes().as_ptr());
+        assert!(**lease);
+    }
+
+    #[test]
+    fn bytes_that_are_no_value_are_refused() {
+        let heap = ringway_shm::heap::Heap::new(ringway_shm::heap::HeapConfig::default());
+        for bytes in [&[2][..], &[0, 0], &[]] {
+            let tokenized = Tokenized::copy::<CopyMessage<bool>>(bytes, &heap, Room::TELL).unwrap();
+            let verified = tokenized.into_verified();
+            assert!(<Lease<CopyMessage<bool>> as Delivery>::receive(verified).is_err());
+        }
+    }
+}

@@ -47,7 +47,7 @@ pub(crate) enum Expected<'a> {
 }
 
 impl Expected<'_> {
-    fn check(self, found: Signature) -> Result<(), VerifyError> {
+    pub(super) fn check(self, found: Signature) -> Result<(), VerifyError> {
         let Self::OneOf(signatures) = self else {
             return Ok(());
         };

@@ -222,3 +222,68 @@ fn shared_tokens_complete_once() {
     drop(again);
     assert_eq!(owner.count(), 1);
 }
+
+#[test]
+fn another_schema_or_semantics_is_another_message() {
+    macro_rules! named {
+        ($module:ident: $($derive:ident),*; $($attr:tt)*) => {
+            mod $module {
+                use crate::prelude::*;
+                #[derive(Message, Clone, Copy, Debug, $($derive),*)]
+                #[message(name = "one name", $($attr)*)]
+                #[repr(C)]
+                pub(super) struct Value {
+                    pub(super) value: u64,
+                }
+            }
+        };
+    }
+    named!(ours: Pod, Zeroable; move);
+    named!(newer: Pod, Zeroable; move, version = 1);
+    let heap = heap();
+    let value = ours::Value { value: 1 };
+    let token: crate::token::OwnedToken = Move::tokenize(value, &heap).unwrap().into();
+    let token = token.into_received();
+    assert_eq!(Move::detokenize::<ours::Value>(&token).unwrap().value, 1);
+    let error = Move::detokenize::<newer::Value>(&token).unwrap_err();
+    let (expected, found) = (newer::Value::SCHEMA.tag(), ours::Value::SCHEMA.tag());
+    assert_eq!(
+        error.to_string(),
+        format!("one name has schema {expected:#x} here, {found:#x} in the token")
+    );
+    let mut signature = Signature::of::<ours::Value>();
+    signature.semantics = signature.semantics.published();
+    let error = signature.expect::<ours::Value>().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "one name travels as move here, as publish move in the token"
+    );
+    let expected = [Signature::of::<ours::Value>()];
+    let error = Expected::OneOf(&expected).check(signature).unwrap_err();
+    assert!(matches!(error, VerifyError::Semantics { .. }), "{error}");
+}
+
+#[test]
+fn bytes_after_an_encoded_value_are_refused() {
+    let heap = heap();
+    let bytes = postcard::to_stdvec(&Text {
+        content: "x".into(),
+        priority: 1,
+    });
+    let mut bytes = bytes.unwrap();
+    bytes.push(0);
+    let tokenized = Tokenized::copy::<Text>(&bytes, &heap, Room::TELL).unwrap();
+    let error = <Serial as Semantics<Text>>::receive(tokenized.into_verified()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("1 bytes left over after a value of"),
+        "{error}"
+    );
+    let tokenized = Tokenized::copy::<Text>(&bytes[..1], &heap, Room::TELL).unwrap();
+    let error = <Serial as Semantics<Text>>::receive(tokenized.into_verified()).unwrap_err();
+    assert!(
+        error.to_string().starts_with("cannot decode a value of"),
+        "{error}"
+    );
+}

@@ -1,6 +1,7 @@
 //! Goal: what is sealed arrives as it was, lies where it should, and goes back once.
 
 use super::*;
+use crate::message::Delivery;
 
 #[test]
 fn small_values_ride_inline() {
@@ -50,6 +51,9 @@ fn larger_values_ride_in_blocks() {
     assert_eq!(value, position());
     assert_eq!(owner.count(), 1, "a value is read at once");
     // The deadline takes the place of the fourth word.
+    let tokenized = pack(Parcel::<[u64; 4]>::from_value([1; 4]), &heap, Room::ASK);
+    assert!(matches!(tokenized.token().place(), Place::Block { .. }));
+    drop(tokenized);
     let (value, _, _) = send(
         EntryKind::Ask,
         Plain,
@@ -67,7 +71,7 @@ fn larger_values_ride_in_blocks() {
     };
     let (value, _, owner) = send(EntryKind::Ask, Plain, Parcel::from_value(text), &heap);
     assert_eq!((value, owner.count()), (copy, 1));
-    assert_eq!(heap.stats().allocated, 3);
+    assert_eq!(heap.stats().allocated, 4);
     assert_eq!(heap.stats().live(), 0, "nothing leaks");
 }
 
@@ -335,4 +339,125 @@ fn a_full_heap_gives_the_message_back() {
     .unwrap_err();
     assert!(matches!(error.into_inner(), Parcel::Loan(loan) if loan.len() == 2 << 20));
     assert!(Loan::<BytesMessage<u64>>::in_block(&heap, usize::MAX, Room::TELL).is_err());
+}
+
+#[test]
+fn a_loan_without_room_for_the_envelope_is_copied() {
+    let heap = heap();
+    let timed = Timed {
+        timestamp: 4,
+        ..Timed::default()
+    };
+    let mut loan = Loan::<Frame>::in_block(&heap, 100, Room::TELL).unwrap();
+    loan.fill(5);
+    loan.header_mut().sequence = 6;
+    let (lease, found, _) = send(EntryKind::Tell, timed, Parcel::Loan(loan), &heap);
+    assert_eq!((&lease[..], lease.header().sequence), (&[5; 100][..], 6));
+    assert_eq!((found, heap.stats().allocated), (timed, 2));
+}
+
+#[test]
+fn a_token_without_room_for_the_envelope_is_copied() {
+    let heap = heap();
+    let header = EntryHeader::new(EntryKind::Ask, Some(Key::first(1)));
+    for parcel in [Parcel::<u64>::from_value(5), Parcel::<u64>::from_value(6)] {
+        let tokenized = pack(parcel, &heap, Room::TELL); // inline, as no envelope was known
+        let sealed = EntryToken::seal(header, Timed::default(), tokenized, &heap).unwrap();
+        assert!(sealed.entry.has_block());
+        let verified = sealed
+            .entry
+            .verify(Expected::Any, &Mapped::of(&heap), None)
+            .unwrap();
+        assert_eq!(verified.bytes().len(), 8);
+    }
+}
+
+#[test]
+fn nothing_of_an_old_message_is_sent_beside_a_header() {
+    let heap = heap();
+    let dirty: Vec<_> = [800, 864, 928, 864, 928]
+        .into_iter()
+        .map(|len| {
+            let mut block = heap.allocate(len).unwrap();
+            block.bytes_mut().fill(0xEE);
+            block
+        })
+        .collect();
+    drop(dirty);
+    let header = EntryHeader::new(EntryKind::Tell, None);
+    let view = [1u16; 400];
+    let loan = || {
+        let mut loan = Loan::<Frame>::in_block(&heap, 400, header.room::<Timed>()).unwrap();
+        loan.copy_from_slice(&view);
+        loan
+    };
+    let copied = crate::message::Copy::tokenize::<Frame>(&view, &heap).unwrap();
+    let copied: crate::token::OwnedToken = copied.into();
+    let lent = pack(Parcel::Loan(loan()), &heap, header.room::<Timed>());
+    // The copied one first: it needs another block, which must not be the other's, cleaned.
+    for tokenized in [copied.into_tokenized(), lent] {
+        let sealed = EntryToken::seal(header, Timed::default(), tokenized, &heap).unwrap();
+        let block = sealed.block.unwrap();
+        assert!(
+            block.bytes()[..128].iter().all(|byte| *byte == 0),
+            "two lines of zeros"
+        );
+    }
+}
+
+#[test]
+fn a_header_is_copied_with_its_slice() {
+    let heap = heap();
+    let info = FrameInfo { sequence: 77 };
+    let token = crate::message::Copy::tokenize_with::<Frame>(&info, &[1, 2], &heap).unwrap();
+    let token: crate::token::OwnedToken = token.into();
+    let lease = crate::message::Copy::detokenize::<Frame>(&token.into_received()).unwrap();
+    assert_eq!((lease.header(), &lease[..]), (&info, &[1, 2][..]));
+}
+
+#[test]
+fn messages_arrive_in_their_own_process_without_a_heap() {
+    fn arrive<D: Delivery + ?Sized>(parcel: Parcel<D::Message>) -> D::Arrival {
+        D::arrive(parcel).unwrap()
+    }
+    assert_eq!(
+        arrive::<Position>(Parcel::from_value(position())),
+        position()
+    );
+    assert_eq!(
+        *arrive::<Lease<Position>>(Parcel::from_value(position())),
+        position()
+    );
+    assert_eq!(
+        *arrive::<CopyMessage<char>>(Parcel::from_value(CopyMessage('x'))),
+        'x'
+    );
+    let mut loan = Loan::<Frame>::private(3);
+    loan.copy_from_slice(&[1, 2, 3]);
+    loan.header_mut().sequence = 4;
+    let lease = arrive::<Frame>(Parcel::Loan(loan));
+    assert_eq!((&lease[..], lease.header().sequence), (&[1, 2, 3][..], 4));
+    assert!(!lease.is_borrowed());
+}
+
+#[test]
+fn an_encoder_that_is_not_the_same_twice_is_cut_short() {
+    #[derive(Schema)]
+    struct Fickle(#[schema(foreign = "bytes")] AtomicUsize);
+    impl Serialize for Fickle {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let len = 100 - self.0.fetch_add(10, Relaxed);
+            serializer.serialize_bytes(&vec![7; len])
+        }
+    }
+    impl<'de> Deserialize<'de> for Fickle {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            <&[u8]>::deserialize(deserializer).map(|bytes| Self(AtomicUsize::new(bytes.len())))
+        }
+    }
+    let heap = heap();
+    let fickle = SerialMessage(Fickle(AtomicUsize::new(0)));
+    let token: crate::token::OwnedToken = Serial::tokenize(&fickle, &heap).unwrap().into();
+    let found: SerialMessage<Fickle> = Serial::detokenize(&token.into_received()).unwrap();
+    assert_eq!(found.0.0.load(Relaxed), 80, "the third try, into 91 bytes");
 }

@@ -140,3 +140,19 @@ fn garbage_is_refused() {
     assert!(Description::decode(&bytes).is_err());
     assert!(Description::decode(&[0xFF; 64]).is_err());
 }
+
+#[test]
+fn a_large_schema_is_cut_to_fit_a_frame() {
+    use crate::message::{Field, MessageSchema, SemanticsCode, Shape};
+    const LEAF: Shape = Shape::leaf("a_type_with_a_long_name_that_says_nothing_else", 8);
+    const FIELD: Field = Field {
+        name: "a_field_with_a_long_name",
+        offset: Some(0),
+        shape: &LEAF,
+    };
+    const SHAPE: Shape = Shape::structure("Large", 8, &[FIELD; 1000]);
+    let schema = MessageSchema::new(&SHAPE, SemanticsCode::MOVE, 0);
+    let description = Description::new("Large", u64::TYPE_ID, &schema);
+    assert!(description.is_cut);
+    assert!((4_000..16_000).contains(&description.encode().len()));
+}
