@@ -250,7 +250,9 @@ where
     let Some((arrival, port)) = letter.begin(cx.cell()) else {
         return;
     };
+    cx.take_in_hand(port.report());
     let result = actor.handle(arrival, cx).await.into_reply();
+    cx.take_in_hand(None);
     if let Err(error) = port.answer(result, cx.cell()) {
         actor.on_tell_failed(<D::Message as Message>::NAME, error);
     }

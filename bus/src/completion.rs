@@ -82,13 +82,14 @@ pub(crate) fn read(words: &EntryWords) -> Said {
     }
 }
 
-/// Why a tell came back undone.
-pub(crate) fn undone(words: &EntryWords) -> Undone {
+/// Why a tell came back undone, as its completion says; `None` when its handler did not come to its end, which is told
+/// with the end of its actor.
+pub(crate) fn undone(words: &EntryWords) -> Option<Undone> {
     match EntryToken::from_words(*words).kind() {
-        Some(EntryKind::Expired) => Undone::Expired,
-        Some(EntryKind::Cancelled) => Undone::Cancelled,
-        Some(EntryKind::Refused) => Undone::Refused("it is not handled there".to_owned()),
-        _ => Undone::Dropped,
+        Some(EntryKind::Expired) => Some(Undone::Expired),
+        Some(EntryKind::Cancelled) => Some(Undone::Cancelled),
+        Some(EntryKind::Refused) => Some(Undone::Refused("it is not handled there".to_owned())),
+        _ => None,
     }
 }
 

@@ -163,7 +163,7 @@ impl RemoteEnd {
         *self.lock() = Phase::Refused(refusal);
         self.room.wake_all();
         self.ended.wake_all();
-        self.returns.end();
+        self.returns.end(&ExitReason::Unreachable);
     }
 
     /// Tells whether nobody has asked for the uring to be opened.
@@ -358,7 +358,7 @@ impl RemoteEnd {
             *phase = Phase::Ended(reason.clone());
         }
         drop(phase);
-        self.returns.end();
+        self.returns.end(reason);
         wakers.into_iter().for_each(Waker::wake);
         self.room.wake_all();
         self.ended.wake_all();

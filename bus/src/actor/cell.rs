@@ -198,8 +198,8 @@ impl<A: Actor> Cell<A> {
         self.core
             .shared
             .actor_ended(self.core.number, self.core.key());
+        self.core.returns.end(&reason);
         let _ = self.core.outcome.set(reason);
-        self.core.returns.end();
         self.core.ended.wake_all();
         self.mailbox.room().wake_all();
     }

@@ -7,11 +7,14 @@ use super::cell::{Cell, CellCore};
 use crate::addr::Addr;
 use crate::exit::ExitReason;
 use crate::node::Node;
+use crate::remote::undelivered::Returns;
 
 /// The actor's view of itself and its node, handed to every hook and handler.
 pub struct Context<A: Actor> {
     cell: Arc<Cell<A>>,
     ends: Option<ExitReason>,
+    /// Reports the tell in hand, should its handler not come to its end.
+    in_hand: Option<fn(&Returns)>,
 }
 
 impl<A: Actor> Context<A> {
@@ -19,7 +22,12 @@ impl<A: Actor> Context<A> {
         Self {
             cell: Arc::clone(cell),
             ends: None,
+            in_hand: None,
         }
+    }
+
+    pub(super) fn take_in_hand(&mut self, report: Option<fn(&Returns)>) {
+        self.in_hand = report;
     }
 
     pub(super) fn cell(&self) -> &CellCore {
@@ -48,6 +56,14 @@ impl<A: Actor> Context<A> {
     /// Ends the actor after this handler; what is queued goes back to its senders.
     pub fn stop(&mut self) {
         self.ends.get_or_insert(ExitReason::Normal);
+    }
+}
+
+impl<A: Actor> Drop for Context<A> {
+    fn drop(&mut self) {
+        if let Some(report) = self.in_hand {
+            report(self.cell.core().returns());
+        }
     }
 }
 

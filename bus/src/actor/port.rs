@@ -53,6 +53,11 @@ impl<M: Message + ?Sized> ReplyPort<M> {
         Self(Port::Remote(port))
     }
 
+    /// What reports a tell of this process whose handler does not come to its end; all others have a way of their own.
+    pub(super) fn report(&self) -> Option<fn(&Returns)> {
+        matches!(self.0, Port::Tell).then_some(Returns::begun::<M>)
+    }
+
     /// Gives the port back if the sender still waits; tells the sender and the counters otherwise.
     pub(super) fn still_wanted(self, cell: &CellCore) -> Result<Self, ()> {
         let why = match &self.0 {

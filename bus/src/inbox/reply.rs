@@ -105,15 +105,8 @@ impl RemotePort {
             return result.map(drop);
         };
         if !op.is_ask {
-            op.end(
-                if result.is_ok() {
-                    EntryKind::Done
-                } else {
-                    EntryKind::Failed
-                },
-                None,
-                shared,
-            );
+            // Handled, if with an error: that is the actor's to report, as for a tell without an op.
+            op.end(EntryKind::Done, None, shared);
             return result.map(drop);
         }
         match result {

@@ -13,7 +13,7 @@ use ringway_shm::region::PeerRegion;
 use ringway_shm::uring::{OpWords, ReapEnd, SubmitEnd, Submitter};
 use ringway_shm::words::EntryWords;
 
-use super::ops::{Ignored, Leases, OpTable, UnknownOp};
+use super::ops::{Fate, Ignored, Leases, OpTable, UnknownOp};
 use super::undelivered::{Raw, Returns};
 use super::{Obstacle, Outgoing};
 use crate::actor::Undone;
@@ -132,7 +132,7 @@ impl Open {
         };
         outgoing.words[0] = key.to_bits();
         match self.push(&outgoing.words) {
-            Ok(position) => self.ops.submitted(key, position),
+            Ok(position) => self.ops.submitted(key, position, &outgoing.words),
             Err(obstacle) => {
                 outgoing.block = self.ops.withdraw(key);
                 return Err(obstacle);
@@ -199,14 +199,16 @@ impl Open {
                 if let Some(key) = effect.release {
                     self.words.release_reply(key);
                 }
-                if let Some((words, block)) = effect.undone {
-                    let why = completion::undone(&words);
-                    returns.push_raw(Raw {
-                        words,
-                        block,
-                        taken: true,
-                        why,
-                    });
+                if let Some((entry, block)) = effect.undone {
+                    match completion::undone(&words) {
+                        Some(why) => returns.push_raw(Raw {
+                            words: entry,
+                            block,
+                            taken: true,
+                            why,
+                        }),
+                        None => returns.begun_raw(entry, block),
+                    }
                 }
             }
             Err(UnknownOp(bits)) => self.peer.unknown_op(bits),
@@ -238,24 +240,26 @@ impl Open {
         let tail = self.submit.tail();
         let taken = self.submit.taken().unwrap_or(tail);
         let done = self.submit.done().unwrap_or(taken);
-        let submit = &self.submit;
         let ended = self.ops.end(why, leases, |position| {
-            (position < taken, submit.entry_at(position))
+            if position >= taken {
+                Fate::Queued
+            } else if position >= done {
+                Fate::Taken
+            } else {
+                Fate::Handled
+            }
         });
         let mut by_position: Vec<(u64, Raw)> = ended
             .tells
             .into_iter()
-            .filter_map(|tell| {
-                let words = tell.words?;
-                Some((
-                    tell.position,
-                    Raw {
-                        words,
-                        block: tell.block,
-                        taken: tell.taken,
-                        why: why.clone(),
-                    },
-                ))
+            .map(|tell| {
+                let raw = Raw {
+                    words: tell.words,
+                    block: tell.block,
+                    taken: tell.taken,
+                    why: why.clone(),
+                };
+                (tell.position, raw)
             })
             .collect();
         let from = if std::mem::replace(&mut self.is_judged, true) {

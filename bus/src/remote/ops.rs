@@ -71,11 +71,15 @@ struct Op<B> {
     state: State<B>,
     block: Option<B>,
     position: u64,
+    /// The entry as it was submitted, for a message that comes back.
+    words: EntryWords,
     weight: u32,
     /// The completer still reads the block.
     is_lent: bool,
     /// The completer has not answered yet; a tell wants no answer.
     awaits_reply: bool,
+    /// A tell whose failure was told while its block is still lent.
+    is_told: bool,
 }
 
 impl<B> Op<B> {
@@ -94,7 +98,7 @@ pub(crate) struct Effect<B> {
     pub(crate) freed: Option<B>,
     /// Tell the completer that this op's reply is released: nobody will read it.
     pub(crate) release: Option<Key>,
-    /// A tell came back undone, with its block.
+    /// A tell came back undone: its entry as it was submitted, and its block.
     pub(crate) undone: Option<(EntryWords, Option<B>)>,
 }
 
@@ -190,19 +194,22 @@ impl<B> OpTable<B> {
             state,
             block,
             position: 0,
+            words: EntryWords::default(),
             weight,
             is_lent,
             awaits_reply: kind == OpKind::Ask,
+            is_told: false,
         });
         self.credit -= weight;
         self.in_flight += 1;
         Ok(key)
     }
 
-    /// Says where the op's entry went.
-    pub(crate) fn submitted(&mut self, key: Key, position: u64) {
+    /// Says where the op's entry went, and what it says.
+    pub(crate) fn submitted(&mut self, key: Key, position: u64, words: &EntryWords) {
         if let Some(op) = self.get_mut(key) {
             op.position = position;
+            op.words = *words;
         }
     }
 
@@ -305,7 +312,9 @@ impl<B> OpTable<B> {
                 _ => {}
             }
         }
-        let came_undone = op.kind == OpKind::Tell && said.failed && returned.is_some();
+        let entry = op.words;
+        let came_undone =
+            op.kind == OpKind::Tell && said.failed && returned.is_some() && !op.is_told;
         if op.is_final() {
             let is_ignored = matches!(op.state, State::Ignored);
             self.in_flight -= 1;
@@ -314,7 +323,7 @@ impl<B> OpTable<B> {
             }
         }
         if came_undone {
-            effect.undone = Some((words, returned));
+            effect.undone = Some((entry, returned));
         } else {
             effect.freed = returned;
         }
@@ -329,13 +338,13 @@ impl<B> OpTable<B> {
 
     /// Ends the ops in flight: the receiver will handle nothing more.
     ///
-    /// `judge` tells for a position whether its entry was taken, and gives its words if they are still there. With
-    /// [`Leases::MayRemain`], blocks of taken entries stay lent until they are completed one by one.
+    /// `judge` tells how far the entry at a position came. With [`Leases::MayRemain`], blocks of taken entries stay lent
+    /// until they are completed one by one.
     pub(crate) fn end(
         &mut self,
         why: &Undone,
         leases: Leases,
-        judge: impl Fn(u64) -> (bool, Option<EntryWords>),
+        judge: impl Fn(u64) -> Fate,
     ) -> Ended<B> {
         let mut ended = Ended {
             wakers: Vec::new(),
@@ -343,13 +352,19 @@ impl<B> OpTable<B> {
         };
         let mut gone = Vec::new();
         for (_, op) in self.ops.iter_mut().filter(|(_, op)| !op.is_final()) {
-            let (taken, words) = judge(op.position);
+            let fate = judge(op.position);
+            let taken = fate != Fate::Queued;
             let stays = taken && op.is_lent && leases == Leases::MayRemain;
+            let words = op.words;
             let awaited = std::mem::replace(&mut op.awaits_reply, false);
             op.is_lent = stays;
             let block = if stays { None } else { op.block.take() };
             match std::mem::replace(&mut op.state, State::Ignored) {
-                State::Ignored if op.kind == OpKind::Tell && !stays => {
+                // Of a handled tell only the lease is left.
+                State::Ignored
+                    if op.kind == OpKind::Tell && !op.is_told && fate != Fate::Handled =>
+                {
+                    op.is_told = true;
                     ended.tells.push(EndedTell {
                         position: op.position,
                         taken,
@@ -359,10 +374,7 @@ impl<B> OpTable<B> {
                 }
                 State::Ignored => {}
                 waiting @ (State::Submitted | State::Waiting(_)) if awaited => {
-                    let message = match words {
-                        Some(words) if !taken => Some(Unsent { words, block }),
-                        _ => None,
-                    };
+                    let message = (!taken).then_some(Unsent { words, block });
                     op.state = State::Completed(Outcome::Ended {
                         taken,
                         why: why.clone(),
@@ -397,6 +409,17 @@ pub(crate) enum Leases {
     Gone,
 }
 
+/// How far an entry came before its receiver ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Never taken.
+    Queued,
+    /// Its handler had begun.
+    Taken,
+    /// Its handler had come to its end.
+    Handled,
+}
+
 /// What ending all ops leaves to be done outside the lock.
 #[derive(Debug)]
 pub(crate) struct Ended<B> {
@@ -409,7 +432,8 @@ pub(crate) struct Ended<B> {
 pub(crate) struct EndedTell<B> {
     pub(crate) position: u64,
     pub(crate) taken: bool,
-    pub(crate) words: Option<EntryWords>,
+    pub(crate) words: EntryWords,
+    /// `None` when it is lost, or still lent.
     pub(crate) block: Option<B>,
 }
 
@@ -543,9 +567,12 @@ mod tests {
             let queued = table.issue(OpKind::Ask, Some(2)).unwrap();
             let tell = table.issue(OpKind::Tell, Some(3)).unwrap();
             for (position, key) in [taken, queued, tell].into_iter().enumerate() {
-                table.submitted(key, position as u64);
+                table.submitted(key, position as u64, &[position as u64; 7]);
             }
-            let ended = table.end(&why(), leases, |at| (at == 0, Some([at; 7])));
+            let ended = table.end(&why(), leases, |at| match at {
+                0 => Fate::Taken,
+                _ => Fate::Queued,
+            });
             assert_eq!(ended.tells.len(), 1);
             assert_eq!(ended.tells[0].block, Some(3));
             let fate = |taken, message| {

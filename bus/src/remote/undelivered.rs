@@ -13,6 +13,7 @@ use ringway_shm::words::EntryWords;
 
 use crate::actor::Undone;
 use crate::completion;
+use crate::exit::ExitReason;
 use crate::message::{Message, Parcel};
 use crate::wait_list::{WaitKey, WaitList};
 
@@ -53,10 +54,31 @@ enum Item {
     Raw(Raw),
 }
 
+/// A message whose handler began and did not come to its end: why is known when its actor has ended.
+enum Begun {
+    Typed(fn(Undone) -> Item),
+    Raw(EntryWords, Option<Block>),
+}
+
+impl Begun {
+    fn because(self, why: Undone) -> Item {
+        match self {
+            Self::Typed(item) => item(why),
+            Self::Raw(words, block) => Item::Raw(Raw {
+                words,
+                block,
+                taken: true,
+                why,
+            }),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Queue {
     items: VecDeque<Item>,
-    has_ended: bool,
+    begun: Vec<Begun>,
+    ended: Option<ExitReason>,
     overflowed: u64,
 }
 
@@ -82,6 +104,33 @@ impl Returns {
         self.push_item(Item::Raw(raw));
     }
 
+    /// The handler of a tell of this process began and did not come to its end.
+    pub(crate) fn begun<M: Message + ?Sized>(&self) {
+        self.push_begun(Begun::Typed(|why| {
+            Item::Typed(Box::new(Undelivered::<M> {
+                message: None,
+                taken: true,
+                why,
+            }))
+        }));
+    }
+
+    /// The same, for a tell in another process.
+    pub(crate) fn begun_raw(&self, words: EntryWords, block: Option<Block>) {
+        self.push_begun(Begun::Raw(words, block));
+    }
+
+    fn push_begun(&self, begun: Begun) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        match queue.ended.clone() {
+            None => queue.begun.push(begun),
+            Some(reason) => {
+                drop(queue);
+                self.push_item(begun.because(Undone::Ended(reason)));
+            }
+        }
+    }
+
     fn push_item(&self, item: Item) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let displaced = if queue.items.len() >= RETURNS_MAX {
@@ -97,11 +146,16 @@ impl Returns {
     }
 
     /// Says that nothing more will come back: the receiver has ended.
-    pub(crate) fn end(&self) {
-        self.queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .has_ended = true;
+    pub(crate) fn end(&self, reason: &ExitReason) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.ended.get_or_insert_with(|| reason.clone());
+        // They were taken before those that came back untaken.
+        let begun = std::mem::take(&mut queue.begun);
+        for begun in begun.into_iter().rev() {
+            let why = Undone::Ended(reason.clone());
+            queue.items.push_front(begun.because(why));
+        }
+        drop(queue);
         self.readers.wake_all();
     }
 
@@ -113,7 +167,7 @@ impl Returns {
             Item::Raw(raw) => raw.words[1] == M::TYPE_ID.to_bits(),
         });
         let item = found.and_then(|index| queue.items.remove(index));
-        let has_ended = queue.has_ended;
+        let has_ended = queue.ended.is_some();
         drop(queue);
         let returned = item.and_then(|item| match item {
             Item::Typed(typed) => typed.downcast::<Undelivered<M>>().ok().map(|typed| *typed),
