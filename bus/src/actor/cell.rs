@@ -128,10 +128,14 @@ impl CellCore {
     }
 
     fn tell_control(&self, word: u32, reason: ExitReason) {
-        self.why
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(reason);
+        {
+            let mut why = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+            if word == DIES {
+                *why = Some(reason);
+            } else {
+                why.get_or_insert(reason);
+            }
+        }
         // AcqRel control-told: pairs with the load in `told`; a kill is not taken back by a later stop.
         self.control.fetch_max(word, AcqRel);
         if let Some(task) = self.task.get() {

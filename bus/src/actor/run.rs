@@ -91,7 +91,9 @@ async fn next<A: Actor>(cell: &Arc<Cell<A>>, local_first: bool) -> Next<A::Lette
         for may_wait in [false, true] {
             match cell.core().told() {
                 Told::Nothing => {}
-                Told::Stop(reason) | Told::Die(reason) => return Poll::Ready(Next::End(reason)),
+                Told::Stop(reason) => return Poll::Ready(Next::End(reason)),
+                // Told a moment ago, and about to wake the task: `Killable` ends it.
+                Told::Die(_) => return Poll::Pending,
             }
             let local = || cell.mailbox().pop().map(Next::Letter);
             let remote = || cell.inbox().pop().map(Next::Entry);
