@@ -188,7 +188,10 @@ impl<S: Sendable> AskFuture<'_, S> {
             Poll::Ready(Ok(Ok(reply))) => Step::Ready(Ok(
                 <ReplyOf<S> as Message>::Semantics::arrive(Parcel::Value(reply)),
             )),
-            Poll::Ready(Ok(Err(failure))) => Step::Ready(Err(undone(failure))),
+            Poll::Ready(Ok(Err(failure))) => {
+                let waited = Nanos::now().since(self.sending.began);
+                Step::Ready(Err(undone(failure, waited)))
+            }
             Poll::Ready(Err(oneshot::Canceled)) => {
                 self.stage = Stage::Ending;
                 Step::Next
@@ -284,7 +287,7 @@ impl<S: Sendable> AskFuture<'_, S> {
     }
 }
 
-fn undone<S: Sendable>(failure: Failure<S::Message>) -> AskError<S> {
+fn undone<S: Sendable>(failure: Failure<S::Message>, waited: Duration) -> AskError<S> {
     let message = failure.message.map(S::from_parcel);
     match failure.why {
         Undone::Ended(reason) => AskError::Died {
@@ -293,7 +296,7 @@ fn undone<S: Sendable>(failure: Failure<S::Message>) -> AskError<S> {
             reason,
         },
         Undone::Dropped => AskError::Dropped { message },
-        Undone::Expired | Undone::Cancelled => AskError::Deadline { waited: DEADLINE },
+        Undone::Expired | Undone::Cancelled => AskError::Deadline { waited },
         Undone::Failed(error) => AskError::Handler(error),
         Undone::Refused(reason) => AskError::Refused { reason },
     }
