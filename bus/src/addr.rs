@@ -154,8 +154,9 @@ impl<A: Actor> Addr<A> {
         Ask::new(self.way(), message)
     }
 
-    /// Reserves a message of `items` items to be filled in place and then told or asked, all zero at first.
+    /// Reserves a message of `items` items to be filled in place and then told or asked.
     ///
+    /// Its items are whatever was there before, as clearing them would cost more than the sending; its header is zero.
     /// For an actor of another process it lies in shared memory and is lent, not copied; for one of this process in
     /// private memory. A message of fixed size has one item.
     ///
