@@ -13,6 +13,9 @@ use std::time::Duration;
 
 use ringway::prelude::*;
 
+pub(crate) mod probe;
+pub(crate) mod stage;
+
 /// Longer than any test takes on a loaded machine; what takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 

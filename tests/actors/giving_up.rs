@@ -1,0 +1,156 @@
+//! Deadlines and cancelled asks: what was not begun is not begun any more, what was begun goes on.
+
+use std::future::IntoFuture;
+
+use futures::poll;
+use ringway::prelude::*;
+
+use crate::support::probe::Event::{Abandoned, Began, Ended, Started};
+use crate::support::probe::{Hold, Note, Text, probe};
+use crate::support::stage::both;
+
+// Goal: an ask whose deadline passes before its handler begins is answered so, and never begun.
+#[test]
+fn expired_asks_are_not_begun() {
+    both("deadline", |stage| {
+        let (probe, watcher) = probe();
+        let probe = stage.spawn(probe);
+        watcher.expect(Started);
+        block_on(async {
+            probe.tell(Hold { number: 1 }).await.unwrap();
+            watcher.expect(Began(1));
+            let error = probe
+                .ask(Note { number: 2 })
+                .deadline(ms(30))
+                .await
+                .unwrap_err();
+            let AskError::Deadline { waited } = error else {
+                panic!("{error}")
+            };
+            assert!(waited >= ms(30), "{waited:?}");
+            assert!(error.to_string().starts_with("no reply within "), "{error}");
+            let long = Text {
+                number: 3,
+                text: "x".repeat(5_000),
+            };
+            let error = probe.ask(long).deadline(ms(1)).await.unwrap_err();
+            assert!(
+                matches!(error, AskError::Deadline { waited } if waited >= ms(1)),
+                "{error}"
+            );
+            watcher.open_gate();
+            assert_eq!(probe.ask(Note { number: 4 }).await.unwrap(), 4);
+        });
+        watcher.expect(Ended(1));
+        watcher.expect(Began(4));
+    });
+}
+
+// Goal: the actor may find that the deadline has passed before the asker does; the error says how long it was.
+#[test]
+fn the_wait_is_told_whoever_finds_it_over() {
+    both("deadline-told", |stage| {
+        let (probe, watcher) = probe();
+        let probe = stage.spawn(probe);
+        watcher.expect(Started);
+        block_on(async {
+            probe.tell(Hold { number: 1 }).await.unwrap();
+            watcher.expect(Began(1));
+            let mut ask = Box::pin(probe.ask(Note { number: 2 }).deadline(ms(20)).into_future());
+            assert!(poll!(&mut ask).is_pending());
+            // Nobody looks at the first ask until its deadline has passed for sure.
+            let late = probe.ask(Note { number: 3 }).deadline(ms(40)).await;
+            assert!(matches!(late, Err(AskError::Deadline { .. })), "{late:?}");
+            watcher.open_gate();
+            assert_eq!(probe.ask(Note { number: 4 }).await.unwrap(), 4);
+            let error = ask.await.unwrap_err();
+            let AskError::Deadline { waited } = error else {
+                panic!("{error}")
+            };
+            assert!(waited >= ms(40) && waited != secs(5), "{waited:?}");
+        });
+    });
+}
+
+// Goal: a deadline that passes while the handler runs ends the ask, and not the handler.
+#[test]
+fn a_deadline_does_not_interrupt() {
+    both("deadline-late", |stage| {
+        let (probe, watcher) = probe();
+        let probe = stage.spawn(probe);
+        watcher.expect(Started);
+        let error = probe
+            .ask(Hold { number: 1 })
+            .deadline(ms(20))
+            .wait()
+            .unwrap_err();
+        assert!(matches!(error, AskError::Deadline { .. }), "{error}");
+        watcher.open_gate();
+        watcher.expect(Began(1));
+        watcher.expect(Ended(1));
+        assert_eq!(probe.ask(Note { number: 2 }).wait().unwrap(), 2);
+    });
+}
+
+// Goal: dropping an ask cancels it where its handler has not begun.
+#[test]
+fn dropped_asks_are_not_begun() {
+    both("dropped", |stage| {
+        let (probe, watcher) = probe();
+        let probe = stage.spawn(probe);
+        watcher.expect(Started);
+        block_on(async {
+            probe.tell(Hold { number: 1 }).await.unwrap();
+            watcher.expect(Began(1));
+            let mut small = Box::pin(probe.ask(Note { number: 2 }).into_future());
+            let long = Text {
+                number: 3,
+                text: "x".repeat(5_000),
+            };
+            let mut large = Box::pin(probe.ask(long).into_future());
+            assert!(poll!(&mut small).is_pending());
+            assert!(poll!(&mut large).is_pending());
+            drop((small, large));
+            watcher.open_gate();
+            assert_eq!(probe.ask(Note { number: 4 }).await.unwrap(), 4);
+        });
+        watcher.expect(Ended(1));
+        watcher.expect(Began(4));
+    });
+}
+
+// Goal: dropping an ask does not interrupt its handler.
+#[test]
+fn a_dropped_ask_does_not_interrupt() {
+    both("dropped-late", |stage| {
+        let (probe, watcher) = probe();
+        let probe = stage.spawn(probe);
+        watcher.expect(Started);
+        block_on(async {
+            let mut ask = Box::pin(probe.ask(Hold { number: 1 }).into_future());
+            assert!(poll!(&mut ask).is_pending());
+            watcher.expect(Began(1));
+            drop(ask);
+            watcher.open_gate();
+            let next = watcher.next();
+            assert_ne!(next, Abandoned(1));
+            assert_eq!(next, Ended(1));
+            assert_eq!(probe.ask(Note { number: 2 }).await.unwrap(), 2);
+        });
+    });
+}
+
+// Goal: an ask that is never awaited, and one that was never polled, send nothing.
+#[test]
+fn unpolled_asks_send_nothing() {
+    both("unpolled", |stage| {
+        let (probe, watcher) = probe();
+        let probe = stage.spawn(probe);
+        watcher.expect(Started);
+        drop(probe.ask(Note { number: 1 }));
+        drop(probe.ask(Note { number: 2 }).into_future());
+        drop(probe.tell(Note { number: 3 }).into_future());
+        assert_eq!(probe.ask(Note { number: 4 }).wait().unwrap(), 4);
+        watcher.expect(Began(4));
+    });
+}

@@ -1,0 +1,116 @@
+//! One scene for two places: an actor of the sender's own node, and one of another node.
+
+use std::fmt;
+
+use ringway::prelude::*;
+use ringway::{ActorBuilder, Node};
+
+use super::{Bus, watch};
+
+/// Where the actor is, seen from its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Local,
+    Remote,
+}
+
+/// A sender's node and an actor's, which are one or two.
+pub(crate) struct Stage {
+    place: Place,
+    sender: Node,
+    home: Node,
+    _bus: Bus,
+}
+
+/// Plays a scene twice: with its actors on the sender's node, then on another.
+pub(crate) fn both(name: &str, scene: impl Fn(&Stage)) {
+    for place in [Place::Local, Place::Remote] {
+        let _dog = watch();
+        println!("-- {place:?}");
+        scene(&Stage::new(name, place, |config| config));
+    }
+}
+
+impl Stage {
+    pub(crate) fn new(
+        name: &str,
+        place: Place,
+        configure: impl Fn(NodeConfig) -> NodeConfig,
+    ) -> Self {
+        let bus = Bus::new(&format!("{name}-{place:?}"));
+        let attach = |node: &str| Node::attach(configure(bus.config(node))).unwrap();
+        let home = attach("home");
+        let sender = match place {
+            Place::Local => home.clone(),
+            Place::Remote => attach("sender"),
+        };
+        Self {
+            place,
+            sender,
+            home,
+            _bus: bus,
+        }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(crate) fn is_remote(&self) -> bool {
+        self.place == Place::Remote
+    }
+
+    /// The node of those who send.
+    pub(crate) fn sender(&self) -> &Node {
+        &self.sender
+    }
+
+    /// The node of the actors.
+    pub(crate) fn home(&self) -> &Node {
+        &self.home
+    }
+
+    /// Starts an actor; its address as the sender has it.
+    pub(crate) fn spawn<A: Actor>(&self, actor: A) -> Addr<A> {
+        self.spawn_as("actor", actor, |builder| builder)
+    }
+
+    pub(crate) fn spawn_as<A: Actor>(
+        &self,
+        name: &str,
+        actor: A,
+        build: impl FnOnce(ActorBuilder<A>) -> ActorBuilder<A>,
+    ) -> Addr<A> {
+        let own = build(self.home.actor(actor).name(name)).spawn().unwrap();
+        match self.place {
+            Place::Local => own,
+            Place::Remote => self.sender.lookup(name).wait().unwrap(),
+        }
+    }
+}
+
+/// An actor that is only looked up.
+#[derive(Actor)]
+#[actor(handles(()))]
+struct Mark;
+
+impl Handler<()> for Mark {
+    async fn handle(&mut self, (): (), _cx: &mut Context<Self>) {}
+}
+
+impl Stage {
+    /// Returns once the actors' node has heard all that the sender's has said so far on their socket, such as an order
+    /// to stop: what is said later, here the request for one more uring, is heard later.
+    pub(crate) async fn settle(&self) {
+        let mark = self.home.actor(Mark).name("mark").spawn().unwrap();
+        let _: Addr<Mark> = self.sender.lookup("mark").await.unwrap();
+        mark.stop();
+        mark.closed().await;
+    }
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stage({:?})", self.place)
+    }
+}
