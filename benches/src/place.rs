@@ -1,0 +1,124 @@
+//! Where the two processors lie. On a virtual machine the host moves them: a cache line's round trip takes about 120 ns
+//! within a quarter of a chip, 570 ns across, 65 ns between two threads of one core, and a state can last minutes.
+//! Everything that spins scales with it, so a measurement starts when the line says that they lie as wanted, and is
+//! dropped when they do not lie so afterwards.
+
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+use crate::line::Line;
+
+/// Round trips of one look.
+const ROUND: u32 = 600;
+/// Looks of which the median counts.
+const LOOKS: usize = 5;
+/// Naps before the placement is taken as it is: about half a second.
+const TRIES: u32 = 40;
+/// An idle moment, after which the host places a processor anew.
+const NAP: Duration = Duration::from_millis(12);
+
+/// Nanoseconds before a measurement.
+const WANTED: RangeInclusive<u32> = 90..=200;
+/// Nanoseconds after it.
+const TOLERATED: RangeInclusive<u32> = 85..=250;
+
+/// The answerer is to nap after it has answered this word.
+const NAPS: u64 = 1 << 62;
+/// The answerer is to stop answering after this one.
+const LAST: u64 = 1 << 63;
+
+/// The answering side: echoes until the asker is content.
+pub(crate) fn answer(line: &Line) {
+    let mut last = line.said();
+    loop {
+        let word = line.heard();
+        if word == last {
+            std::hint::spin_loop();
+            continue;
+        }
+        last = word;
+        line.say(word);
+        if word & LAST != 0 {
+            return;
+        }
+        if word & NAPS != 0 {
+            nap();
+        }
+    }
+}
+
+/// The asking side.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    line: &'a Line,
+    word: u64,
+}
+
+impl<'a> Place<'a> {
+    pub(crate) fn new(line: &'a Line) -> Self {
+        let word = line.said() & (NAPS - 1);
+        Self { line, word }
+    }
+
+    /// Waits for the wanted placement, as long as there is patience, and returns the line's round trip.
+    pub(crate) fn settle(&mut self, patience: Patience) -> u32 {
+        self.look();
+        let mut found = self.look();
+        let tries = if patience == Patience::Some { TRIES } else { 0 };
+        for _ in 0..tries {
+            if WANTED.contains(&found) {
+                break;
+            }
+            self.ask(NAPS);
+            nap();
+            self.look();
+            found = self.look();
+        }
+        found
+    }
+
+    /// Whether the placement is such that a measurement before it counts.
+    pub(crate) fn still_holds(&mut self) -> bool {
+        TOLERATED.contains(&self.look())
+    }
+
+    /// Ends the answering.
+    pub(crate) fn end(mut self) {
+        self.ask(LAST);
+    }
+
+    /// The next round trip; flags tell the answerer more.
+    pub(crate) fn ask(&mut self, flags: u64) {
+        self.word += 1;
+        self.line.ask(self.word | flags);
+    }
+
+    /// The round trip in nanoseconds: the median of five means.
+    fn look(&mut self) -> u32 {
+        let mut means = [0; LOOKS];
+        for mean in &mut means {
+            let start = Instant::now();
+            for _ in 0..ROUND {
+                self.ask(0);
+            }
+            *mean = (start.elapsed() / ROUND).subsec_nanos();
+        }
+        means.sort_unstable();
+        means[LOOKS / 2]
+    }
+}
+
+/// Whether a better placement is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    None,
+    Some,
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "idling is the purpose: the host then places the processor anew"
+)]
+fn nap() {
+    std::thread::sleep(NAP);
+}
