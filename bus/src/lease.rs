@@ -10,9 +10,16 @@
 //! - **lent-frozen**: nobody writes those bytes while the lease lives. Private memory and own blocks are the lease's own; a
 //!   peer's block is left alone by its owner until the completion, which only the drop of its `Borrow` posts.
 //!
+//! # If a side dies
+//! | who | what happens |
+//! |---|---|
+//! | the owner | its bytes stay mapped, thus readable and unchanged, until the last lease of them is dropped here |
+//! | the borrower | no completion comes: the owner frees the block on the proof of death |
+//! | the borrower, in a drop | the completion was posted or it was not; the owner finds out by either way, once |
+//!
 //! # Trust
 //! lent-frozen is the peer's promise. Among *cooperative* peers (the default) it is relied on: a hostile owner could change
-//! bytes under a `&T`, which Rust's memory model calls undefined. From *untrusted* peers payloads are copied first
+//! bytes under a `&T`, which Rust's memory model calls undefined behaviour. From *untrusted* peers payloads are copied first
 //! (`EntryToken::verify`), and nothing of theirs is ever referenced.
 #![allow(unsafe_code, reason = "the home of views into lent memory")]
 

@@ -37,6 +37,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// Each field's type states its schema, by [`macro@Schema`] or by an attribute on the field, in either spelling:
 /// `#[schema(..)]`, `#[message(..)]`. `foreign = "uuid 1"` gives a text that stands for the type; change it when its bytes
 /// change. `with = "[u8; 16]"` names another type whose schema counts. `skip` leaves the field out.
+///
+/// A type that holds itself needs `foreign` at that field, since its shape has no end: `#[schema(foreign = "Tree")]`. Such a
+/// message can be nested as deep as it is long, and its decoder's stack with it: do not take it from untrusted peers.
 #[proc_macro_derive(Message, attributes(message, schema))]
 pub fn derive_message(input: TokenStream) -> TokenStream {
     expand::message(parse_macro_input!(input as DeriveInput)).into()
