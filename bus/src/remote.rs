@@ -184,10 +184,11 @@ impl RemoteEnd {
         }
     }
 
-    /// Why the receiver has ended, if it has.
+    /// Why the receiver has ended, once that is final: a node that only closed its socket may be found dead a moment
+    /// later, and until then sends are refused but nothing in flight has ended.
     pub(crate) fn end_reason(&self) -> Option<ExitReason> {
         match &*self.lock() {
-            Phase::Open(open) => open.ended.clone(),
+            Phase::Open(open) => open.ended.clone().filter(|_| open.is_judged),
             Phase::Ended(reason) => Some(reason.clone()),
             Phase::Refused(_) => Some(ExitReason::Unreachable),
             Phase::Waiting | Phase::Opening(_) => None,

@@ -83,7 +83,7 @@ pub(crate) struct Open {
     /// Why nothing more is submitted; leases may still come back.
     pub(super) ended: Option<ExitReason>,
     /// What the final heads told has been told: each entry comes back once.
-    is_judged: bool,
+    pub(super) is_judged: bool,
     /// The peer was told that its half is free.
     is_let_go: bool,
     /// Our half of the uring's memory.
