@@ -22,7 +22,7 @@ use ringway_shm::sys::SysError;
 use ringway_shm::sys::eventfd::Eventfd;
 
 #[allow(unused_imports, reason = "used by the layer above")]
-pub(crate) use self::core::Core;
+pub(crate) use self::core::{Core, Found};
 pub(crate) use crate::peering::Upper;
 
 use crate::peering::{Closure, NodeId};

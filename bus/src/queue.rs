@@ -30,7 +30,7 @@ use crate::entry::{EntryHeader, EntryKind, EntryToken};
 use crate::envelope::Envelope;
 use crate::error::NameError;
 use crate::exit::ExitReason;
-use crate::node::lookup::Deadline;
+use crate::node::lookup::{Deadline, find_kind};
 use crate::node::{LookupError, Node, block_on};
 use crate::remote::ops::OpKind;
 use crate::remote::{Obstacle, Outgoing, RemoteEnd};
@@ -207,16 +207,16 @@ async fn find(shared: &Arc<Shared>, name: &str) -> Result<Arc<RemoteEnd>, Lookup
         silent: shared.core().silent_nodes(),
     };
     crate::names::check(name)?;
-    let find = || {
-        shared
-            .core()
-            .find(name)
-            .filter(|found| found.kind == Kind::Queue)
-    };
+    let find = || find_kind(shared, name, Kind::Queue);
     let found = deadline
         .until(&shared.changes, find)
         .await
-        .ok_or_else(not_found)?;
+        .ok_or_else(not_found)??;
+    if found.node == shared.core().id() {
+        return Err(LookupError::OwnQueue {
+            name: name.to_owned(),
+        });
+    }
     let end = shared.end_to(found.node, found.key, TargetKind::Queue, &[]);
     match deadline.until(&end.room, || end.open_result()).await {
         Some(Ok(())) => Ok(end),

@@ -52,7 +52,7 @@ fn hash_of(carried: &[Carried]) -> u64 {
     let mut hasher = DefaultHasher::new();
     carried
         .iter()
-        .for_each(|it| (it.id, it.schema).hash(&mut hasher));
+        .for_each(|it| (it.id, it.schema.hash()).hash(&mut hasher));
     hasher.finish()
 }
 
@@ -220,7 +220,7 @@ impl Shared {
         let (end, is_new) = {
             let mut ends = lock(&self.ends);
             match ends.get(&key).and_then(Weak::upgrade) {
-                Some(end) if end.end_reason().is_none() => (end, false),
+                Some(end) if !matches!(end.open_result(), Some(Err(_))) => (end, false),
                 _ => {
                     let end = RemoteEnd::new(self, key, kind, carried.to_vec());
                     ends.insert(key, Arc::downgrade(&end));

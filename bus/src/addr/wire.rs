@@ -14,6 +14,7 @@ use super::{Addr, Inner, Recipient};
 use crate::actor::Actor;
 use crate::message::Message;
 use crate::node::Reachable;
+use crate::node::lookup::NotAtHome;
 use crate::peering::NodeId;
 use crate::shared::Shared;
 use crate::urings::wire::TargetKind;
@@ -52,8 +53,11 @@ fn read<T: Reachable, E: serde::de::Error>(written: &Written) -> Result<T, E> {
         let Some(target) = shared.target(key) else {
             return Ok(T::abroad(shared.ended_end(written.node, key)));
         };
-        return T::at_home(&target)
-            .ok_or_else(|| E::custom("an address of an actor of another type"));
+        return match T::at_home(&target) {
+            Ok(address) => Ok(address),
+            Err(NotAtHome::Gone) => Ok(T::abroad(shared.ended_end(written.node, key))),
+            Err(NotAtHome::OtherType) => Err(E::custom("an address of an actor of another type")),
+        };
     }
     Ok(T::abroad(shared.end_to(
         written.node,

@@ -98,6 +98,7 @@ impl<A: Actor> ActorBuilder<A> {
                 .core()
                 .claim(wanted, |key| shared.add_target(key, target(&cell)))?;
             let _ = cell.core().key_slot().set(key);
+            shared.changes.wake_all();
         }
         let living = Arc::downgrade(&cell);
         let living: Weak<dyn Living> = living;

@@ -1,5 +1,6 @@
 //! Finding actors by name, on any node of the bus.
 
+use std::any::Any;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -12,10 +13,12 @@ use ringway_shm::registry::Kind;
 use crate::actor::{Accepted, Actor};
 use crate::addr::{Addr, Recipient};
 use crate::clock::Nanos;
+use crate::control::Found;
 use crate::error::NameError;
-use crate::message::Message;
+use crate::message::{Message, MessageSchema, TypeId};
 use crate::remote::Obstacle;
 use crate::shared::{Shared, Target};
+use crate::urings::open;
 use crate::urings::wire::{OpenRefusal, TargetKind};
 use crate::wait_list::WaitKey;
 
@@ -32,33 +35,42 @@ pub trait Reachable: Sized + Send + 'static {
     #[doc(hidden)]
     fn accepted() -> Vec<Carried>;
     #[doc(hidden)]
-    fn at_home(target: &Target) -> Option<Self>;
+    fn at_home(target: &Target) -> Result<Self, NotAtHome>;
     #[doc(hidden)]
     fn abroad(end: Arc<crate::remote::RemoteEnd>) -> Self;
 }
 
-/// One message type as it is agreed upon: id, schema and name.
+/// Why an actor of this node is not reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotAtHome {
+    /// It has ended.
+    Gone,
+    /// It is of another type, or handles other messages.
+    OtherType,
+}
+
+/// One message type as it is agreed upon: id, name and schema.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Carried {
-    pub(crate) id: u64,
-    pub(crate) schema: u64,
+    pub(crate) id: TypeId,
     pub(crate) name: &'static str,
+    pub(crate) schema: MessageSchema,
 }
 
 impl Carried {
     pub(crate) fn of<M: Message + ?Sized>() -> Self {
         Self {
-            id: M::TYPE_ID.to_bits(),
-            schema: M::SCHEMA.hash(),
+            id: M::TYPE_ID,
             name: M::NAME,
+            schema: M::SCHEMA,
         }
     }
 
     pub(crate) fn all(accepted: &[Accepted]) -> Vec<Self> {
         let carried = |it: &Accepted| Self {
-            id: it.id.to_bits(),
-            schema: it.schema.hash(),
+            id: it.id,
             name: it.name,
+            schema: it.schema,
         };
         accepted.iter().map(carried).collect()
     }
@@ -70,13 +82,11 @@ impl<M: Message + ?Sized> Reachable for Recipient<M> {
         vec![Carried::of::<M>()]
     }
 
-    fn at_home(target: &Target) -> Option<Self> {
-        let cell = target.cell.as_ref()?.upgrade()?;
-        target
-            .accepted
-            .iter()
-            .find_map(|it| it.route_of(Arc::clone(&cell)))
-            .map(Self::local)
+    fn at_home(target: &Target) -> Result<Self, NotAtHome> {
+        let cell = target.living_cell()?;
+        let mut routes = target.accepted.iter();
+        let route = routes.find_map(|it| it.route_of(Arc::clone(&cell)));
+        route.map(Self::local).ok_or(NotAtHome::OtherType)
     }
 
     fn abroad(end: Arc<crate::remote::RemoteEnd>) -> Self {
@@ -90,13 +100,21 @@ impl<A: Actor> Reachable for Addr<A> {
         Carried::all(A::ACCEPTED)
     }
 
-    fn at_home(target: &Target) -> Option<Self> {
-        let cell = target.cell.as_ref()?.upgrade()?;
-        cell.downcast().ok().map(Self::local)
+    fn at_home(target: &Target) -> Result<Self, NotAtHome> {
+        let cell = target.living_cell()?;
+        let cell = cell.downcast().map_err(|_| NotAtHome::OtherType)?;
+        Ok(Self::local(cell))
     }
 
     fn abroad(end: Arc<crate::remote::RemoteEnd>) -> Self {
         Self::remote(end)
+    }
+}
+
+impl Target {
+    fn living_cell(&self) -> Result<Arc<dyn Any + Send + Sync>, NotAtHome> {
+        let cell = self.cell.as_ref().ok_or(NotAtHome::OtherType)?;
+        cell.upgrade().ok_or(NotAtHome::Gone)
     }
 }
 
@@ -119,23 +137,75 @@ pub enum LookupError {
     /// The name cannot be one.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// An actor of this node has the name and does not handle what was asked for.
-    #[error("{name:?} does not handle {wanted:?}")]
+    /// A queue has the name and an actor was wanted, or the other way round.
+    #[error("{name:?} is {found}, not {wanted}")]
+    WrongKind {
+        /// The name.
+        name: String,
+        /// What has the name.
+        found: &'static str,
+        /// What was looked up.
+        wanted: &'static str,
+    },
+    /// The queue is bound on the node that would connect to it.
+    #[error("queue {name:?} is bound on this very node; a queue joins two nodes")]
+    OwnQueue {
+        /// The name.
+        name: String,
+    },
+    /// An actor of this node has the name and handles messages like these, but is of another type of the program.
+    #[error(
+        "{name:?} handles {wanted:?}, but is of another type of this program than it was looked up as"
+    )]
     WrongType {
         /// The name.
         name: String,
-        /// The message that it was looked up for.
+        /// The messages that it was looked up for.
         wanted: Vec<&'static str>,
     },
-    /// The node that has the name refused.
+    /// The receiver's node refused to open a uring, or this node would have.
     #[error("{name:?} was found and refused: {refusal}")]
     Refused {
         /// The name.
         name: String,
         /// What its node said.
-        #[source]
         refusal: OpenRefusal,
     },
+    /// The name was found, and its node did not answer the request to open a uring.
+    #[error("{name:?} was found, and its node {node:?} did not answer within {waited:?}")]
+    Unanswered {
+        /// The name.
+        name: String,
+        /// The node that has it.
+        node: String,
+        /// How long the lookup had waited.
+        waited: Duration,
+    },
+}
+
+/// Finds a name of this kind; nothing while there is none.
+pub(crate) fn find_kind(
+    shared: &Shared,
+    name: &str,
+    kind: Kind,
+) -> Option<Result<Found, LookupError>> {
+    let found = shared.core().find(name)?;
+    if found.kind == kind {
+        return Some(Ok(found));
+    }
+    Some(Err(LookupError::WrongKind {
+        name: name.to_owned(),
+        found: called(found.kind),
+        wanted: called(kind),
+    }))
+}
+
+fn called(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Actor => "an actor",
+        Kind::Queue => "a queue",
+        _ => "something else",
+    }
 }
 
 fn silent_text(nodes: &[String]) -> String {
@@ -185,21 +255,19 @@ impl<T: Reachable> Lookup<T> {
         let deadline = Deadline::new(&self.shared, self.within);
         crate::names::check(&self.name)?;
         loop {
-            let found = deadline
-                .until(&self.shared.changes, || {
-                    self.shared
-                        .core()
-                        .find(&self.name)
-                        .filter(|found| found.kind == Kind::Actor)
-                })
-                .await;
-            let Some(found) = found else {
+            let find = || find_kind(&self.shared, &self.name, Kind::Actor);
+            let Some(found) = deadline.until(&self.shared.changes, find).await else {
                 return Err(self.not_found());
             };
+            let found = found?;
             if found.node == self.shared.core().id() {
-                match self.shared.target(found.key) {
-                    Some(target) => return T::at_home(&target).ok_or_else(|| self.wrong_type()),
-                    None => continue,
+                let Some(target) = self.shared.target(found.key) else {
+                    continue;
+                };
+                match T::at_home(&target) {
+                    Ok(reached) => return Ok(reached),
+                    Err(NotAtHome::OtherType) => return Err(self.not_this(&target)),
+                    Err(NotAtHome::Gone) => continue,
                 }
             }
             let end = self
@@ -218,7 +286,7 @@ impl<T: Reachable> Lookup<T> {
                     });
                 }
                 Some(Err(_)) => {}
-                None => return Err(self.not_found()),
+                None => return Err(self.unanswered(found)),
             }
             if deadline.has_passed() {
                 return Err(self.not_found());
@@ -235,11 +303,24 @@ impl<T: Reachable> Lookup<T> {
         }
     }
 
-    fn wrong_type(&self) -> LookupError {
-        let wanted = T::accepted().iter().map(|it| it.name).collect();
-        LookupError::WrongType {
+    fn unanswered(&self, found: Found) -> LookupError {
+        let peer = self.shared.core().peer(found.node);
+        LookupError::Unanswered {
             name: self.name.clone(),
-            wanted,
+            node: peer.map_or_else(|| found.node.to_string(), |peer| peer.name().to_owned()),
+            waited: self.within,
+        }
+    }
+
+    /// Why an actor of this node is not what it was looked up as: told as another node would.
+    fn not_this(&self, target: &Target) -> LookupError {
+        let (name, wanted) = (self.name.clone(), T::accepted());
+        match open::refusal_at_home(target, &wanted) {
+            Some(refusal) => LookupError::Refused { name, refusal },
+            None => LookupError::WrongType {
+                name,
+                wanted: wanted.iter().map(|it| it.name).collect(),
+            },
         }
     }
 }

@@ -69,6 +69,7 @@ impl<H: Envelope> BoundQueue<H> {
         let key = shared
             .core()
             .claim(wanted, |key| shared.add_target(key, target))?;
+        shared.changes.wake_all();
         Ok(Self {
             shared: Arc::clone(shared),
             inbox,

@@ -9,11 +9,15 @@ use ringway_shm::uring::{Completer, Submitter};
 
 use super::PeerUrings;
 use super::notes::RingNeeded;
-use super::wire::{CarriedType, OpenRefusal, OpenWord, Order, Place, TargetKind, UringWord};
+use super::wire::{
+    CarriedType, NAMED_MAX, OpenRefusal, OpenWord, Order, Place, TargetKind, UringWord,
+};
+use crate::actor::Accepted;
 use crate::driver::Job;
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
 use crate::inbox::InboxLane;
+use crate::message::Description;
 use crate::node::Carried;
 use crate::remote::ops::Leases;
 use crate::remote::{Opening, RemoteEnd};
@@ -30,7 +34,7 @@ pub(crate) const URING: UringLayout = UringLayout {
 const SLOTS_MAX: u64 = 1 << 16;
 
 /// Types that one request may name.
-const TYPES_MAX: usize = 256;
+const TYPES_MAX: usize = 200; // with names of 120 bytes they fit one frame
 
 impl Place {
     fn of(span: &RingSpan) -> Self {
@@ -60,6 +64,11 @@ pub(crate) fn request(
     urings: &Arc<PeerUrings>,
     end: &Arc<RemoteEnd>,
 ) -> Result<(), OpenRefusal> {
+    let types = end.carried.len();
+    if types > TYPES_MAX {
+        let max = TYPES_MAX;
+        return Err(OpenRefusal::TooManyTypes { types, max });
+    }
     let no_room = |error: &dyn std::fmt::Display| OpenRefusal::NoRoom(error.to_string());
     let span = shared
         .ring_span(URING.submitter_len())
@@ -103,8 +112,8 @@ pub(crate) fn request(
 impl CarriedType {
     fn of(carried: &Carried) -> Self {
         Self {
-            id: carried.id,
-            schema: carried.schema,
+            id: carried.id.to_bits(),
+            schema: carried.schema.hash(),
             name: carried.name.to_owned(),
         }
     }
@@ -156,7 +165,7 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
         UringWord::Refused { uring, why } => {
             urings.notes_out().refused(uring.0);
             if let Some(end) = urings.end(uring.0) {
-                end.refused(why);
+                end.refused(why.compared(&end.carried));
             }
             shared.refused_unheld(urings, uring.0);
         }
@@ -292,15 +301,7 @@ fn agree(target: &Target, types: &[CarriedType]) -> Result<(), OpenRefusal> {
             .iter()
             .find(|ours| ours.id.to_bits() == wanted.id)
         else {
-            let handled = target
-                .accepted
-                .iter()
-                .map(|ours| ours.name.to_owned())
-                .collect();
-            return Err(OpenRefusal::TypeNotHandled {
-                wanted: wanted.name.clone(),
-                handled,
-            });
+            return Err(not_handled(wanted, target.accepted));
         };
         if ours.name != wanted.name {
             let (id, theirs) = (wanted.id, ours.name.to_owned());
@@ -311,16 +312,30 @@ fn agree(target: &Target, types: &[CarriedType]) -> Result<(), OpenRefusal> {
             });
         }
         if ours.schema.hash() != wanted.schema {
+            let theirs = Description::new(ours.name, ours.id, &ours.schema);
             return Err(OpenRefusal::SchemaMismatch {
-                name: wanted.name.clone(),
-                ours: wanted.schema,
-                theirs: ours.schema.hash(),
-                fields: Vec::new(),
+                theirs: Box::new(theirs),
                 difference: None,
             });
         }
     }
     Ok(())
+}
+
+/// Why an actor of this node does not take these types; nothing if it does.
+pub(crate) fn refusal_at_home(target: &Target, wanted: &[Carried]) -> Option<OpenRefusal> {
+    let types: Vec<_> = wanted.iter().map(CarriedType::of).collect();
+    let refusal = agree(target, &types).err()?;
+    Some(refusal.compared(wanted))
+}
+
+fn not_handled(wanted: &CarriedType, accepted: &[Accepted]) -> OpenRefusal {
+    let named = accepted.iter().take(NAMED_MAX);
+    OpenRefusal::TypeNotHandled {
+        wanted: wanted.name.clone(),
+        handled: named.map(|ours| ours.name.to_owned()).collect(),
+        more: u32::try_from(accepted.len().saturating_sub(NAMED_MAX)).unwrap_or(u32::MAX),
+    }
 }
 
 /// Ends everything that goes through a peer whose heads are final: it died, or said goodbye.

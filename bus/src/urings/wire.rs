@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
+use crate::message::{Description, Difference};
+use crate::node::Carried;
 
 /// A place in one of the sender's ring segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,12 +107,14 @@ pub enum OpenRefusal {
     #[error("it is of another kind")]
     WrongKind,
     /// The receiver does not handle this type.
-    #[error("it does not handle {wanted:?}; it handles {handled:?}")]
+    #[error("it does not handle {wanted:?}; it handles {handled:?}{}", and_more(*.more))]
     TypeNotHandled {
         /// The type that the sender wants to send.
         wanted: String,
-        /// The types that the receiver handles.
+        /// The types that the receiver handles, or the first of them.
         handled: Vec<String>,
+        /// How many more it handles.
+        more: u32,
     },
     /// Both sides know a type by the same id, with different names.
     #[error("type id {id:#x} means {theirs:?} there and {ours:?} here")]
@@ -123,18 +127,22 @@ pub enum OpenRefusal {
         theirs: String,
     },
     /// Both sides know the type, with different layouts.
-    #[error("schema {theirs:#x} of {name:?} there is not schema {ours:#x} here{}", first_difference(.difference))]
+    #[error("{}", mismatch(.theirs, .difference.as_deref()))]
     SchemaMismatch {
-        /// The type's name.
-        name: String,
-        /// The sender's hash.
-        ours: u64,
-        /// The receiver's.
-        theirs: u64,
-        /// The receiver's fields, a line each, from which the sender finds the first that differs.
-        fields: Vec<String>,
-        /// The first field that differs, as the sender found it.
-        difference: Option<String>,
+        /// The receiver's schema, in words.
+        theirs: Box<Description>,
+        /// How it differs from the sender's, as the sender found it: the first field, and what each side has.
+        difference: Option<Box<Difference>>,
+    },
+    /// The address carries more types than one uring does.
+    #[error(
+        "an address carries at most {max} types of messages, not {types}: look it up as a recipient of one"
+    )]
+    TooManyTypes {
+        /// How many types the sender's address has.
+        types: usize,
+        /// How many one uring carries.
+        max: usize,
     },
     /// The receiver's node has no memory for its half.
     #[error("its node has no room for another uring: {0}")]
@@ -144,9 +152,39 @@ pub enum OpenRefusal {
     Malformed(String),
 }
 
-fn first_difference(difference: &Option<String>) -> String {
-    difference
-        .as_ref()
-        .map(|difference| format!(": {difference}"))
-        .unwrap_or_default()
+/// Handled types that a refusal names.
+pub(super) const NAMED_MAX: usize = 32;
+
+fn and_more(more: u32) -> String {
+    if more == 0 {
+        String::new()
+    } else {
+        format!(" and {more} more")
+    }
+}
+
+fn mismatch(theirs: &Description, difference: Option<&Difference>) -> String {
+    match difference {
+        Some(difference) => format!("its node has another schema: {difference}"),
+        None => format!(
+            "its node has another schema of {:?}: {:#x}",
+            theirs.name(),
+            theirs.hash()
+        ),
+    }
+}
+
+impl OpenRefusal {
+    /// Finds out how the schema of the refusing node differs from the one that this node carries.
+    pub(super) fn compared(self, carried: &[Carried]) -> Self {
+        let Self::SchemaMismatch { theirs, .. } = self else {
+            return self;
+        };
+        let ours = carried
+            .iter()
+            .find(|it| it.id.to_bits() == theirs.type_id());
+        let ours = ours.map(|it| Description::new(it.name, it.id, &it.schema));
+        let difference = ours.and_then(|ours| ours.difference(&theirs)).map(Box::new);
+        Self::SchemaMismatch { theirs, difference }
+    }
 }
