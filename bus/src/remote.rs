@@ -195,13 +195,23 @@ impl RemoteEnd {
         }
     }
 
-    /// Waits for the receiver's end.
+    /// Waits for the receiver's end: a peer that cannot be reached may live, and what it does is not known yet.
     pub(crate) fn poll_ended(&self, key: &mut WaitKey, cx: &Context<'_>) -> Poll<ExitReason> {
-        if let Some(reason) = self.end_reason() {
+        if let Some(reason) = self.final_reason() {
             return Poll::Ready(reason);
         }
         self.ended.register(key, cx);
-        self.end_reason().map_or(Poll::Pending, Poll::Ready)
+        self.final_reason().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// How the receiver ended, once its heads are final.
+    fn final_reason(&self) -> Option<ExitReason> {
+        match &*self.lock() {
+            Phase::Open(open) => open.final_reason().cloned(),
+            Phase::Ended(reason) => Some(reason.clone()),
+            Phase::Refused(_) => Some(ExitReason::Unreachable),
+            Phase::Waiting | Phase::Opening(_) => None,
+        }
     }
 
     /// Gives an order to the receiver's control lane.

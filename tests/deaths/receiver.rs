@@ -293,7 +293,7 @@ fn killed_in_mid_stream_leaves_nothing_unknown() {
     for kill in 0..KILLS {
         let name = format!("sink-{kill}");
         let peer = Helper::start(&bus, &["sink", &name]);
-        let records = usize::try_from(rng.below(500)).unwrap();
+        let records = usize::try_from(1 + rng.below(500)).unwrap();
         let killer = thread::spawn(kill_after(peer, records, rng.below(20_000)));
         let fates = block_on(async {
             let sink: Addr<Sink> = node.lookup(&name).within(secs(120)).await.unwrap();

@@ -183,6 +183,11 @@ impl Open {
         }
     }
 
+    /// Why the receiver ended, once its heads were judged.
+    pub(super) fn final_reason(&self) -> Option<&ExitReason> {
+        self.ended.as_ref().filter(|_| self.is_judged)
+    }
+
     /// Notes the uring if its reader has stopped watching it, and wakes the reader if it sleeps.
     fn after_push(&mut self) {
         // The fence of the ready notes stands in `idle_epoch`: the stamp before it, the reader's word after it.
