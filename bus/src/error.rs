@@ -5,7 +5,7 @@ use std::io;
 use ringway_shm::card::CardError;
 use ringway_shm::registry::RegistryError;
 use ringway_shm::sys::SysError;
-use ringway_shm::sys::fork::GuardError;
+use ringway_shm::sys::fork::{GuardError, UsedAfterFork};
 use thiserror::Error;
 
 use crate::config::ConfigError;
@@ -108,6 +108,9 @@ pub enum NameError {
     /// The node has detached.
     #[error("the node is detached")]
     Detached,
+    /// This process is a forked child of the one that attached.
+    #[error(transparent)]
+    Fork(#[from] UsedAfterFork),
     /// The lock could not be tried.
     #[error("cannot lock name {name:?}")]
     System {

@@ -16,6 +16,7 @@ use ringway_shm::region::OwnRegion;
 use ringway_shm::segment::{OwnSegment, SegmentError};
 use ringway_shm::sync::AtomicU64;
 use ringway_shm::sync::Ordering::Relaxed;
+use ringway_shm::sys::fork::{self, UsedAfterFork};
 use thiserror::Error;
 
 /// Spans start and end on pairs of cache lines, which processors fetch together.
@@ -69,6 +70,9 @@ pub enum RingsError {
         /// The limit.
         limit: u64,
     },
+    /// This process is a forked child of the one that attached.
+    #[error(transparent)]
+    Fork(#[from] UsedAfterFork),
     /// The system has no memory for another segment.
     #[error("cannot create a ring segment of {len} bytes")]
     Segment {
@@ -190,6 +194,10 @@ impl RingSpan {
 
 impl Drop for RingSpan {
     fn drop(&mut self) {
+        // A forked child has no such memory.
+        if fork::check().is_err() {
+            return;
+        }
         // blank: new segments are zero, and a place is blanked before it goes back.
         let words = self.region.records::<AtomicU64>(0, self.region.len() / 8);
         for word in words.into_iter().flatten() {

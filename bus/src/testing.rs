@@ -4,7 +4,7 @@
 pub(crate) mod scene;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use ringway_shm::generation::Key;
@@ -88,6 +88,11 @@ impl Notices {
     fn note(&self, notice: Notice) {
         self.heard.lock().unwrap().push(notice);
         self.changed.notify_all();
+    }
+
+    /// Has the control thread wait at its next notice.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, Vec<Notice>> {
+        self.heard.lock().unwrap()
     }
 
     pub(crate) fn all(&self) -> Vec<Notice> {

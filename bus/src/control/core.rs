@@ -185,6 +185,9 @@ impl Core {
     ///
     /// A peer whose memory is still held (an `Arc<Peer>` is) gets the goodbye when it is let go.
     pub(crate) fn detach(&self) {
+        if fork::check().is_err() {
+            return; // A forked child never was on the bus.
+        }
         let thread = self
             .thread
             .lock()
@@ -221,7 +224,9 @@ impl Core {
     }
 
     pub(crate) fn count(&self, counter: Counter, n: u64) {
-        self.card.add(counter, n);
+        if fork::check().is_ok() {
+            self.card.add(counter, n);
+        }
     }
 
     /// The peers, connected and closed ones, until they are dead.
@@ -236,6 +241,7 @@ impl Core {
     /// Takes a place for one half of a uring. A segment that has to be created for it is announced to every peer, on
     /// the same socket as later frames: whoever is told of the span has been told of the segment.
     pub(crate) fn ring_span(&self, len: u64) -> Result<RingSpan, RingsError> {
+        fork::check()?;
         let (span, grown) = self.rings.span(len)?;
         if let Some(ring) = grown {
             for peer in self.peers() {
@@ -251,6 +257,7 @@ impl Core {
         wanted: Wanted<'_>,
         prepare: impl FnOnce(Key),
     ) -> Result<Key, NameError> {
+        fork::check()?;
         let claimed = self
             .names
             .claim(&self.directory, self.card.registry(), wanted, prepare);
@@ -274,6 +281,7 @@ impl Core {
         type_hash: u64,
         prepare: impl FnOnce(Key),
     ) -> Result<Key, NameError> {
+        fork::check()?;
         let key = self
             .card
             .registry()
@@ -286,6 +294,9 @@ impl Core {
 
     /// Gives an entry back, with its name if it has one.
     pub(crate) fn unregister(&self, key: Key) {
+        if fork::check().is_err() {
+            return; // The entry is the parent's, and so is the memory that it stands in.
+        }
         self.names.release(self.card.registry(), key);
         self.poke_names();
     }
@@ -294,6 +305,7 @@ impl Core {
     ///
     /// Cost: a load and a table look-up for each peer, and the reading of cards that have changed.
     pub(crate) fn find(&self, name: &str) -> Option<Found> {
+        fork::check().ok()?;
         if let Some(published) = self
             .card
             .registry()
@@ -386,7 +398,7 @@ impl Core {
             .into_iter()
             .map(|it| (SegmentName::heap(it.key), it.segment));
         if let Some((_, segment)) = rings.chain(heap).find(|(other, _)| *other == name)
-            && peer.ledger().is_wanted(name)
+            && peer.ledger().announce_again(name)
         {
             send_segment(peer, name, &segment);
         }

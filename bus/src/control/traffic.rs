@@ -92,9 +92,7 @@ impl Control {
                 self.map(peer, announced, received.fds.into_iter().next())?
             }
             Frame::SegmentAck(name) => self.acknowledged(peer, name)?,
-            Frame::SegmentLater(name) => self
-                .timers
-                .after(ANNOUNCE_PAUSE, Due::Announce(peer.id(), name)),
+            Frame::SegmentLater(name) => self.postpone(peer, name)?,
             Frame::Retire(name) => self.retire_mapped(peer, name),
             Frame::Retired(name) => self.retired(peer, name)?,
             Frame::NamesChanged => {} // after every frame the names are looked at
@@ -148,6 +146,19 @@ impl Control {
                 }
             }
             Answer::Now | Answer::Late => {}
+            Answer::Bogus => return Err(Breach::Unasked { name }),
+        }
+        Ok(())
+    }
+
+    /// Announces a segment again, in a while.
+    fn postpone(&mut self, peer: &Peer, name: SegmentName) -> Result<(), Breach> {
+        let answer = peer.ledger().postpone(name);
+        match answer {
+            Answer::Now => self
+                .timers
+                .after(ANNOUNCE_PAUSE, Due::Announce(peer.id(), name)),
+            Answer::Late => {}
             Answer::Bogus => return Err(Breach::Unasked { name }),
         }
         Ok(())

@@ -4,8 +4,8 @@
 //! announcement a segment, at most one retirement, and none of a segment that the peer never heard of.
 //!
 //! # Invariants
-//! - **once**: a segment moves only forward, `Announced -> Acknowledged -> Retiring -> Retired`; its place forgets a
-//!   generation only for a later one.
+//! - **once**: a segment moves only forward, `Announced -> Acknowledged -> Retiring -> Retired`, but for the way back from
+//!   `Postponed` to `Announced`, which only this side goes; its place forgets a generation only for a later one.
 
 use std::collections::HashMap;
 
@@ -17,6 +17,8 @@ use crate::frame::{SegmentKind, SegmentName, WireKey};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
     Announced,
+    /// The peer could not map it, and is to be told again.
+    Postponed,
     Acknowledged,
     /// Retired, and the peer has still to say that it unmapped it.
     Retiring,
@@ -74,7 +76,7 @@ impl Ledger {
         }
         self.told.insert(place(name), (name.key(), Told::Announced));
         match before {
-            Some((known, Told::Announced | Told::Acknowledged)) => {
+            Some((known, Told::Announced | Told::Postponed | Told::Acknowledged)) => {
                 Announcing::TellAfter(SegmentName {
                     kind: name.kind,
                     key: WireKey(known),
@@ -84,9 +86,27 @@ impl Ledger {
         }
     }
 
-    /// Tells whether the peer still waits for an announcement that it could not follow.
-    pub(crate) fn is_wanted(&self, name: SegmentName) -> bool {
-        self.get(name) == Some(Told::Announced)
+    /// Notes that the peer could not map the segment, and is to be told again later.
+    pub(crate) fn postpone(&mut self, name: SegmentName) -> Answer {
+        match self.get(name) {
+            Some(Told::Announced) => {
+                self.told.insert(place(name), (name.key(), Told::Postponed));
+                Answer::Now
+            }
+            Some(Told::Retiring) => Answer::Late,
+            Some(_) => Answer::Bogus,
+            None => self.late_or_bogus(name),
+        }
+    }
+
+    /// Notes that a postponed segment is announced again; `false` when that is not wanted any more.
+    #[must_use]
+    pub(crate) fn announce_again(&mut self, name: SegmentName) -> bool {
+        let is_wanted = self.get(name) == Some(Told::Postponed);
+        if is_wanted {
+            self.told.insert(place(name), (name.key(), Told::Announced));
+        }
+        is_wanted
     }
 
     /// Notes that the peer mapped the segment: from now on tokens may name it.
@@ -98,7 +118,7 @@ impl Ledger {
                 Answer::Now
             }
             Some(Told::Retiring) => Answer::Late,
-            Some(Told::Acknowledged | Told::Retired) => Answer::Bogus,
+            Some(_) => Answer::Bogus,
             None => self.late_or_bogus(name),
         }
     }
@@ -112,7 +132,9 @@ impl Ledger {
     /// Notes that the segment goes. Later announcements of it, which another thread may be about to make, do nothing.
     pub(crate) fn retire(&mut self, name: SegmentName) -> Parting {
         let (next, parting) = match self.get(name) {
-            Some(Told::Announced | Told::Acknowledged) => (Told::Retiring, Parting::Tell),
+            Some(Told::Announced | Told::Postponed | Told::Acknowledged) => {
+                (Told::Retiring, Parting::Tell)
+            }
             Some(Told::Retiring) => return Parting::Wait,
             Some(Told::Retired) => return Parting::Nothing,
             None => match self.told.get(&place(name)) {
@@ -180,12 +202,12 @@ mod tests {
             Announcing::Tell,
             "each kind has its own keys"
         );
-        assert!(ledger.is_wanted(name) && !ledger.is_acknowledged(name));
+        assert!(!ledger.is_acknowledged(name));
         assert_eq!(
             [ledger.acknowledge(name), ledger.acknowledge(name)],
             [Answer::Now, Answer::Bogus]
         );
-        assert!(ledger.is_acknowledged(name) && !ledger.is_wanted(name));
+        assert!(ledger.is_acknowledged(name));
         assert_eq!(ledger.retired(name), Answer::Bogus, "not asked to");
         assert_eq!(
             [ledger.retire(name), ledger.retire(name)],
@@ -204,6 +226,30 @@ mod tests {
             "of the generation before"
         );
         assert_eq!(ledger.acknowledge(next), Answer::Now);
+    }
+
+    #[test]
+    fn a_postponed_segment_is_announced_again_once() {
+        let (mut ledger, name) = (Ledger::default(), SegmentName::heap(Key::first(3)));
+        assert_eq!(ledger.postpone(name), Answer::Bogus);
+        let _ = ledger.announce(name);
+        assert_eq!(
+            [
+                ledger.postpone(name),
+                ledger.postpone(name),
+                ledger.acknowledge(name)
+            ],
+            [Answer::Now, Answer::Bogus, Answer::Bogus]
+        );
+        assert_eq!(
+            ledger.announce(name),
+            Announcing::Nothing,
+            "its time will come"
+        );
+        assert!(ledger.announce_again(name) && !ledger.announce_again(name));
+        assert_eq!(ledger.postpone(name), Answer::Now);
+        assert_eq!(ledger.retire(name), Parting::Tell);
+        assert!(!ledger.announce_again(name));
     }
 
     #[test]

@@ -3,14 +3,16 @@
 //! The child does what a line on its standard input asks and answers with a line that starts with `@`. It ends when its
 //! input does, and is killed and waited for when its handle is dropped.
 
+use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 
 use ringway_shm::generation::Key;
 use ringway_shm::registry::Kind;
@@ -20,7 +22,7 @@ use rustix::process::{
     Resource, Rlimit, WaitId, WaitIdOptions, getpid, getrlimit, kill_process, setrlimit, waitid,
 };
 
-use super::{Notice, Notices, TempDir, TestNode};
+use super::{Notice, Notices, TempDir, TestNode, WATCHDOG};
 use crate::access::Access;
 use crate::config::NodeConfig;
 use crate::control::Core;
@@ -36,8 +38,8 @@ const PARENT: &str = "RINGWAY_TEST_PARENT";
 #[derive(Debug)]
 pub(crate) struct Scene {
     child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    input: ChildStdin,
+    answers: Receiver<String>,
 }
 
 impl Scene {
@@ -66,11 +68,21 @@ impl Scene {
             .stdout(Stdio::piped());
         adjust(&mut command);
         let mut child = command.spawn().unwrap();
-        let (input, output) = (child.stdin.take(), child.stdout.take().unwrap());
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (sender, answers) = mpsc::channel();
+        std::thread::spawn(move || {
+            // The test harness prints on the same lines. Ends with the child.
+            let lines = BufReader::new(output).lines().map_while(Result::ok);
+            for line in lines {
+                if let Some((_, answer)) = line.split_once('@') {
+                    let _ = sender.send(answer.to_owned());
+                }
+            }
+        });
         Self {
             child,
             input,
-            output: BufReader::new(output),
+            answers,
         }
     }
 
@@ -82,20 +94,14 @@ impl Scene {
 
     /// Says a line to which there is no answer.
     pub(crate) fn tell(&mut self, line: &str) {
-        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+        writeln!(self.input, "{line}").unwrap();
     }
 
     /// Returns the child's next answer.
     pub(crate) fn hear(&mut self) -> String {
-        loop {
-            let mut answer = String::new();
-            let read = self.output.read_line(&mut answer).unwrap();
-            assert!(read > 0, "the child ended instead of answering");
-            // The test harness prints on the same line.
-            if let Some((_, answer)) = answer.trim_end().split_once('@') {
-                return answer.to_owned();
-            }
-        }
+        self.answers
+            .recv_timeout(WATCHDOG)
+            .expect("the child ended, or hangs")
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -107,6 +113,11 @@ impl Scene {
         self.signal(Signal::STOP);
         let stopped = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
         waitid(WaitId::Pid(self.pid()), stopped).unwrap();
+    }
+
+    /// Waits until the process has ended by itself.
+    pub(crate) fn wait(&mut self) {
+        self.child.wait().unwrap();
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -177,7 +188,15 @@ fn try_attach(config: NodeConfig, node: &mut Option<TestNode>) {
             println!("@{}", core.id());
             *node = Some(TestNode { core, notices });
         }
-        Err(error) => println!("@{error}"),
+        Err(error) => {
+            let mut texts = vec![error.to_string()];
+            let mut error: &dyn Error = &error;
+            while let Some(cause) = error.source() {
+                texts.push(cause.to_string());
+                error = cause;
+            }
+            println!("@{}", texts.join(": "));
+        }
     }
 }
 
@@ -235,15 +254,16 @@ fn play(verb: &str, rest: &str, node: &TestNode) {
                 .wait_until("the name", |_| core.find(rest).is_some());
             println!("@found");
         }
+        // As much as the kernel takes at once.
         "send-and-die" => {
             let peer = core.peers().pop().unwrap();
-            for n in 0..rest.parse::<u64>().unwrap() {
-                peer.send(UringFrame::encode(&n).unwrap()).unwrap();
+            let mut sent = 0_u64;
+            while peer.send(UringFrame::encode(&sent).unwrap()).is_ok()
+                && peer.link().flush() == Flushed::Empty
+            {
+                sent += 1;
             }
-            // Until the control thread has handed all of it to the kernel.
-            while peer.link().flush() != Flushed::Empty {
-                std::thread::yield_now();
-            }
+            println!("@{sent}");
             kill_process(getpid(), Signal::KILL).unwrap();
         }
         "meet" => {

@@ -18,7 +18,7 @@ use crate::frame::{
 use crate::peering::hello::{Clock, Hello, Host};
 use crate::peering::link::LinkError;
 use crate::peering::{Closure, NodeId};
-use crate::testing::{Notice, TempDir, TestNode};
+use crate::testing::{Notice, TempDir, TestNode, wait_until};
 
 /// A node that exists only as far as its hello needs it.
 struct Impostor {
@@ -78,14 +78,16 @@ impl Impostor {
     /// The next frame, or `None` at the end.
     fn hear(&self) -> Option<Frame> {
         let mut buffer = [0; FRAME_MAX];
-        loop {
+        let mut heard = None;
+        wait_until("an answer", || {
             match self.socket.recv(&mut buffer) {
-                Ok(received) => return Some(Frame::decode(&buffer[..received.len]).unwrap()),
-                Err(RecvError::WouldBlock) => std::thread::yield_now(),
-                Err(RecvError::Reset) => {}
-                Err(_) => return None,
+                Ok(received) => heard = Some(Frame::decode(&buffer[..received.len]).unwrap()),
+                Err(RecvError::WouldBlock | RecvError::Reset) => return false,
+                Err(_) => {}
             }
-        }
+            true
+        });
+        heard
     }
 
     /// What the node says when it hangs up.

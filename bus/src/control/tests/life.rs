@@ -10,22 +10,23 @@ use crate::testing::{Notice, TempDir, TestNode};
 
 #[test]
 fn a_killed_peer_is_drained_and_then_dead() {
-    // Goal: what a peer had sent before it was killed arrives, and its death comes last, once.
+    // Goal: what a peer had sent before it was killed arrives, and its death comes last, once. Method: the control
+    // thread is held while the peer fills the socket, more than is read at a time, and dies.
     let temp = TempDir::new();
     let node = TestNode::attach(&temp, "parent");
     let (mut scene, child) = Scene::attach(&temp);
     node.meet(child);
     scene.ask(&format!("meet {}", node.id()));
-    scene.tell("send-and-die 300");
+    let held = node.notices.hold();
+    let sent: u64 = scene.ask("send-and-die").parse().unwrap();
+    scene.wait();
+    drop(held);
     node.notices.wait_for(&Notice::Dead(child, Death::Process));
     let heard = node.notices.all();
-    let sent = |n: u64| Notice::Frame(child, UringFrame::encode(&n).unwrap());
-    let frames: Vec<_> = heard
-        .iter()
-        .filter(|notice| matches!(notice, Notice::Frame(..)))
-        .cloned()
-        .collect();
-    assert_eq!(frames, (0..300).map(sent).collect::<Vec<_>>());
+    let frame = |n: u64| Notice::Frame(child, UringFrame::encode(&n).unwrap());
+    let is_frame = |notice: &&Notice| matches!(notice, Notice::Frame(..));
+    let frames: Vec<_> = heard.iter().filter(is_frame).cloned().collect();
+    assert_eq!(frames, (0..sent).map(frame).collect::<Vec<_>>());
     assert_eq!(heard.last(), Some(&Notice::Dead(child, Death::Process)));
     assert!(node.core.peers().is_empty());
 }

@@ -1,16 +1,25 @@
-use std::os::unix::fs::PermissionsExt;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::sync::Barrier;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::{Arc, Barrier};
 
+use ringway_shm::card::Counter;
+use ringway_shm::registry::Kind;
 use ringway_shm::sys::process::Signal;
 
+use super::names::claim;
 use crate::access::Access;
 use crate::control::Core;
-use crate::error::AttachError;
+use crate::error::{AttachError, NameError};
 use crate::frame::UringFrame;
+use crate::names::Wanted;
+use crate::peering::link::LinkError;
 use crate::peering::{NodeId, PeerState};
+use crate::rings::RingsError;
 use crate::testing::scene::Scene;
-use crate::testing::{Notice, Notices, TempDir, TestNode};
+use crate::testing::{Notice, Notices, TempDir, TestNode, wait_until};
 
 #[test]
 fn two_nodes_of_one_process_peer() {
@@ -186,9 +195,9 @@ fn a_full_listener_is_tried_again() {
     node.meet(other.id());
     assert_eq!(node.core.silent_nodes().len(), 1);
     drop((listener, held));
-    while temp.sockets().contains(&id.to_string()) {
-        std::thread::yield_now();
-    }
+    wait_until("the removal of the stale socket", || {
+        !temp.sockets().contains(&id.to_string())
+    });
 }
 
 #[test]
@@ -208,17 +217,16 @@ fn long_paths_work() {
 fn two_users_meet_where_the_policy_lets_them() {
     // Goal: a bus of two users, with the directory opened to a group; without the policy each is refused. Only root can
     // try it: it needs a process of another user.
-    if rustix::process::geteuid().as_raw() != 0 {
+    if !rustix::process::geteuid().is_root() {
         return;
     }
     let nobody = 65534;
     let temp = TempDir::new();
-    std::fs::set_permissions(temp.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+    std::fs::set_permissions(temp.path(), Permissions::from_mode(0o711)).unwrap();
     std::fs::create_dir(temp.path().join("root")).unwrap();
     let access = Access::same_user().group(nobody);
     let node = TestNode::attach_with(temp.config("root").access(access));
     let mut scene = Scene::start(&temp, |command| {
-        use std::os::unix::process::CommandExt;
         command.uid(nobody).gid(nobody);
     });
     // Its own policy admits nobody else: the directory is a stranger's.
@@ -241,7 +249,7 @@ fn two_users_meet_where_the_policy_lets_them() {
 fn foreign_users_are_refused_with_both_values() {
     // Goal: SO_PEERCRED decides, whatever the permissions of the files say. Method: the files are opened to all once the
     // node has attached, and another user connects.
-    if rustix::process::geteuid().as_raw() != 0 {
+    if !rustix::process::geteuid().is_root() {
         return;
     }
     let temp = TempDir::new();
@@ -252,10 +260,9 @@ fn foreign_users_are_refused_with_both_values() {
         (temp.bus(), 0o711),
         (temp.bus().join(node.id().to_string()), 0o666),
     ] {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
     let mut scene = Scene::start(&temp, |command| {
-        use std::os::unix::process::CommandExt;
         command.uid(65534).gid(65533);
     });
     let answer = scene.ask(&format!("connect {}", node.id()));
@@ -277,12 +284,95 @@ fn a_role_that_nobody_took_is_an_error() {
 }
 
 #[test]
-fn forked_children_and_bad_configurations_are_refused() {
+fn bad_configurations_are_refused() {
     let temp = TempDir::new();
-    let attach = |config| Core::attach(config, std::sync::Arc::new(Notices::default()), |_| {});
+    let attach = |config| Core::attach(config, Arc::new(Notices::default()), |_| {});
     let error = attach(temp.config(&"n".repeat(121))).unwrap_err();
     assert!(matches!(error, AttachError::Config(_)), "{error}");
-    std::os::unix::fs::symlink(temp.path(), temp.path().join("root")).unwrap();
+    symlink(temp.path(), temp.path().join("root")).unwrap();
     let error = attach(temp.config("node")).unwrap_err();
     assert!(matches!(error, AttachError::Directory(_)), "{error}");
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_an_error() {
+    // Goal: the error names the call, the directory and the reason. Root may write everywhere, so another user tries.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let temp = TempDir::new();
+    std::fs::set_permissions(temp.path(), Permissions::from_mode(0o755)).unwrap();
+    let mut scene = Scene::start(&temp, |command| {
+        command.uid(65534).gid(65534);
+    });
+    let root = temp.path().join("root");
+    let expected = format!(
+        "mkdir on bus directory {} failed: Permission denied",
+        root.display()
+    );
+    assert!(scene.ask("try-attach").starts_with(&expected));
+}
+
+#[test]
+fn a_forked_child_can_do_nothing() {
+    // Goal: between fork and exec every call of the node is an error or does nothing, and the parent's node goes on.
+    // Method: each step of the child has a number, which the failing one returns; none is left for the last.
+    const DONE: i32 = 100;
+    let temp = TempDir::new();
+    let (node, other) = (
+        TestNode::attach(&temp, "node"),
+        TestNode::attach(&temp, "other"),
+    );
+    let peer = node.meet(other.id());
+    let key = claim(&node, "before").unwrap();
+    let (core, config, span) = (
+        Arc::clone(&node.core),
+        temp.config("child"),
+        node.core.ring_span(64),
+    );
+    let mut span = Some(span.unwrap());
+    let frame = UringFrame::encode(&1).unwrap();
+    let in_child = move || {
+        let wanted = Wanted {
+            name: "after",
+            kind: Kind::Actor,
+            type_hash: 7,
+        };
+        let refused = [
+            matches!(core.claim(wanted, |_| {}), Err(NameError::Fork(_))),
+            matches!(
+                core.register(Kind::Actor, 7, |_| {}),
+                Err(NameError::Fork(_))
+            ),
+            matches!(core.ring_span(64), Err(RingsError::Fork(_))),
+            matches!(peer.send(frame.clone()), Err(LinkError::Fork(_))),
+            core.find("before").is_none(),
+            matches!(
+                Core::attach(config.clone(), Arc::new(Notices::default()), |_| {}),
+                Err(AttachError::Fork(_))
+            ),
+        ];
+        drop(span.take());
+        core.unregister(key);
+        core.count(Counter::Restarts, 1);
+        core.detach();
+        let wrong = refused.iter().position(|is_refused| !is_refused);
+        let code = wrong.map_or(DONE, |at| i32::try_from(at).unwrap() + 1);
+        Err(std::io::Error::from_raw_os_error(code))
+    };
+    let mut command = Command::new("/bin/true");
+    #[allow(unsafe_code, reason = "runs in the forked child")]
+    // SAFETY: the closure allocates, which glibc allows in a forked child, and calls what is to be tried.
+    unsafe {
+        command.pre_exec(in_child)
+    };
+    let error = command.spawn().unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(DONE));
+    assert!(node.core.find("before").is_some());
+    node.core.peers()[0]
+        .send(UringFrame::encode(&2).unwrap())
+        .unwrap();
+    other
+        .notices
+        .wait_for(&Notice::Frame(node.id(), UringFrame::encode(&2).unwrap()));
 }

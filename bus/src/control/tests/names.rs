@@ -11,7 +11,7 @@ use crate::peering::Death;
 use crate::testing::scene::Scene;
 use crate::testing::{Notice, TempDir, TestNode};
 
-fn claim(node: &TestNode, name: &str) -> Result<Key, NameError> {
+pub(super) fn claim(node: &TestNode, name: &str) -> Result<Key, NameError> {
     node.core.claim(
         Wanted {
             name,
