@@ -44,8 +44,8 @@ impl Control {
                 self.core.roster.forget(id);
             }
             Err(ConnectError::Denied) => self.give_up(id, Refusal::Denied),
-            Err(_error) => {
-                trace::debug!(node = %id, error = %_error, "cannot connect yet");
+            Err(error) => {
+                trace::debug!(node = %id, %error, "cannot connect yet");
                 self.call_later(id);
             }
         }
@@ -71,8 +71,8 @@ impl Control {
         let connected = SeqPacket::connect(&self.core.directory, &name.file_name());
         if let Err(ConnectError::Refused) = connected {
             trace::debug!(socket = name.file_name(), "removing a stale socket");
-            if let Err(_error) = self.core.directory.unlink(name) {
-                trace::warning!(socket = name.file_name(), error = %_error, "cannot remove a stale socket");
+            if let Err(error) = self.core.directory.unlink(name) {
+                trace::warning!(socket = name.file_name(), %error, "cannot remove a stale socket");
             }
         }
         connected

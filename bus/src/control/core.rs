@@ -483,11 +483,11 @@ fn send_segment(peer: &Peer, name: SegmentName, segment: &OwnSegment) {
         name,
         len: segment.len(),
     });
-    if let Err(_error) = peer
+    if let Err(error) = peer
         .link()
         .send(&frame, vec![Passed::Segment(segment.clone())])
     {
-        trace::warning!(peer = %peer.id(), segment = %name, error = %_error, "segment not announced");
+        trace::warning!(peer = %peer.id(), segment = %name, %error, "segment not announced");
     }
 }
 
@@ -511,6 +511,6 @@ fn raise_limits() {
             );
         }
         Ok(_) => {}
-        Err(_error) => trace::warning!(error = %_error, "the limit of descriptors stays as it is"),
+        Err(error) => trace::warning!(%error, "the limit of descriptors stays as it is"),
     }
 }

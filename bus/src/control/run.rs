@@ -106,8 +106,8 @@ impl Control {
         }
         let mut events = Vec::new();
         while !self.is_over {
-            if let Err(_error) = self.core.epoll.wait(&mut events, self.timers.pause()) {
-                trace::warning!(error = %_error, "the control thread cannot wait");
+            if let Err(error) = self.core.epoll.wait(&mut events, self.timers.pause()) {
+                trace::warning!(%error, "the control thread cannot wait");
                 break;
             }
             for event in &events {
@@ -221,9 +221,9 @@ impl Control {
             match self.listener.accept() {
                 Ok(Some(socket)) => self.receive_caller(socket),
                 Ok(None) => return,
-                Err(_error) => {
+                Err(error) => {
                     // The listener stays readable: looking away for a while is all that can be done.
-                    trace::warning!(error = %_error, "cannot accept");
+                    trace::warning!(%error, "cannot accept");
                     let _ = self.core.epoll.remove(&self.listener);
                     self.timers.after(ACCEPT_PAUSE, Due::Accept);
                     return;

@@ -87,7 +87,6 @@ fn map(what: FileRole, fd: OwnedFd, len: u64) -> Result<PeerSegment, Refusal> {
 /// This process could not do its part: out of descriptors, of mappings, of memory.
 fn own_failure(what: FileRole, error: &SegmentError) -> Refusal {
     crate::trace::warning!(%what, %error, "cannot map a peer's segment");
-    let _ = (what, error);
     Refusal::TooManyFiles
 }
 
