@@ -7,10 +7,12 @@
 //! It never waits for a peer: every call on a socket returns at once, every queue towards a peer is bounded, and so is
 //! what it reads of one socket before it looks at the next. What a peer sends is checked and blamed, never trusted.
 
+mod announce;
 mod calls;
 mod core;
 mod life;
 mod meetings;
+mod naming;
 mod run;
 mod timers;
 mod traffic;
@@ -21,8 +23,8 @@ use ringway_shm::generation::Key;
 use ringway_shm::sys::SysError;
 use ringway_shm::sys::eventfd::Eventfd;
 
-#[allow(unused_imports, reason = "used by the layer above")]
-pub(crate) use self::core::{Core, Found};
+pub(crate) use self::core::Core;
+pub(crate) use self::naming::Found;
 pub(crate) use crate::peering::Upper;
 
 use crate::peering::{Closure, NodeId};

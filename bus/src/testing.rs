@@ -165,6 +165,14 @@ impl TestNode {
         self.core.id()
     }
 
+    /// Whether the control thread has read this name on a peer's card.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.core
+            .peers()
+            .iter()
+            .any(|peer| peer.replica().find(name).is_some())
+    }
+
     /// Waits until the peering with `other` stands on this side.
     pub(crate) fn meet(&self, other: NodeId) -> Arc<Peer> {
         self.notices.wait_for(&Notice::Connected(other));

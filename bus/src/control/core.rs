@@ -10,13 +10,11 @@
 //! | the rename | a socket that refuses | whoever meets it unlinks it |
 //! | connecting, before a connection is settled | the end of a connection | nobody: nothing was promised |
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use ringway_shm::card::{Card, CardConfig, Counter};
-use ringway_shm::generation::Key;
-use ringway_shm::heap::{Heap, HeapChange, HeapConfig};
-use ringway_shm::registry::Kind;
+use ringway_shm::heap::{Heap, HeapConfig};
 use ringway_shm::segment::OwnSegment;
 use ringway_shm::sys::epoll::Epoll;
 use ringway_shm::sys::eventfd::Eventfd;
@@ -29,17 +27,15 @@ use super::run::Control;
 use super::{Command, Commands};
 use crate::config::NodeConfig;
 use crate::directory::{BusDirectory, SocketName, Surroundings};
-use crate::error::{AttachError, NameError};
-use crate::frame::{Announcement, Frame, SegmentName, WireKey};
-use crate::names::{Names, Wanted, own_table};
+use crate::error::AttachError;
+use crate::frame::{Frame, WireKey};
+use crate::names::Names;
 use crate::peering::hello::{Clock, Expected, Hello, Host};
-use crate::peering::ledger::Announcing;
 use crate::peering::link::Passed;
-use crate::peering::replica::Named;
 use crate::peering::roster::{Roster, Stranger};
 use crate::peering::slot::Slots;
-use crate::peering::{NodeId, Peer, PeerState, Upper};
-use crate::rings::{RingSpan, Rings, RingsError};
+use crate::peering::{NodeId, Peer, Upper};
+use crate::rings::Rings;
 use crate::trace;
 
 /// The environment's word for the role of a child process.
@@ -54,7 +50,7 @@ const FILES_LOW: u64 = 4096;
 /// One attached node.
 #[derive(Debug)]
 pub(crate) struct Core {
-    id: NodeId,
+    pub(super) id: NodeId,
     config: NodeConfig,
     name: String,
     uid: u32,
@@ -62,24 +58,15 @@ pub(crate) struct Core {
     pub(super) directory: BusDirectory,
     pub(super) card: Arc<Card>,
     card_segment: OwnSegment,
-    heap: Heap,
-    rings: Arc<Rings>,
-    names: Names,
+    pub(super) heap: Heap,
+    pub(super) rings: Arc<Rings>,
+    pub(super) names: Names,
     pub(super) roster: Roster,
     pub(super) slots: Arc<Slots>,
     pub(super) commands: Arc<Commands>,
     pub(super) epoll: Arc<Epoll>,
     pidfd: Arc<Pidfd>,
     thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// A name that was found, here or on a peer's card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) node: NodeId,
-    pub(crate) key: Key,
-    pub(crate) kind: Kind,
-    pub(crate) type_hash: u64,
 }
 
 impl Core {
@@ -238,188 +225,6 @@ impl Core {
         self.roster.peer(id)
     }
 
-    /// Takes a place for one half of a uring. A segment that has to be created for it is announced to every peer, on
-    /// the same socket as later frames: whoever is told of the span has been told of the segment.
-    pub(crate) fn ring_span(&self, len: u64) -> Result<RingSpan, RingsError> {
-        fork::check()?;
-        let (span, grown) = self.rings.span(len)?;
-        if let Some(ring) = grown {
-            for peer in self.peers() {
-                announce(&peer, SegmentName::ring(ring.key), &ring.segment);
-            }
-        }
-        Ok(span)
-    }
-
-    /// Claims a name on the whole bus, and publishes it once `prepare` has been called with its entry.
-    pub(crate) fn claim(
-        &self,
-        wanted: Wanted<'_>,
-        prepare: impl FnOnce(Key),
-    ) -> Result<Key, NameError> {
-        fork::check()?;
-        let claimed = self
-            .names
-            .claim(&self.directory, self.card.registry(), wanted, prepare);
-        match claimed {
-            Ok(key) => {
-                self.poke_names();
-                Ok(key)
-            }
-            Err(NameError::Taken { name, holder: None }) => {
-                let holder = self.holder(&name);
-                Err(NameError::Taken { name, holder })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Takes an entry without a name, that peers can open urings to.
-    pub(crate) fn register(
-        &self,
-        kind: Kind,
-        type_hash: u64,
-        prepare: impl FnOnce(Key),
-    ) -> Result<Key, NameError> {
-        fork::check()?;
-        let key = self
-            .card
-            .registry()
-            .allocate(kind, "", type_hash)
-            .map_err(own_table)?;
-        prepare(key);
-        self.card.registry().activate(key).map_err(own_table)?;
-        Ok(key)
-    }
-
-    /// Gives an entry back, with its name if it has one.
-    pub(crate) fn unregister(&self, key: Key) {
-        if fork::check().is_err() {
-            return; // The entry is the parent's, and so is the memory that it stands in.
-        }
-        self.names.release(self.card.registry(), key);
-        self.poke_names();
-    }
-
-    /// Finds an actor or queue by name: here, or on the card of a connected peer.
-    ///
-    /// Cost: a load and a table look-up for each peer, and the reading of cards that have changed.
-    pub(crate) fn find(&self, name: &str) -> Option<Found> {
-        fork::check().ok()?;
-        if let Some(published) = self
-            .card
-            .registry()
-            .find(name)
-            .and_then(|key| self.card.registry().get(key))
-        {
-            let (key, kind, type_hash) = (published.key, published.kind, published.type_hash);
-            return Some(Found {
-                node: self.id,
-                key,
-                kind,
-                type_hash,
-            });
-        }
-        let connected = self
-            .peers()
-            .into_iter()
-            .filter(|peer| peer.state() == PeerState::Connected);
-        connected.into_iter().find_map(|peer| {
-            let mut replica = peer.replica();
-            replica.refresh(peer.card());
-            let Named {
-                key,
-                kind,
-                type_hash,
-            } = replica.find(name)?;
-            Some(Found {
-                node: peer.id(),
-                key,
-                kind,
-                type_hash,
-            })
-        })
-    }
-
-    /// Forgets a name whose node says that it is not there any more, until its card changes again.
-    pub(crate) fn forget_name(&self, name: &str, found: Found) {
-        if let Some(peer) = self.peer(found.node) {
-            peer.replica().forget(name, found.key);
-        }
-    }
-
-    /// Whether a node that is no peer may become one: its socket is there.
-    pub(crate) fn may_come(&self, node: NodeId) -> bool {
-        self.directory.has(SocketName::Node(node))
-    }
-
-    /// The nodes that were found and are not peers, each with the reason: a name that is not found may be theirs.
-    pub(crate) fn silent_nodes(&self) -> Vec<String> {
-        let strangers = self.roster.strangers().into_iter();
-        let present = strangers.filter(|node| self.directory.has(SocketName::Node(node.id())));
-        present.map(|node| node.to_string()).collect()
-    }
-
-    /// Who shows a name on its card, for an error's text.
-    fn holder(&self, name: &str) -> Option<String> {
-        let found = self.find(name)?;
-        let peer = self.peer(found.node)?;
-        Some(format!("node {:?} ({})", peer.name(), peer.id()))
-    }
-
-    /// Tells the peers that names changed. Lost pokes do no harm: see `Control::look_at_names`.
-    fn poke_names(&self) {
-        for peer in self.peers() {
-            peer.link().poke(&Frame::NamesChanged);
-        }
-    }
-
-    /// Announces what the peer has not heard of yet. For a peer that is in the roster already, so that a segment which
-    /// comes meanwhile is announced by one side or by both; the ledger makes one of it.
-    pub(super) fn announce_all(&self, peer: &Peer) {
-        for ring in self.rings.segments() {
-            announce(peer, SegmentName::ring(ring.key), &ring.segment);
-        }
-        for segment in self.heap.segments() {
-            announce(peer, SegmentName::heap(segment.key), &segment.segment);
-        }
-    }
-
-    /// Announces one segment again, if it is still there and still wanted.
-    pub(super) fn announce_again(&self, peer: &Peer, name: SegmentName) {
-        let rings = self
-            .rings
-            .segments()
-            .into_iter()
-            .map(|ring| (SegmentName::ring(ring.key), ring.segment));
-        let heap = self
-            .heap
-            .segments()
-            .into_iter()
-            .map(|it| (SegmentName::heap(it.key), it.segment));
-        if let Some((_, segment)) = rings.chain(heap).find(|(other, _)| *other == name)
-            && peer.ledger().announce_again(name)
-        {
-            send_segment(peer, name, &segment);
-        }
-    }
-
-    fn announce_heap_changes(self: &Arc<Self>) {
-        let core: Weak<Self> = Arc::downgrade(self);
-        self.heap.on_change(move |change| {
-            let Some(core) = core.upgrade() else { return };
-            match change {
-                HeapChange::Announce(new) => {
-                    for peer in core.peers() {
-                        announce(&peer, SegmentName::heap(new.key), &new.segment);
-                    }
-                }
-                HeapChange::Retire(key) => core.commands.give(Command::Retire(key)),
-                _ => {}
-            }
-        });
-    }
-
     /// What an introduction to this node is checked against.
     pub(super) fn expected(&self, called: Option<NodeId>) -> Expected<'_> {
         Expected {
@@ -451,43 +256,6 @@ impl Core {
             Passed::Process(Arc::clone(&self.pidfd)),
         ];
         (Frame::Hello(Box::new(hello)), passed)
-    }
-
-    /// Notes on the peer's ledger that its hello brought the first ring segment.
-    pub(super) fn introduced(&self, peer: &Peer) {
-        let first = SegmentName::ring(self.rings.segments().swap_remove(0).key);
-        let mut ledger = peer.ledger();
-        // The other side has mapped it before it accepted the hello.
-        let _ = ledger.announce(first);
-        let _ = ledger.acknowledge(first);
-    }
-}
-
-/// Tells a peer of a segment, unless it was told.
-fn announce(peer: &Peer, name: SegmentName, segment: &OwnSegment) {
-    // Under the ledger's lock, so that a retirement cannot overtake the announcement on the socket.
-    let mut ledger = peer.ledger();
-    if peer.state() != PeerState::Connected {
-        return;
-    }
-    match ledger.announce(name) {
-        Announcing::Nothing => return,
-        Announcing::Tell => {}
-        Announcing::TellAfter(old) => drop(peer.link().send(&Frame::Retire(old), Vec::new())),
-    }
-    send_segment(peer, name, segment);
-}
-
-fn send_segment(peer: &Peer, name: SegmentName, segment: &OwnSegment) {
-    let frame = Frame::Segment(Announcement {
-        name,
-        len: segment.len(),
-    });
-    if let Err(error) = peer
-        .link()
-        .send(&frame, vec![Passed::Segment(segment.clone())])
-    {
-        trace::warning!(peer = %peer.id(), segment = %name, %error, "segment not announced");
     }
 }
 

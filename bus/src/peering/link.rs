@@ -263,10 +263,12 @@ mod tests {
             }
         };
         assert_eq!(error, LinkError::Backlog { queued: QUEUE_MAX });
-        link.poke(&Frame::NamesChanged); // is lost, and does not overtake
+        link.poke(&Frame::NamesChanged); // is lost
+        assert_eq!(read(&peer), Some(numbered(0)));
+        link.poke(&Frame::NamesChanged); // has room, but does not overtake
 
         let mut events = Vec::new();
-        let mut got = 0;
+        let mut got = 1;
         loop {
             while let Some(frame) = read(&peer) {
                 assert_eq!(frame, numbered(got));

@@ -248,10 +248,8 @@ fn play(verb: &str, rest: &str, node: &TestNode) {
                 }
             );
         }
-        // Only the notice may wake it: a poke that is lost must not matter.
         "await-name" => {
-            node.notices
-                .wait_until("the name", |_| core.find(rest).is_some());
+            node.notices.wait_until("the name", |_| node.knows(rest));
             println!("@found");
         }
         // As much as the kernel takes at once.

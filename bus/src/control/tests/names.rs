@@ -22,10 +22,11 @@ pub(super) fn claim(node: &TestNode, name: &str) -> Result<Key, NameError> {
     )
 }
 
+/// Waits until the control thread has read the name, which only a notice makes it do.
 fn wait_to_find(node: &TestNode, name: &str) {
-    node.notices.wait_until(&format!("finding {name}"), |_| {
-        node.core.find(name).is_some()
-    });
+    node.notices
+        .wait_until(&format!("finding {name}"), |_| node.knows(name));
+    assert!(node.core.find(name).is_some());
 }
 
 #[test]

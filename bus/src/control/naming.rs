@@ -1,0 +1,147 @@
+//! The names of the bus, as this node claims and finds them.
+
+use ringway_shm::generation::Key;
+use ringway_shm::registry::Kind;
+use ringway_shm::sys::fork;
+
+use super::core::Core;
+use crate::directory::SocketName;
+use crate::error::NameError;
+use crate::frame::Frame;
+use crate::names::{Wanted, own_table};
+use crate::peering::replica::Named;
+use crate::peering::{NodeId, PeerState};
+
+/// A name that was found, here or on a peer's card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) node: NodeId,
+    pub(crate) key: Key,
+    pub(crate) kind: Kind,
+    pub(crate) type_hash: u64,
+}
+
+impl Core {
+    /// Claims a name on the whole bus, and publishes it once `prepare` has been called with its entry.
+    pub(crate) fn claim(
+        &self,
+        wanted: Wanted<'_>,
+        prepare: impl FnOnce(Key),
+    ) -> Result<Key, NameError> {
+        fork::check()?;
+        let claimed = self
+            .names
+            .claim(&self.directory, self.card.registry(), wanted, prepare);
+        match claimed {
+            Ok(key) => {
+                self.poke_names();
+                Ok(key)
+            }
+            Err(NameError::Taken { name, holder: None }) => {
+                let holder = self.holder(&name);
+                Err(NameError::Taken { name, holder })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes an entry without a name, that peers can open urings to.
+    pub(crate) fn register(
+        &self,
+        kind: Kind,
+        type_hash: u64,
+        prepare: impl FnOnce(Key),
+    ) -> Result<Key, NameError> {
+        fork::check()?;
+        let key = self
+            .card
+            .registry()
+            .allocate(kind, "", type_hash)
+            .map_err(own_table)?;
+        prepare(key);
+        self.card.registry().activate(key).map_err(own_table)?;
+        Ok(key)
+    }
+
+    /// Gives an entry back, with its name if it has one.
+    pub(crate) fn unregister(&self, key: Key) {
+        if fork::check().is_err() {
+            return; // The entry is the parent's, and so is the memory that it stands in.
+        }
+        self.names.release(self.card.registry(), key);
+        self.poke_names();
+    }
+
+    /// Finds an actor or queue by name: here, or on the card of a connected peer.
+    ///
+    /// Cost: a load and a table look-up for each peer, and the reading of cards that have changed.
+    pub(crate) fn find(&self, name: &str) -> Option<Found> {
+        fork::check().ok()?;
+        if let Some(published) = self
+            .card
+            .registry()
+            .find(name)
+            .and_then(|key| self.card.registry().get(key))
+        {
+            let (key, kind, type_hash) = (published.key, published.kind, published.type_hash);
+            return Some(Found {
+                node: self.id,
+                key,
+                kind,
+                type_hash,
+            });
+        }
+        let connected = self
+            .peers()
+            .into_iter()
+            .filter(|peer| peer.state() == PeerState::Connected);
+        connected.into_iter().find_map(|peer| {
+            let mut replica = peer.replica();
+            replica.refresh(peer.card());
+            let Named {
+                key,
+                kind,
+                type_hash,
+            } = replica.find(name)?;
+            Some(Found {
+                node: peer.id(),
+                key,
+                kind,
+                type_hash,
+            })
+        })
+    }
+
+    /// Forgets a name whose node says that it is not there any more, until its card changes again.
+    pub(crate) fn forget_name(&self, name: &str, found: Found) {
+        if let Some(peer) = self.peer(found.node) {
+            peer.replica().forget(name, found.key);
+        }
+    }
+
+    /// Whether a node that is no peer may become one: its socket is there.
+    pub(crate) fn may_come(&self, node: NodeId) -> bool {
+        self.directory.has(SocketName::Node(node))
+    }
+
+    /// The nodes that were found and are not peers, each with the reason: a name that is not found may be theirs.
+    pub(crate) fn silent_nodes(&self) -> Vec<String> {
+        let strangers = self.roster.strangers().into_iter();
+        let present = strangers.filter(|node| self.directory.has(SocketName::Node(node.id())));
+        present.map(|node| node.to_string()).collect()
+    }
+
+    /// Who shows a name on its card, for an error's text.
+    fn holder(&self, name: &str) -> Option<String> {
+        let found = self.find(name)?;
+        let peer = self.peer(found.node)?;
+        Some(format!("node {:?} ({})", peer.name(), peer.id()))
+    }
+
+    /// Tells the peers that names changed. Lost pokes do no harm: see `Control::look_at_names`.
+    fn poke_names(&self) {
+        for peer in self.peers() {
+            peer.link().poke(&Frame::NamesChanged);
+        }
+    }
+}
