@@ -7,6 +7,7 @@
 pub mod epoll;
 pub mod eventfd;
 pub mod fork;
+pub mod inherit;
 pub mod launch;
 pub mod limit;
 pub mod lock;

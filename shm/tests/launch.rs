@@ -12,9 +12,10 @@ use std::{env, process, thread};
 
 use ringway_shm::segment::OwnSegment;
 use ringway_shm::sys::eventfd::Eventfd;
+use ringway_shm::sys::inherit;
 use ringway_shm::sys::launch::{Command, SpawnError, Standard};
 use ringway_shm::sys::process::{ParentError, Pid, Pidfd, Signal, die_with_parent};
-use ringway_shm::sys::socket::SeqPacket;
+use ringway_shm::sys::socket::{RecvError, SeqPacket};
 use rustix::io::{Errno, FdFlags, fcntl_getfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Resource, Rlimit, WaitOptions, getpid, getppid, getrlimit, setrlimit};
@@ -25,6 +26,7 @@ fn scene() {
         ("wait", wait),
         ("leave with seven", leave_with_seven),
         ("look around", look_around),
+        ("take a socket", take_a_socket),
         ("be a parent", be_a_parent),
         ("die with the parent", die_with_it),
         ("mistake the parent", mistake_the_parent),
@@ -56,6 +58,47 @@ fn a_child_keeps_what_it_was_given() {
     command.env("RINGWAY_GIVEN", "a value").env_remove("PATH");
 
     scene::Actor(command.spawn().unwrap()).applaud();
+}
+
+/// Goal: a child takes the socket that it was left, once, and nothing else by its number.
+#[test]
+fn a_child_takes_an_inherited_socket_once() {
+    let _dog = scene::watch();
+    let (ours, theirs) = SeqPacket::pair().unwrap();
+    let other = File::open("/dev/null").unwrap();
+    let props = [theirs.as_fd().try_clone_to_owned().unwrap(), other.into()];
+    drop(theirs);
+    let actor = scene::start("take a socket", props);
+
+    scene::await_readable(&ours);
+
+    let mut buffer = [0; 8];
+    let received = ours.recv(&mut buffer).unwrap();
+    assert_eq!(&buffer[..received.len], b"mine");
+    actor.applaud();
+    assert_eq!(ours.recv(&mut buffer).unwrap_err(), RecvError::Closed);
+}
+
+fn take_a_socket() {
+    let numbers = env::var("RINGWAY_PROPS").unwrap();
+    let mut numbers = numbers.split(',').map(|number| number.parse().unwrap());
+    let (socket, file) = (numbers.next().unwrap(), numbers.next().unwrap());
+    let refused = |number| inherit::take_socket(number).unwrap_err().errno();
+    let own = SeqPacket::pair().unwrap().0;
+
+    let taken = inherit::take_socket(socket).unwrap();
+
+    assert!(fcntl_getfd(&taken).unwrap().contains(FdFlags::CLOEXEC));
+    taken.send(b"mine", &[]).unwrap();
+    assert_eq!(refused(socket), Errno::BADF, "taken before");
+    assert_eq!(refused(own.as_fd().as_raw_fd()), Errno::BADF, "opened here");
+    assert_eq!(refused(file), Errno::NOTSOCK);
+    for none in [-1, 0, 2, 1 << 20] {
+        assert_eq!(refused(none), Errno::BADF);
+    }
+    // The harness has a thread beside this one.
+    assert!(!inherit::remove_variables(&["RINGWAY_PROPS"]));
+    assert!(env::var("RINGWAY_PROPS").is_ok());
 }
 
 fn look_around() {

@@ -77,6 +77,12 @@ impl Command {
         command
     }
 
+    /// Appends the arguments that this process got, without the program's name.
+    pub fn own_args(&mut self) -> &mut Self {
+        self.args.extend(env::args_os().skip(1));
+        self
+    }
+
     /// Appends an argument.
     pub fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
         self.args.push(arg.as_ref().to_os_string());
