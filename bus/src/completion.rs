@@ -16,6 +16,7 @@ use crate::lease::LeaseOwner;
 use crate::message::{Message, Parcel, Semantics as _};
 use crate::remote::ops::{OpKind, Said};
 use crate::remote::{Outgoing, RemoteEnd};
+use crate::shared::Shared;
 use crate::token::{Signature, Tokenized};
 
 /// Makes a submission; its op is filled in when it is issued.
@@ -43,11 +44,12 @@ pub(crate) fn outgoing(
 
 /// The message of a submission that was never taken.
 pub(crate) fn take_back<M: Message + ?Sized>(
+    shared: impl FnOnce() -> Option<Arc<Shared>>,
     words: EntryWords,
     block: Option<Block>,
 ) -> Option<Parcel<M>> {
     (words[1] == M::TYPE_ID.to_bits()).then_some(())?;
-    Parcel::from_entry(words, block)
+    addr::wire::decode::<M, _>(shared, || Parcel::from_entry(words, block))
 }
 
 /// Makes a completion. A payload that finds no room is left out: the verdict itself always arrives.
@@ -128,8 +130,5 @@ pub(crate) fn payload<M: Message + ?Sized>(
             error.to_string()
         })?;
     let receive = || M::Semantics::receive(verified).map_err(|error| error.to_string());
-    match end.shared() {
-        Some(shared) => addr::wire::within(&shared, receive),
-        None => receive(),
-    }
+    addr::wire::decode::<M, _>(|| end.shared(), receive)
 }

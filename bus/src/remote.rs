@@ -116,7 +116,7 @@ impl RemoteEnd {
             phase: Mutex::new(Phase::Waiting),
             room: WaitList::default(),
             ended: WaitList::default(),
-            returns: Arc::default(),
+            returns: Returns::new(shared),
         })
     }
 

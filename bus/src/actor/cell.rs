@@ -172,7 +172,7 @@ impl<A: Actor> Cell<A> {
             task: OnceLock::new(),
             outcome: OnceLock::new(),
             ended: WaitList::default(),
-            returns: Arc::default(),
+            returns: Returns::new(shared),
         };
         Arc::new(Self {
             core,

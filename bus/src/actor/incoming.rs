@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Undone;
 use super::letter::Letter;
 use super::port::ReplyPort;
+use crate::addr;
 use crate::entry::{EntryToken, Expected, Verified};
 use crate::inbox::reply::RemotePort;
 use crate::inbox::{InboxLane, Taken};
@@ -41,9 +42,10 @@ impl Incoming {
     ///
     /// Gives the entry back, for refusal, when it is no such message.
     pub fn open<D: Delivery + ?Sized>(mut self) -> Result<Letter<D>, Self> {
-        let opened = self
-            .verify()
-            .and_then(|verified| D::receive(verified).map_err(|error| error.to_string()));
+        let opened = self.verify().and_then(|verified| {
+            let receive = || D::receive(verified).map_err(|error| error.to_string());
+            addr::wire::decode::<D::Message, _>(|| self.lane.shared(), receive)
+        });
         match opened {
             Ok(arrival) => Ok(Letter::received(arrival, ReplyPort::remote(self.port))),
             Err(problem) => {

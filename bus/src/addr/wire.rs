@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Addr, Inner, Recipient};
 use crate::actor::Actor;
-use crate::message::Message;
+use crate::message::{Codec, Message, Schema, Semantics, Shape};
 use crate::node::Reachable;
 use crate::node::lookup::NotAtHome;
 use crate::peering::NodeId;
@@ -34,6 +34,20 @@ pub(crate) fn within<T>(shared: &Arc<Shared>, decode: impl FnOnce() -> T) -> T {
     }
     let _restore = Restore(NODE.replace(Some(Arc::clone(shared))));
     decode()
+}
+
+/// Decodes a message of type `M` in the name of a node, which costs something only where its form can carry addresses.
+pub(crate) fn decode<M: Message + ?Sized, T>(
+    shared: impl FnOnce() -> Option<Arc<Shared>>,
+    decode: impl FnOnce() -> T,
+) -> T {
+    if !matches!(<M::Semantics as Semantics<M>>::CODE.codec(), Codec::Serial) {
+        return decode();
+    }
+    match shared() {
+        Some(shared) => within(&shared, decode),
+        None => decode(),
+    }
 }
 
 /// What stands for an address.
@@ -65,6 +79,20 @@ fn read<T: Reachable, E: serde::de::Error>(written: &Written) -> Result<T, E> {
         TargetKind::Actor,
         &T::accepted(),
     )))
+}
+
+/// What a receiver handles is agreed upon when a uring to it is opened, so the shape of an address only names it. That a
+/// message may carry addresses of receivers of itself follows from it.
+impl<M: Message + ?Sized> Schema for Recipient<M> {
+    const SHAPE: Shape = Shape::generic(
+        "Recipient",
+        size_of::<Self>(),
+        const { &[&Shape::leaf(M::NAME, 0)] },
+    );
+}
+
+impl<A: Actor> Schema for Addr<A> {
+    const SHAPE: Shape = Shape::leaf("Addr", size_of::<Self>());
 }
 
 impl<A: Actor> Serialize for Addr<A> {

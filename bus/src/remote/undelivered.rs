@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
@@ -15,6 +15,7 @@ use crate::actor::Undone;
 use crate::completion;
 use crate::exit::ExitReason;
 use crate::message::{Message, Parcel};
+use crate::shared::Shared;
 use crate::wait_list::{WaitKey, WaitList};
 
 /// Messages kept for readers of one address's stream; the oldest beyond it are counted as dead letters.
@@ -83,8 +84,8 @@ struct Queue {
 }
 
 /// The messages that came back to one address.
-#[derive(Default)]
 pub struct Returns {
+    shared: Weak<Shared>,
     queue: Mutex<Queue>,
     readers: WaitList,
 }
@@ -96,6 +97,14 @@ impl std::fmt::Debug for Returns {
 }
 
 impl Returns {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self {
+            shared: Arc::downgrade(shared),
+            queue: Mutex::default(),
+            readers: WaitList::default(),
+        })
+    }
+
     pub(crate) fn push<M: Message + ?Sized>(&self, returned: Undelivered<M>) {
         self.push_item(Item::Typed(Box::new(returned)));
     }
@@ -177,7 +186,7 @@ impl Returns {
                 taken,
                 why,
             }) => Some(Undelivered {
-                message: completion::take_back(words, block),
+                message: completion::take_back(|| self.shared.upgrade(), words, block),
                 taken,
                 why,
             }),

@@ -212,8 +212,9 @@ impl<S: Sendable> AskFuture<'_, S> {
                 message,
             })) => {
                 end.release(op);
-                let message =
-                    message.and_then(|unsent| completion::take_back(unsent.words, unsent.block));
+                let message = message.and_then(|unsent| {
+                    completion::take_back(|| end.shared(), unsent.words, unsent.block)
+                });
                 let why = Failure { why, message };
                 Step::Ready(Err(ended_remotely(taken, why)))
             }

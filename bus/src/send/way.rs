@@ -251,7 +251,10 @@ impl<'a, S: Sendable> Sending<'a, S> {
     fn take_back(&mut self) -> S {
         let parcel = match std::mem::replace(&mut self.load, Load::Gone) {
             Load::Parcel(parcel) => Some(parcel),
-            Load::Packed(outgoing) => completion::take_back(outgoing.words, outgoing.block),
+            Load::Packed(outgoing) => {
+                let shared = || self.way.shared();
+                completion::take_back(shared, outgoing.words, outgoing.block)
+            }
             Load::Gone => None,
         };
         S::from_parcel(parcel.expect("unsent: it is taken back once, from what it was packed into"))
