@@ -32,7 +32,7 @@ use crate::remote::undelivered::Returns;
 /// implemented by hand.
 pub trait Actor: Sized + Send + 'static {
     /// What a process that runs this actor builds it from.
-    type Args: Message;
+    type Args: Message<Value = Self::Args>;
 
     /// One variant per handled message.
     #[doc(hidden)]

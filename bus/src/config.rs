@@ -142,6 +142,13 @@ impl NodeConfig {
         self
     }
 
+    /// The same for a child process, which joins its parent's bus.
+    pub(crate) fn in_role(mut self, bus: &str, root: PathBuf, name: String) -> Self {
+        bus.clone_into(&mut self.bus);
+        self.role_taken = true;
+        self.directory(root).named(name)
+    }
+
     /// The name of the bus.
     pub fn bus(&self) -> &str {
         &self.bus

@@ -23,7 +23,7 @@ use ringway_shm::generation::Key;
 use ringway_shm::sys::SysError;
 use ringway_shm::sys::eventfd::Eventfd;
 
-pub(crate) use self::core::Core;
+pub(crate) use self::core::{Core, ROLE_VARIABLE};
 pub(crate) use self::naming::Found;
 pub(crate) use crate::peering::Upper;
 

@@ -81,6 +81,7 @@ mod peering;
 pub mod prelude;
 #[doc(hidden)]
 pub mod private;
+mod process;
 pub mod queue;
 mod remote;
 mod rings;
@@ -104,10 +105,15 @@ pub use exit::ExitReason;
 pub use mailbox::Overflow;
 pub use node::{ActorBuilder, Drive, Lookup, LookupError, Node, PeerNode, Reachable, SpawnError};
 pub use peering::NodeId;
+pub use process::{
+    ArgsOf, ChildProcess, Given, NoArgs, Roles, SpawnProcess, SpawnProcessError, Stage,
+};
 pub use remote::undelivered::{Undelivered, UndeliveredStream};
 pub use rings::RingsError;
 pub use ringway_shm::heap::{Heap, HeapError, HeapStats};
 pub use send::{Ask, AskError, AskFuture, LoanError, SendError, Tell, TellFuture};
+/// What [`Roles::run`] returns and `main` hands on.
+pub use std::process::ExitCode;
 pub use urings::wire::OpenRefusal;
 
 /// The version of serde that messages derive with: `#[serde(crate = "ringway::serde")]`.

@@ -27,6 +27,7 @@ use crate::driver::Driver;
 use crate::error::AttachError;
 use crate::exit::ExitReason;
 use crate::peering::{NodeId, Peer, PeerState};
+use crate::process;
 use crate::shared::{Living, Shared, UpperOf, lock};
 use crate::task::RunQueue;
 use crate::wait_list::WaitKey;
@@ -89,7 +90,8 @@ impl Node {
     ///
     /// See [`AttachError`].
     pub fn attach(config: impl Into<NodeConfig>) -> Result<Self, AttachError> {
-        let config = config.into();
+        let mut config = config.into();
+        config.role_taken |= process::is_role_taken();
         let workers = config.workers;
         let queue = RunQueue::create().map_err(AttachError::system)?;
         let shared = Shared::new(queue);
@@ -265,6 +267,11 @@ impl Shared {
         let deadline = Nanos::after(STOP_DEADLINE);
         if !is_worker_thread() {
             block_on(Some(Arc::clone(self)), all_ended(self, &living, deadline));
+        }
+        // After the actors, which may need them to the last.
+        process::release_all(self);
+        if !is_worker_thread() {
+            block_on(Some(Arc::clone(self)), process::all_gone(self));
         }
         self.leave();
         self.core().detach();

@@ -33,6 +33,7 @@ use crate::inbox::{Inbox, InboxLane};
 use crate::message::{Message, Parcel, Semantics as _};
 use crate::node::Carried;
 use crate::peering::NodeId;
+use crate::process::Wards;
 use crate::remote::ops::OpKind;
 use crate::remote::{Outgoing, RemoteEnd};
 use crate::rings::{RingSpan, RingsError};
@@ -98,6 +99,8 @@ pub(crate) struct Shared {
     closing: Closing,
     /// Blocks that peers still read when this node left.
     lent_at_leave: Mutex<Vec<Block>>,
+    /// Child processes.
+    pub(crate) wards: Wards,
 }
 
 /// Something that lives until its node detaches: an actor.
@@ -133,6 +136,7 @@ impl Shared {
             replying: Mutex::default(),
             closing: Closing::default(),
             lent_at_leave: Mutex::default(),
+            wards: Wards::default(),
         })
     }
 

@@ -34,6 +34,7 @@ pub(crate) struct CellCore {
     why: Mutex<Option<ExitReason>>,
     /// Wakes the task in the middle of a handler, for a kill.
     task: OnceLock<Waker>,
+    started: OnceLock<()>,
     outcome: OnceLock<ExitReason>,
     ended: WaitList,
     returns: Arc<Returns>,
@@ -81,6 +82,26 @@ impl CellCore {
     /// How the actor ended, if it has.
     pub(crate) fn outcome(&self) -> Option<&ExitReason> {
         self.outcome.get()
+    }
+
+    /// The start hook has succeeded.
+    pub(super) fn publish_start(&self) {
+        let _ = self.started.set(());
+        self.ended.wake_all();
+    }
+
+    /// Waits until the start hook has succeeded, or for the end that came instead.
+    pub(crate) fn poll_started(
+        &self,
+        key: &mut WaitKey,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), ExitReason>> {
+        self.ended.register(key, cx);
+        if self.started.get().is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        self.outcome()
+            .map_or(Poll::Pending, |reason| Poll::Ready(Err(reason.clone())))
     }
 
     /// Waits for the end.
@@ -170,6 +191,7 @@ impl<A: Actor> Cell<A> {
             control: AtomicU32::new(RUNS),
             why: Mutex::default(),
             task: OnceLock::new(),
+            started: OnceLock::new(),
             outcome: OnceLock::new(),
             ended: WaitList::default(),
             returns: Returns::new(shared),

@@ -53,6 +53,7 @@ async fn live<A: Actor>(cell: &Arc<Cell<A>>, mut actor: A) -> ExitReason {
     if let Err(error) = actor.on_started(&mut cx).await {
         return ExitReason::StartFailed(error.to_string());
     }
+    cell.core().publish_start();
     let mut turn = 0;
     let mut local_first = true;
     let reason = loop {

@@ -10,6 +10,8 @@
 //! | the rename | a socket that refuses | whoever meets it unlinks it |
 //! | connecting, before a connection is settled | the end of a connection | nobody: nothing was promised |
 
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -200,6 +202,14 @@ impl Core {
 
     pub(crate) fn bus(&self) -> &str {
         self.config.bus()
+    }
+
+    /// The directory of all buses that this one's is in, wherever it was moved to.
+    pub(crate) fn root(&self) -> std::io::Result<PathBuf> {
+        let link = format!("/proc/self/fd/{}", self.directory.as_fd().as_raw_fd());
+        let mut path = std::fs::read_link(link)?;
+        path.pop();
+        Ok(path)
     }
 
     pub(crate) fn heap(&self) -> &Heap {

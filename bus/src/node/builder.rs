@@ -77,6 +77,10 @@ impl<A: Actor> ActorBuilder<A> {
     ///
     /// The node is detached, or the name is taken or not usable.
     pub fn spawn(self) -> Result<Addr<A>, SpawnError> {
+        self.start().map(Addr::local)
+    }
+
+    pub(crate) fn start(self) -> Result<Arc<Cell<A>>, SpawnError> {
         let Self {
             shared,
             actor,
@@ -104,7 +108,7 @@ impl<A: Actor> ActorBuilder<A> {
         let living: Weak<dyn Living> = living;
         shared.add_living(cell.core().number(), living);
         shared.queue.spawn(run::run(Arc::clone(&cell), actor));
-        Ok(Addr::local(cell))
+        Ok(cell)
     }
 }
 

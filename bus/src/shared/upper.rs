@@ -71,12 +71,16 @@ impl Upper for UpperOf {
 
     fn dead(&self, peer: &Arc<Peer>, how: Death) {
         let Some(shared) = self.shared() else { return };
+        let reason = match how {
+            // Asked while the peer is still one: until then what its parent knows is kept.
+            Death::Process => shared
+                .wards
+                .died(peer.id())
+                .unwrap_or(ExitReason::ProcessDied),
+            Death::Goodbye => ExitReason::Shutdown,
+        };
         let Some(urings) = lock(&shared.peers).remove(&peer.id()) else {
             return;
-        };
-        let reason = match how {
-            Death::Process => ExitReason::ProcessDied,
-            Death::Goodbye => ExitReason::Shutdown,
         };
         open::end_all(&urings, &reason);
         shared.forget_peer(peer.id());

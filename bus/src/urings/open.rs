@@ -110,7 +110,7 @@ pub(crate) fn request(
 }
 
 impl CarriedType {
-    fn of(carried: &Carried) -> Self {
+    pub(crate) fn of(carried: &Carried) -> Self {
         Self {
             id: carried.id.to_bits(),
             schema: carried.schema.hash(),
@@ -295,13 +295,14 @@ fn agree(target: &Target, types: &[CarriedType]) -> Result<(), OpenRefusal> {
     if target.kind == TargetKind::Queue {
         return Ok(());
     }
+    agree_on(target.accepted, types)
+}
+
+/// Compares what will be sent with what an actor handles.
+pub(crate) fn agree_on(accepted: &[Accepted], types: &[CarriedType]) -> Result<(), OpenRefusal> {
     for wanted in types {
-        let Some(ours) = target
-            .accepted
-            .iter()
-            .find(|ours| ours.id.to_bits() == wanted.id)
-        else {
-            return Err(not_handled(wanted, target.accepted));
+        let Some(ours) = accepted.iter().find(|ours| ours.id.to_bits() == wanted.id) else {
+            return Err(not_handled(wanted, accepted));
         };
         if ours.name != wanted.name {
             let (id, theirs) = (wanted.id, ours.name.to_owned());

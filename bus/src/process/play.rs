@@ -1,0 +1,156 @@
+//! A child's life: from its role in the environment to the code that it exits with.
+//!
+//! # If the parent dies
+//! | when | the child |
+//! |---|---|
+//! | before the child asks the kernel for a signal | sees that it has another parent, and ends |
+//! | later | is killed by the kernel |
+//! | not at all, but its node detaches | finds its lifeline closed, stops its actor, and ends |
+
+use std::future::poll_fn;
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ringway_shm::sync::AtomicBool;
+use ringway_shm::sync::Ordering::Relaxed;
+use ringway_shm::sys::epoll::{Epoll, Interest};
+use ringway_shm::sys::process::{ParentError, Pid, Signal, die_with_parent};
+
+use super::error::{ParentLost, StartRefusal, with_causes};
+use super::lifeline::{Answer, ChildEnd, Start};
+use super::role::{Begun, Player, Role};
+use super::roles::{self, Roles};
+use crate::exit::ExitReason;
+use crate::frame::WireKey;
+use crate::node::Node;
+use crate::trace::warning;
+use crate::wait_list::WaitKey;
+
+/// How long the actor may take to stop once the parent has gone away.
+const STOP_WITHIN: Duration = Duration::from_secs(1);
+
+/// The code after a panic, as Rust programs have it.
+const PANICKED: u8 = 101;
+
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process has taken the role that its environment names.
+pub(crate) fn is_role_taken() -> bool {
+    // Relaxed: set by the thread that attaches first.
+    IS_TAKEN.load(Relaxed)
+}
+
+/// Plays a role to its end.
+pub(super) fn play(roles: &Roles, role: &str) -> Result<ExitCode, ParentLost> {
+    let lifeline = Arc::new(ChildEnd::inherited()?);
+    roles::forget_variables();
+    // Relaxed: see above.
+    IS_TAKEN.store(true, Relaxed);
+    let start = lifeline.start()?;
+    bind_to(start.parent)?;
+    let player = watch(&lifeline).map_err(ParentLost::Watch)?;
+    let reason = match find(roles, role, &start) {
+        Ok(role) => perform(roles, role, &start, &lifeline, &player),
+        Err(refusal) => Err(refusal),
+    };
+    Ok(match reason {
+        Ok(reason) => code_of(&reason),
+        Err(refusal) => {
+            lifeline.answer(&Answer::Refused(refusal));
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn bind_to(parent: i32) -> Result<(), ParentLost> {
+    let parent = Pid::from_raw(parent).ok_or(ParentLost::Dead)?;
+    die_with_parent(Signal::KILL, parent).map_err(|error| match error {
+        ParentError::System(error) => ParentLost::Socket(error),
+        _ => ParentLost::Dead,
+    })
+}
+
+fn find<'a>(roles: &'a Roles, role: &str, start: &Start) -> Result<&'a Role, StartRefusal> {
+    let found = roles.find(role).ok_or_else(|| StartRefusal::NoSuchRole {
+        roles: roles.names(),
+    })?;
+    found.check(start)?;
+    Ok(found)
+}
+
+/// Attaches, starts the actor, and waits for its end. On a refusal the node has left the bus again.
+fn perform(
+    roles: &Roles,
+    role: &Role,
+    start: &Start,
+    lifeline: &ChildEnd,
+    player: &OnceLock<Arc<dyn Player>>,
+) -> Result<ExitReason, StartRefusal> {
+    let name = format!("{}-{}", role.name, std::process::id());
+    let config = roles
+        .config()
+        .clone()
+        .in_role(&start.bus, start.root(), name);
+    let node = Node::attach(config).map_err(|error| StartRefusal::Attach(with_causes(&error)))?;
+    let Begun { player: begun, key } = role.begin(&node, start)?;
+    let _ = player.set(Arc::clone(&begun));
+    let outcome = node.run_until(async {
+        let mut waiting = WaitKey::default();
+        poll_fn(|cx| begun.core().poll_started(&mut waiting, cx))
+            .await
+            .map_err(refusal_of)?;
+        lifeline.answer(&Answer::Ready {
+            node: node.id(),
+            place: WireKey(key),
+        });
+        Ok(poll_fn(|cx| begun.core().poll_ended(&mut waiting, cx)).await)
+    });
+    node.detach();
+    outcome
+}
+
+/// Why an actor did not start.
+fn refusal_of(reason: ExitReason) -> StartRefusal {
+    StartRefusal::Failed(match reason {
+        ExitReason::StartFailed(text) => text,
+        other => other.to_string(),
+    })
+}
+
+fn code_of(reason: &ExitReason) -> ExitCode {
+    match reason {
+        ExitReason::Normal | ExitReason::Stopped | ExitReason::Shutdown => ExitCode::SUCCESS,
+        ExitReason::Panicked(_) => ExitCode::from(PANICKED),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// Has a thread end this process when the parent lets go of it: orderly once there is an actor, at once before.
+fn watch(lifeline: &Arc<ChildEnd>) -> std::io::Result<Arc<OnceLock<Arc<dyn Player>>>> {
+    let epoll = Epoll::create()?;
+    epoll.add(&**lifeline, 0, Interest::Read)?;
+    let player = Arc::<OnceLock<Arc<dyn Player>>>::default();
+    let (theirs, lifeline) = (Arc::clone(&player), Arc::clone(lifeline));
+    let thread = std::thread::Builder::new().name("ringway-lifeline".to_owned());
+    thread.spawn(move || {
+        let mut events = Vec::new();
+        while !lifeline.is_closed() {
+            if let Err(error) = epoll.wait(&mut events, None) {
+                // Then the kernel's signal is what is left.
+                warning!(%error, "the lifeline is not watched");
+                let _ = error;
+                return;
+            }
+        }
+        let Some(player) = theirs.get() else {
+            std::process::exit(1)
+        };
+        player.core().stop(ExitReason::Shutdown);
+        // Nothing is heard any more: this waits. The actor's end ends the process before.
+        let _ = epoll.remove(&*lifeline);
+        let _ = epoll.wait(&mut events, Some(STOP_WITHIN));
+        std::process::exit(1);
+    })?;
+    Ok(player)
+}

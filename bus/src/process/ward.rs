@@ -1,0 +1,300 @@
+//! What a parent knows of one child: its process, what it said, how it ended; and of all children of a node.
+//!
+//! The reaper changes it, futures wait for the changes. How a child ended is asked of the kernel once, by whoever is first
+//! to see its pidfd readable: the reaper, or the control thread on the pidfd that the peering has of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+
+use ringway_shm::generation::Key;
+use ringway_shm::sys::SysError;
+use ringway_shm::sys::launch::{self, Child};
+use ringway_shm::sys::process::{ExitStatus, Pid, Pidfd};
+
+use super::error::StartRefusal;
+use super::lifeline::{Answer, Heard, ParentEnd};
+use crate::exit::ExitReason;
+use crate::peering::NodeId;
+use crate::shared::{Shared, lock};
+use crate::trace::{debug, warning};
+use crate::wait_list::WaitList;
+
+/// How far a child has come.
+#[derive(Debug, Default)]
+enum Process {
+    /// The reaper is about to start it.
+    #[default]
+    Waiting,
+    Started(Child),
+    NotStarted(launch::SpawnError),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    process: Process,
+    /// Closed, it tells the child to end.
+    lifeline: Option<ParentEnd>,
+    answer: Option<Spoken>,
+    exit: Option<ExitReason>,
+    /// Nobody wants it any more: it is killed as soon as it is there.
+    is_doomed: bool,
+}
+
+/// What a child said.
+#[derive(Debug, Clone)]
+pub(super) enum Spoken {
+    Ready { node: NodeId, key: Key },
+    Refused(StartRefusal),
+    Nonsense(String),
+}
+
+/// What a spawner waits for.
+#[derive(Debug)]
+pub(super) enum News {
+    Spoken(Spoken),
+    NotStarted(launch::SpawnError),
+    Ended(ExitReason),
+}
+
+/// One child.
+#[derive(Debug)]
+pub(crate) struct Ward {
+    pub(super) role: String,
+    shared: Weak<Shared>,
+    state: Mutex<State>,
+    /// Woken at every change.
+    pub(super) changes: WaitList,
+}
+
+impl Ward {
+    pub(super) fn new(shared: &Arc<Shared>, role: String, lifeline: ParentEnd) -> Arc<Self> {
+        let state = State {
+            lifeline: Some(lifeline),
+            ..State::default()
+        };
+        Arc::new(Self {
+            role,
+            shared: Arc::downgrade(shared),
+            state: Mutex::new(state),
+            changes: WaitList::default(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// The process runs, or could not be started.
+    pub(super) fn launched(&self, launched: Result<Child, launch::SpawnError>) {
+        let mut state = self.state();
+        state.process = match launched {
+            Ok(child) => {
+                debug!(
+                    role = self.role,
+                    pid = child.pid().as_raw_nonzero().get(),
+                    "child started"
+                );
+                Process::Started(child)
+            }
+            Err(error) => {
+                state.lifeline = None;
+                Process::NotStarted(error)
+            }
+        };
+        if state.is_doomed {
+            state.kill();
+        }
+        drop(state);
+        self.changes.wake_all();
+    }
+
+    /// Lends out the descriptors that the reaper waits for.
+    pub(super) fn with_fds<T>(
+        &self,
+        look: impl FnOnce(Option<&Child>, Option<&ParentEnd>) -> T,
+    ) -> T {
+        let state = self.state();
+        look(state.child(), state.lifeline.as_ref())
+    }
+
+    /// Takes in what the child says. Returns whether there may be more to come.
+    pub(super) fn hear(self: &Arc<Self>) -> bool {
+        let heard = self.state().lifeline.as_ref().map(ParentEnd::hear);
+        let spoken = match heard {
+            Some(Heard::Answer(Answer::Ready { node, place })) => {
+                Spoken::Ready { node, key: place.0 }
+            }
+            Some(Heard::Answer(Answer::Refused(refusal))) => Spoken::Refused(refusal),
+            Some(Heard::Nonsense(what)) => Spoken::Nonsense(what),
+            Some(Heard::Nothing) => return true,
+            Some(Heard::Closed) | None => return false,
+        };
+        if let (Spoken::Ready { node, .. }, Some(shared)) = (&spoken, self.shared.upgrade()) {
+            shared.wards.is_node(*node, self);
+        }
+        self.state().answer.get_or_insert(spoken);
+        self.changes.wake_all();
+        true
+    }
+
+    /// How the child ended, if it has: asks the kernel, once.
+    pub(super) fn reap(&self) -> Option<ExitReason> {
+        self.reap_by(Pidfd::try_wait)
+    }
+
+    /// Waits for the end of a child that was killed.
+    pub(super) fn reap_at_last(&self) {
+        self.reap_by(|pidfd| pidfd.wait().map(Some));
+    }
+
+    fn reap_by(
+        &self,
+        wait: impl FnOnce(&Pidfd) -> Result<Option<ExitStatus>, SysError>,
+    ) -> Option<ExitReason> {
+        let mut state = self.state();
+        if state.exit.is_none() {
+            let reason = match wait(state.child()?.pidfd()) {
+                Ok(status) => reason_of(status?),
+                Err(error) => {
+                    // The program ignores SIGCHLD, or waits for children that it did not start.
+                    warning!(role = self.role, %error, "a child was reaped by somebody else");
+                    let _ = error;
+                    ExitReason::ProcessDied
+                }
+            };
+            debug!(role = self.role, %reason, "child ended");
+            state.exit = Some(reason);
+        }
+        let reason = state.exit.clone();
+        drop(state);
+        self.changes.wake_all();
+        reason
+    }
+
+    /// The reaper is done with it: nothing of it is open any more.
+    pub(super) fn over(self: &Arc<Self>) {
+        self.state().lifeline = None;
+        if let Some(shared) = self.shared.upgrade() {
+            shared.wards.over(self, |node| shared.peer(node).is_some());
+        }
+        self.changes.wake_all();
+    }
+
+    /// What its spawner is to know next: what the child said first, however it ended afterwards.
+    pub(super) fn news(&self) -> Option<News> {
+        let state = self.state();
+        match (&state.answer, &state.process, &state.exit) {
+            (Some(spoken), _, _) => Some(News::Spoken(spoken.clone())),
+            (None, Process::NotStarted(error), _) => Some(News::NotStarted(error.clone())),
+            (None, _, Some(reason)) => Some(News::Ended(reason.clone())),
+            _ => None,
+        }
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn exit(&self) -> Option<ExitReason> {
+        self.state().exit.clone()
+    }
+
+    /// Whether there is no process of it, not even a dead one.
+    pub(super) fn is_gone(&self) -> bool {
+        let state = self.state();
+        state.exit.is_some() || matches!(state.process, Process::NotStarted(_))
+    }
+
+    pub(super) fn pid(&self) -> Option<Pid> {
+        self.state().child().map(Child::pid)
+    }
+
+    /// Tells the child to end, as this process's death would.
+    pub(super) fn release(&self) {
+        let mut state = self.state();
+        // One that was not started yet finds its lifeline closed.
+        state.lifeline = None;
+    }
+
+    /// Ends the child at once, also if it is only about to be started.
+    pub(super) fn kill(&self) {
+        let mut state = self.state();
+        state.is_doomed = true;
+        state.kill();
+    }
+}
+
+fn reason_of(status: ExitStatus) -> ExitReason {
+    match status {
+        ExitStatus::Code(code) => ExitReason::ProcessExited(code),
+        ExitStatus::Signal { signal, .. } => ExitReason::ProcessSignaled(signal),
+    }
+}
+
+impl State {
+    fn child(&self) -> Option<&Child> {
+        match &self.process {
+            Process::Started(child) => Some(child),
+            _ => None,
+        }
+    }
+
+    fn kill(&self) {
+        if let Some(child) = self.child()
+            && self.exit.is_none()
+            && let Err(error) = child.kill()
+        {
+            // It has taken another user's identity; then its lifeline and its own conscience are left.
+            warning!(%error, "a child cannot be killed");
+            let _ = error;
+        }
+    }
+}
+
+/// The children of one node.
+#[derive(Debug, Default)]
+pub(crate) struct Wards {
+    living: Mutex<Vec<Arc<Ward>>>,
+    /// Children by their nodes, until both the process and the peering are over.
+    by_node: Mutex<HashMap<NodeId, Arc<Ward>>>,
+}
+
+impl Wards {
+    pub(super) fn add(&self, ward: &Arc<Ward>) {
+        lock(&self.living).push(Arc::clone(ward));
+    }
+
+    pub(super) fn remove(&self, ward: &Arc<Ward>) {
+        lock(&self.living).retain(|other| !Arc::ptr_eq(other, ward));
+    }
+
+    /// A child says which node it is.
+    pub(super) fn is_node(&self, node: NodeId, ward: &Arc<Ward>) {
+        lock(&self.by_node).insert(node, Arc::clone(ward));
+    }
+
+    /// A child is over. What is known of it is kept for the notice of its node's death, if that is yet to come.
+    fn over(&self, ward: &Arc<Ward>, is_peer: impl FnOnce(NodeId) -> bool) {
+        self.remove(ward);
+        let is_ward = |other: &Arc<Ward>| Arc::ptr_eq(other, ward);
+        let by_node = lock(&self.by_node);
+        let node = by_node
+            .iter()
+            .find(|(_, other)| is_ward(other))
+            .map(|(node, _)| *node);
+        drop(by_node);
+        if let Some(node) = node
+            && !is_peer(node)
+        {
+            lock(&self.by_node).remove(&node);
+        }
+    }
+
+    /// All whose process may still be there.
+    pub(crate) fn living(&self) -> Vec<Arc<Ward>> {
+        lock(&self.living).clone()
+    }
+
+    /// A peer's process is dead: how it died, if it was a child.
+    pub(crate) fn died(&self, node: NodeId) -> Option<ExitReason> {
+        let ward = lock(&self.by_node).remove(&node)?;
+        ward.reap()
+    }
+}

@@ -1,0 +1,49 @@
+//! A program with roles, for the tests of child processes: its parent plays the scene that the first argument names.
+//!
+//! A scene asserts its own outcome; one that fails ends its process with a code other than 0. Children get the same
+//! arguments and so come to the same place, where [`Roles`] makes them play their roles.
+
+mod actors;
+mod scenes;
+
+use std::process::abort;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use ringway::ExitCode;
+use ringway::prelude::*;
+
+use self::actors::{Counter, Failing, Parent};
+
+/// Longer than any scene takes on a loaded machine; what takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The error of the parent's closure.
+pub(crate) type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    let scene = std::env::args().nth(1).unwrap_or_default();
+    if scene == "naive" {
+        return scenes::naive();
+    }
+    let roles = Roles::on("test")
+        .actor::<Counter>("counter")
+        .actor::<Failing>("failing")
+        .actor::<Parent>("parent");
+    roles.run(|node| async move {
+        watch();
+        scenes::play(&scene, node).await
+    })
+}
+
+/// Ends this process, loudly, if it takes too long.
+fn watch() {
+    thread::spawn(|| {
+        let (_open, never) = channel::<()>();
+        if never.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("watchdog: no end after {PATIENCE:?}");
+            abort();
+        }
+    });
+}

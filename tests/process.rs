@@ -1,0 +1,211 @@
+//! Child processes: they start, work, fail, end and are reaped as the documentation says.
+//!
+//! Method: the helper `family` plays one scene a test, on a bus of its own, and asserts the outcome inside; the test runs it,
+//! kills what must be killed from outside, and looks at what is left.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use ringway_shm::sys::epoll::{Epoll, Interest};
+use ringway_shm::sys::process::{Pid, Pidfd};
+
+use self::support::{Bus, watch};
+
+macro_rules! scenes {
+    ($($name:ident: $scene:literal),+ $(,)?) => {$(
+        #[test]
+        fn $name() {
+            let _dog = watch();
+            Stage::set().play($scene, &[]);
+        }
+    )+};
+}
+
+scenes! {
+    a_child_answers: "hello",
+    large_arguments_and_replies_arrive: "large",
+    a_named_child_is_found_once: "named",
+    a_child_gets_its_environment_without_its_role: "environment",
+    a_wrong_role_is_named_with_the_right_ones: "wrong roles",
+    a_failed_start_is_told: "failures",
+    a_child_that_never_starts_is_killed: "deadline",
+    a_spawn_that_is_given_up_leaves_nothing: "given up",
+    a_missing_program_is_an_error: "missing program",
+    a_killed_child_is_reported_with_its_signal: "killed",
+    a_stopped_child_ends_in_order: "stopped",
+    exit_codes_tell_how_the_actor_ended: "codes",
+    a_detaching_node_ends_its_children: "detached",
+    no_child_stays_a_zombie: "zombies",
+}
+
+#[test]
+fn another_program_with_the_role_can_be_the_child() {
+    let _dog = watch();
+    let stage = Stage::set();
+    let copy = stage.copy_of_family();
+    stage.play("other program", &[copy.to_str().unwrap()]);
+}
+
+/// Goal: the child is what the parent is, whatever became of its file.
+#[test]
+fn a_replaced_executable_does_not_matter() {
+    let _dog = watch();
+    let stage = Stage::set();
+    let copy = stage.copy_of_family();
+    applaud(stage.command_of(&copy, "replaced", &[]));
+}
+
+/// Goal: nobody outlives a parent that was killed, busy or not, children of children included.
+#[test]
+fn children_die_with_their_parent() {
+    let _dog = watch();
+    let stage = Stage::set();
+    let mut command = stage.command("orphans", &[]);
+    let mut parent = Killed(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(parent.0.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let pids = line
+        .split_whitespace()
+        .map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap());
+    let family: Vec<Pidfd> = pids.map(|pid| Pidfd::open(pid).unwrap()).collect();
+    assert_eq!(family.len(), 4, "{line:?}");
+    assert!(family.iter().all(|pidfd| !pidfd.is_dead().unwrap()));
+
+    parent.0.kill().unwrap();
+
+    family.iter().for_each(await_end);
+}
+
+/// Goal: a program that does not take its role starts no children without end. Method: it writes down each of its runs.
+#[test]
+fn a_child_that_takes_no_role_starts_no_children() {
+    let _dog = watch();
+    let stage = Stage::set();
+    let runs = stage.path("runs");
+
+    let said = stage.play("naive", &[runs.to_str().unwrap()]);
+
+    let text = "the child for role \"counter\" ended before it was ready: its process exited with code 3 \
+                (does its main run its `Roles` first?)\n";
+    assert_eq!(said, text);
+    let refused = "this process was started as \"counter\", and its program has not taken that role before attaching";
+    assert_eq!(
+        fs::read_to_string(runs).unwrap(),
+        format!("attached\n{refused}\n")
+    );
+}
+
+#[test]
+fn an_error_of_the_parent_is_printed_with_its_causes() {
+    let _dog = watch();
+    let stage = Stage::set();
+    let output = stage.command("error", &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "error: the parent: the cause\n"
+    );
+}
+
+/// Goal: variables that came by another way make nobody a child.
+#[test]
+fn a_role_without_a_lifeline_is_an_error() {
+    let _dog = watch();
+    let stage = Stage::set();
+    for lifeline in ["", "2", "77", "x"] {
+        let mut command = stage.command("hello", &[]);
+        command
+            .env("RINGWAY_ROLE", "counter")
+            .env("RINGWAY_LIFELINE", lifeline);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{lifeline:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.starts_with("error: this process cannot play role \"counter\": "),
+            "{said}"
+        );
+    }
+}
+
+/// A directory for one test's bus, and for what else it needs.
+struct Stage(Bus);
+
+impl Stage {
+    fn set() -> Self {
+        let thread = thread::current();
+        let bus = Bus::new(&thread.name().unwrap_or("test").replace("::", "-"));
+        fs::create_dir(bus.directory()).unwrap();
+        Self(bus)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.directory().join(name)
+    }
+
+    fn command(&self, scene: &str, args: &[&str]) -> Command {
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_family")), scene, args)
+    }
+
+    fn command_of(&self, program: &Path, scene: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .arg(scene)
+            .args(args)
+            .env("RINGWAY_DIR", self.path("buses"));
+        command
+    }
+
+    /// Plays a scene to its end, which must be good, and returns what it printed.
+    fn play(&self, scene: &str, args: &[&str]) -> String {
+        applaud(self.command(scene, args))
+    }
+
+    fn copy_of_family(&self) -> PathBuf {
+        let copy = self.path("copy");
+        fs::copy(env!("CARGO_BIN_EXE_family"), &copy).unwrap();
+        copy
+    }
+}
+
+fn applaud(mut command: Command) -> String {
+    let mut scene = Killed(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut said = String::new();
+    scene
+        .0
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert!(
+        scene.0.wait().unwrap().success(),
+        "the scene failed: see above"
+    );
+    said
+}
+
+/// A process that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // Errors mean that it was waited for already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn await_end(process: &Pidfd) {
+    let set = Epoll::create().unwrap();
+    set.add(process, 0, Interest::Read).unwrap();
+    set.wait(&mut Vec::new(), None).unwrap();
+    assert!(process.is_dead().unwrap());
+}
