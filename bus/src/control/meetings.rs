@@ -293,6 +293,8 @@ impl Control {
         self.core.introduced(&peer);
         self.core.roster.add(&peer);
         self.core.announce_all(&peer);
+        // Names that changed since the peer read the card, when this node did not have it among its peers yet.
+        peer.link().poke(&Frame::NamesChanged);
         self.core.card.add(Counter::Peers, 1);
         trace::debug!(peer = %id, name = peer.name(), pid = peer.identity().pid, "peering");
         self.end_other_meetings(id);

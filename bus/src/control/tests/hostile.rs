@@ -1,7 +1,7 @@
 //! A client that speaks the protocol by hand, and wrongly: each lie is refused with its own words, and harms nobody.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, Command};
 
 use ringway_shm::card::{Card, CardConfig};
@@ -468,4 +468,33 @@ fn a_false_goodbye_ends_only_its_own_peering() {
     again.introduce();
     assert_eq!(again.refusal(), "the peering was ended");
     assert_eq!(node.core.peers().len(), 1);
+}
+
+#[test]
+fn what_came_along_is_watched_no_longer_than_its_connection() {
+    // Goal: descriptors of a stranger or peer that is gone leave the set of the control thread, although their files
+    // are open elsewhere; an entry left behind would make it spin when that process ends. Method: the set is counted.
+    let temp = TempDir::new();
+    let node = TestNode::attach(&temp, "node");
+    let watched = || {
+        let path = format!("/proc/self/fdinfo/{}", node.core.epoll.as_fd().as_raw_fd());
+        std::fs::read_to_string(path)
+            .unwrap()
+            .lines()
+            .filter(|line| line.starts_with("tfd:"))
+            .count()
+    };
+    let before = watched();
+    let stranger = Impostor::call(&temp, &node, 1);
+    stranger.introduce();
+    assert!(matches!(stranger.hear(), Some(Frame::Hello(_))));
+    assert_eq!(watched(), before + 2);
+    let Impostor { socket, files, .. } = stranger;
+    drop(socket);
+    wait_until("the end of the stranger", || watched() == before);
+
+    let peer = Impostor::peer(&temp, &node, 2);
+    peer.send(&Frame::Goodbye);
+    wait_until("the end of the peer", || watched() == before);
+    drop((peer, files));
 }

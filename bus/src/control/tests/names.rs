@@ -124,6 +124,20 @@ fn names_are_found_and_forgotten() {
 }
 
 #[test]
+fn a_name_claimed_while_two_nodes_meet_is_told() {
+    // Goal: one side may have the peering already while the other, which claims, does not: it must tell afterwards.
+    // Method: a claim races with the meeting, until the other node has read it.
+    let temp = TempDir::new();
+    for _ in 0..200 {
+        let one = TestNode::attach(&temp, "claims");
+        let two = TestNode::attach(&temp, "finds");
+        two.meet(one.id());
+        claim(&one, "early").unwrap();
+        wait_to_find(&two, "early");
+    }
+}
+
+#[test]
 fn anonymous_entries_are_not_found() {
     let temp = TempDir::new();
     let (one, two) = (
