@@ -220,10 +220,11 @@ impl<A: Actor> Cell<A> {
         for letter in self.mailbox.close(reason.clone()) {
             A::give_back(letter, &why, &self.core.returns);
         }
-        self.core.inbox.close(&reason);
+        // Before the peers are told: who hears of the end may take the name over.
         self.core
             .shared
             .actor_ended(self.core.number, self.core.key());
+        self.core.inbox.close(&reason);
         self.core.returns.end(&reason);
         let _ = self.core.outcome.set(reason);
         self.core.ended.wake_all();

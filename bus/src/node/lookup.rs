@@ -212,7 +212,7 @@ fn silent_text(nodes: &[String]) -> String {
     if nodes.is_empty() {
         return String::new();
     }
-    format!(" (these nodes did not answer: {})", nodes.join(", "))
+    format!(" ({})", nodes.join(", "))
 }
 
 /// A lookup about to be made: await it as it is, or refine it first.
