@@ -31,6 +31,7 @@ use ringway_shm::sync::Ordering::{AcqRel, Relaxed, Release};
 
 pub(crate) use self::jobs::{Job, Jobs};
 pub(crate) use self::sleep::Sleeper;
+use crate::blocking::AtWork;
 use crate::clock::Nanos;
 use crate::inbox::InboxLane;
 use crate::inbox::lane::Watch;
@@ -155,8 +156,9 @@ impl Driver {
         true
     }
 
-    /// One pass; after an idle one spins a little, then sleeps until something happens or `until`.
-    pub(crate) fn turn(&mut self) {
+    /// One pass; after an idle one spins a little, then sleeps until something happens, unless `woken` is set. Whoever
+    /// sets it rouses the driver after that.
+    pub(crate) fn turn_unless(&mut self, woken: &AtomicBool) {
         if self.pass() == Pass::Busy {
             self.spins = 0;
             return;
@@ -166,7 +168,8 @@ impl Driver {
             return;
         }
         self.spins = 0;
-        if self.prepare_to_sleep() == Pass::Idle {
+        // Relaxed: read after the fence in `arm`; it is stored before the fence in `rouse`.
+        if self.prepare_to_sleep() == Pass::Idle && !woken.load(Relaxed) {
             self.sleeper.block(self.shared.timers.first());
         }
         self.sleeper.wake_up();
@@ -202,6 +205,7 @@ impl Driver {
 
     /// Drives until `future` is ready; polls it first, and again whenever it was woken.
     pub(crate) fn run_until<F: Future>(&mut self, future: F) -> F::Output {
+        let _at_work = AtWork::begin(&self.shared);
         let mut future = pin!(future);
         let woken = Arc::new(Woken {
             flag: AtomicBool::new(true),
@@ -223,23 +227,6 @@ impl Driver {
                 self.turn_unless(&woken.flag);
             }
         }
-    }
-
-    fn turn_unless(&mut self, woken: &AtomicBool) {
-        if self.pass() == Pass::Busy {
-            self.spins = 0;
-            return;
-        }
-        if self.keeps_spinning() {
-            std::hint::spin_loop();
-            return;
-        }
-        self.spins = 0;
-        // Relaxed: read after the fence in `arm`; `wake_by_ref` stores before the fence in `rouse`.
-        if self.prepare_to_sleep() == Pass::Idle && !woken.load(Relaxed) {
-            self.sleeper.block(self.shared.timers.first());
-        }
-        self.sleeper.wake_up();
     }
 
     pub(crate) fn sleeper(&mut self) -> &mut Sleeper {

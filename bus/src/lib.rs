@@ -59,6 +59,7 @@ compile_error!("ringway runs on 64-bit Linux only");
 mod access;
 mod actor;
 mod addr;
+mod blocking;
 mod clock;
 mod completion;
 mod config;

@@ -20,6 +20,8 @@ pub(crate) use self::lookup::Carried;
 pub use self::lookup::{Lookup, LookupError, Reachable};
 use crate::actor::Actor;
 use crate::addr::Addr;
+pub(crate) use crate::blocking::block_on;
+use crate::blocking::{AtWork, drive_or_park, is_at_work};
 use crate::clock::Nanos;
 use crate::config::{NodeConfig, Workers};
 use crate::control::Core;
@@ -28,12 +30,14 @@ use crate::error::AttachError;
 use crate::exit::ExitReason;
 use crate::peering::{NodeId, Peer, PeerState};
 use crate::process;
-use crate::shared::{Living, Shared, UpperOf, lock};
+use crate::shared::{Living, Shared, UpperOf, lock, try_lock};
 use crate::task::RunQueue;
 use crate::wait_list::WaitKey;
 
-/// How long a detaching node waits for its actors to stop before it leaves without them.
+/// How long a detaching node waits for its actors to stop before it kills them.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
+/// How long it then waits for those that it killed: one that never comes to an `await` is left behind.
+const KILL_DEADLINE: Duration = Duration::from_secs(1);
 
 /// What a node's own threads are called.
 const WORKER_NAMES: [&str; 2] = ["ringway-driver", "ringway-worker"];
@@ -172,6 +176,10 @@ impl Node {
 
     /// Drives the node on this thread until `future` is ready, for nodes attached with [`Workers::Caller`]; on others
     /// this only blocks on the future.
+    ///
+    /// # Panics
+    ///
+    /// In a handler of this node, or in another call.
     pub fn run_until<F: Future>(&self, future: F) -> F::Output {
         block_on(Some(Arc::clone(&self.shared)), future)
     }
@@ -184,7 +192,7 @@ impl Node {
 
     /// Stops the node's actors, gives back what it holds, says goodbye, and leaves the bus. Later calls do nothing.
     ///
-    /// Blocks until the actors have stopped, at most 5 s.
+    /// Blocks until the actors have stopped; what has not after 5 s is killed. Called by one of them, it does not wait.
     pub fn detach(&self) {
         self.shared.detach_now();
     }
@@ -213,10 +221,12 @@ fn start_workers(
     let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
     let mut threads = Vec::new();
     let stop = Arc::clone(stopped);
+    let for_whom = Arc::clone(shared);
     let drive = move || {
-        // Relaxed: set before the rousing fence of `Attached::stop`.
+        let _at_work = AtWork::begin(&for_whom);
+        // Relaxed: set before the rousing fence of `Attached::drop`.
         while !stop.load(Relaxed) {
-            driver.turn();
+            driver.turn_unless(&stop);
         }
     };
     threads.push(
@@ -226,7 +236,10 @@ fn start_workers(
     );
     for _ in 1..count.get() {
         let (shared, stop) = (Arc::clone(shared), Arc::clone(stopped));
-        let help = move || shared.queue.help(&stop);
+        let help = move || {
+            let _at_work = AtWork::begin(&shared);
+            shared.queue.help(&stop);
+        };
         threads.push(
             named(WORKER_NAMES[1])
                 .spawn(help)
@@ -243,7 +256,10 @@ impl Drop for Attached {
         self.stopped.store(true, Relaxed);
         self.shared.queue.rouse();
         self.shared.queue.stop_helpers();
-        drop(lock(&self.shared.driver).take());
+        // Whoever drives now sees that the node is detached, and lets the driver go.
+        if let Some(mut driver) = try_lock(&self.shared.driver) {
+            drop(driver.take());
+        }
         for worker in self.workers.drain(..) {
             // A node dropped by its own worker cannot wait for it; the thread ends by itself.
             if worker.thread().id() != std::thread::current().id() {
@@ -264,25 +280,27 @@ impl Shared {
         living
             .iter()
             .for_each(|actor| actor.end(ExitReason::Shutdown));
-        let deadline = Nanos::after(STOP_DEADLINE);
-        if !is_worker_thread() {
-            block_on(Some(Arc::clone(self)), all_ended(self, &living, deadline));
+        // A handler, or a future in `run_until`, that detaches its own node cannot wait for it.
+        if !is_at_work(self) {
+            wait_for(self, &living, STOP_DEADLINE);
+            let late: Vec<_> = living.into_iter().filter(|it| !it.has_ended()).collect();
+            late.iter().for_each(|actor| actor.kill());
+            wait_for(self, &late, KILL_DEADLINE);
         }
         // After the actors, which may need them to the last.
         process::release_all(self);
-        if !is_worker_thread() {
-            block_on(Some(Arc::clone(self)), process::all_gone(self));
+        if !is_at_work(self) {
+            drive_or_park(self, process::all_gone(self), Some(STOP_DEADLINE));
         }
         self.leave();
         self.core().detach();
     }
 }
 
-/// Whether this thread is a node's own: it cannot wait for what only it can do.
-fn is_worker_thread() -> bool {
-    std::thread::current()
-        .name()
-        .is_some_and(|name| WORKER_NAMES.contains(&name))
+/// Waits until all of these have ended, but no longer than this.
+fn wait_for(shared: &Arc<Shared>, living: &[Arc<dyn Living>], within: Duration) {
+    let all_ended = all_ended(shared, living, Nanos::after(within));
+    drive_or_park(shared, all_ended, Some(within));
 }
 
 async fn all_ended(shared: &Arc<Shared>, living: &[Arc<dyn Living>], deadline: Nanos) {
@@ -302,15 +320,4 @@ async fn all_ended(shared: &Arc<Shared>, living: &[Arc<dyn Living>], deadline: N
             shared.timers.disarm(timer);
         }
     }
-}
-
-/// Blocks on a future; drives the node meanwhile if nobody else does.
-pub(crate) fn block_on<F: Future>(shared: Option<Arc<Shared>>, future: F) -> F::Output {
-    if let Some(shared) = &shared
-        && let Ok(mut driver) = shared.driver.try_lock()
-        && let Some(driver) = driver.as_mut()
-    {
-        return driver.run_until(future);
-    }
-    futures_executor::block_on(future)
 }

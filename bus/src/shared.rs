@@ -9,7 +9,7 @@ mod upper;
 use std::any::Any;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 use std::task::Waker;
 
 use ringway_shm::block::Block;
@@ -83,6 +83,7 @@ pub(crate) struct Shared {
     /// The driver of a node without threads, until somebody drives.
     pub(crate) driver: Mutex<Option<Driver>>,
     is_detaching: AtomicBool,
+    has_left: AtomicBool,
     pub(crate) queue: Arc<RunQueue>,
     pub(crate) timers: Timers,
     pub(crate) jobs: Jobs,
@@ -118,12 +119,22 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The same if nobody holds it; a panic of a holder's leaves nothing half-way.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
 impl Shared {
     pub(crate) fn new(queue: Arc<RunQueue>) -> Arc<Self> {
         Arc::new(Self {
             core: OnceLock::new(),
             driver: Mutex::default(),
             is_detaching: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
             queue,
             timers: Timers::default(),
             jobs: Jobs::default(),
@@ -399,6 +410,12 @@ impl Shared {
         });
     }
 
+    /// There is nothing to drive any more.
+    pub(crate) fn has_left(&self) -> bool {
+        // Relaxed: as above.
+        self.has_left.load(Relaxed)
+    }
+
     /// Lets go of everything that the peers own or read, so that the goodbye can follow.
     pub(crate) fn leave(&self) {
         let peers: Vec<_> = lock(&self.peers).drain().map(|(_, peer)| peer).collect();
@@ -410,6 +427,8 @@ impl Shared {
         lock(&self.ends).clear();
         lock(&self.targets).clear();
         drop(self.jobs.take_exactly());
+        // Relaxed: set before the rousing fence.
+        self.has_left.store(true, Relaxed);
         self.queue.rouse();
     }
 

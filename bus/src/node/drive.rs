@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use ringway_shm::sys::epoll::{Epoll, Interest};
 
+use crate::blocking::AtWork;
 use crate::clock::Nanos;
 use crate::driver::Pass;
 use crate::shared::{Shared, lock};
@@ -48,7 +49,11 @@ impl Future for Drive {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        let _at_work = AtWork::begin(&this.shared);
         let mut driver = lock(&this.shared.driver);
+        if this.shared.has_left() {
+            drop(driver.take());
+        }
         let Some(driver) = driver.as_mut() else {
             return Poll::Ready(());
         };

@@ -60,7 +60,7 @@ impl<'a, S: Sendable> Ask<'a, S> {
     ///
     /// # Panics
     ///
-    /// On a thread that already runs an executor, such as in a handler: await it there.
+    /// In a handler, or in a future that its node's `run_until` runs: await it there.
     pub fn wait(self) -> Result<Arrival<S>, AskError<S>> {
         let shared = self.sending.way.shared();
         crate::node::block_on(shared, self.into_future())

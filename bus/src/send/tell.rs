@@ -50,7 +50,7 @@ impl<'a, S: Sendable> Tell<'a, S> {
     ///
     /// # Panics
     ///
-    /// On a thread that already runs an executor, such as in a handler: await it there.
+    /// In a handler, or in a future that its node's `run_until` runs: await it there.
     pub fn wait(self) -> Result<(), SendError<S>> {
         let shared = self.sending.way.shared();
         crate::node::block_on(shared, self.into_future())
