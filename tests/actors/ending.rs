@@ -325,6 +325,32 @@ fn a_failing_start_frees_the_name() {
     });
 }
 
+// Goal: an actor that does not stop is killed, so that nobody waits for it: neither its node nor its askers.
+#[test]
+fn detaching_kills_those_who_stay() {
+    both("detach-held", |stage| {
+        let (probe, watcher) = held(stage, Hold { number: 1 });
+        block_on(async {
+            let mut ask = Box::pin(
+                probe
+                    .ask(Note { number: 2 })
+                    .deadline(secs(100))
+                    .into_future(),
+            );
+            assert!(poll!(&mut ask).is_pending());
+            stage.home().detach();
+            let error = ask.await.unwrap_err();
+            assert_eq!(error.into_inner(), Some(Note { number: 2 }));
+            let reason = probe.closed().await;
+            assert!(
+                matches!(reason, ExitReason::Killed | ExitReason::Shutdown),
+                "{reason}"
+            );
+        });
+        assert_eq!(watcher.rest(), [Abandoned(1)]);
+    });
+}
+
 // Goal: detaching stops the actors with their hooks; who asks them hears that their node left.
 #[test]
 fn detaching_stops_the_actors() {

@@ -160,6 +160,11 @@ impl Watcher {
         assert_eq!(self.next(), event);
     }
 
+    /// Whether nothing has happened that was not looked at.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.log.try_recv().is_err()
+    }
+
     /// Lets one handler pass.
     pub(crate) fn open_gate(&self) {
         self.gate.unbounded_send(()).expect("the probe is there");
