@@ -341,16 +341,26 @@ impl RemoteEnd {
         self.ended.wake_all();
     }
 
-    /// This node leaves: nothing more is sent, and nothing of the peer's is kept. Returns the blocks that it still reads.
+    /// This node leaves: nothing more is sent, and nothing of the peer's is kept. Returns the blocks that it still reads,
+    /// or will: what was sent is handled as if this process had died.
     pub(crate) fn abandon(self: &Arc<Self>, reason: &ExitReason) -> Vec<Block> {
-        self.finish(reason, Leases::MayRemain);
-        let mut rest = std::mem::replace(&mut *self.lock(), Phase::Ended(reason.clone()));
-        // The peer may still read what it has taken: those blocks stay until this process ends with its heap.
-        let lent = match &mut rest {
-            Phase::Open(open) => open.ops.take_lent(),
+        let _ = self.reap();
+        let mut phase = self.lock();
+        let wakers = match &mut *phase {
+            Phase::Open(open) => open.abandon(reason),
             _ => Vec::new(),
         };
-        drop(rest); // outside the lock: blocks are freed, the peer is let go
+        let rest = std::mem::replace(&mut *phase, Phase::Ended(reason.clone()));
+        drop(phase);
+        // Those blocks stay until this process ends with its heap.
+        let lent = match rest {
+            Phase::Open(open) => Closed::close(open).into_lent(),
+            _ => Vec::new(),
+        };
+        self.returns.end(reason);
+        wakers.into_iter().for_each(Waker::wake);
+        self.room.wake_all();
+        self.ended.wake_all();
         lent
     }
 

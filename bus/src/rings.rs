@@ -7,6 +7,8 @@
 //! - **disjoint**: live spans of a segment do not overlap; free places are kept joined, so that nothing is lost to
 //!   splinters.
 //! - **blank**: a span is all zero when it is handed out.
+//! - **left-alone**: once the node has left its bus, a span stays as it is when it is dropped: peers that mapped it still
+//!   take what was sent.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ringway_shm::generation::Key;
 use ringway_shm::region::OwnRegion;
 use ringway_shm::segment::{OwnSegment, SegmentError};
-use ringway_shm::sync::AtomicU64;
 use ringway_shm::sync::Ordering::Relaxed;
+use ringway_shm::sync::{AtomicBool, AtomicU64};
 use ringway_shm::sys::fork::{self, UsedAfterFork};
 use thiserror::Error;
 
@@ -29,6 +31,7 @@ const SEGMENT_MAX: u64 = 16 << 20;
 pub(crate) struct Rings {
     limit: u64,
     books: Mutex<Books>,
+    has_left: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +93,7 @@ impl Rings {
         let rings = Self {
             limit,
             books: Mutex::default(),
+            has_left: AtomicBool::new(false),
         };
         rings.grow(&mut rings.books(), first.min(limit), first)?;
         Ok(Arc::new(rings))
@@ -116,6 +120,12 @@ impl Rings {
             .take(&mut books, len)
             .expect("disjoint: a new segment is one free place of at least `len`");
         Ok((span, grown))
+    }
+
+    /// The node leaves its bus: from now on spans stay as they are.
+    pub(crate) fn leave(&self) {
+        // Relaxed: the spans are dropped after this, by whoever called it.
+        self.has_left.store(true, Relaxed);
     }
 
     /// All segments; the first one never changes.
@@ -194,8 +204,8 @@ impl RingSpan {
 
 impl Drop for RingSpan {
     fn drop(&mut self) {
-        // A forked child has no such memory.
-        if fork::check().is_err() {
+        // A forked child has no such memory. left-alone: a peer may still read it.
+        if fork::check().is_err() || self.rings.has_left.load(Relaxed) {
             return;
         }
         // blank: new segments are zero, and a place is blanked before it goes back.

@@ -416,13 +416,15 @@ impl Shared {
         self.has_left.load(Relaxed)
     }
 
-    /// Lets go of everything that the peers own or read, so that the goodbye can follow.
+    /// Lets go of everything that the peers own, so that the goodbye can follow. What they read stays.
     pub(crate) fn leave(&self) {
+        self.core().leave_rings();
         let peers: Vec<_> = lock(&self.peers).drain().map(|(_, peer)| peer).collect();
         let leave = |peer: &Arc<PeerUrings>| peer.leave(&ExitReason::Shutdown);
         let lent: Vec<_> = peers.iter().flat_map(leave).collect();
         lock(&self.lent_at_leave).extend(lent);
-        self.closing.clear();
+        let lent = self.closing.clear();
+        lock(&self.lent_at_leave).extend(lent);
         lock(&self.replying).clear();
         lock(&self.ends).clear();
         lock(&self.targets).clear();

@@ -78,6 +78,24 @@ fn killed_by_its_last_ok_has_sent_all() {
     }
 }
 
+// Goal: a sender that leaves in good order has sent all, too: what it said `Ok` to is still taken when it has gone.
+#[test]
+fn left_after_its_last_ok_has_sent_all() {
+    let _watchdog = watch();
+    let bus = Bus::new("sender-leaves");
+    for load in LOADS {
+        for count in COUNTS {
+            let name = format!("{load}-{count}");
+            let survivor = Survivor::new(&bus, &name);
+            let mut sender = Helper::start(&bus, &["leaver", &name, load, &count.to_string()]);
+            let mut oks = Vec::new();
+            sender.take_output().read_to_end(&mut oks).unwrap();
+            assert_eq!(oks.len() as u64, count, "it left");
+            assert_eq!(survivor.arrived(count), count);
+        }
+    }
+}
+
 // Goal: a sender killed from outside, anywhere in a stream, has sent at least what it had said that it sent.
 #[test]
 fn killed_in_mid_stream_has_sent_what_it_said() {

@@ -11,7 +11,14 @@ use crate::messages::{Record, Sink, Small, bulk};
 pub(crate) fn play(words: &[&str]) {
     match words {
         ["sink", name] => sink(name),
-        ["sender", name, load, count] => sender(name, load, count.parse().expect("a number")),
+        ["sender", name, load, count] => {
+            let _node = sender(name, load, count.parse().expect("a number"));
+            kill_process(getpid(), Signal::KILL).expect("it is ours");
+        }
+        ["leaver", name, load, count] => {
+            drop(sender(name, load, count.parse().expect("a number")));
+            say(b".");
+        }
         other => panic!("no scene {other:?}"),
     }
 }
@@ -36,8 +43,8 @@ fn sink(name: &str) {
         .expect("a pipe");
 }
 
-/// Tells `count` messages, says a byte after each `Ok`, and is killed by the last.
-fn sender(name: &str, load: &str, count: u64) {
+/// Tells `count` messages and says a byte after each `Ok` but the last. What ends then is the caller's choice.
+fn sender(name: &str, load: &str, count: u64) -> Node {
     let node = attach();
     let sink: Addr<Sink> =
         block_on(node.lookup(name).within(secs(60)).into_future()).expect("there");
@@ -52,9 +59,9 @@ fn sender(name: &str, load: &str, count: u64) {
         } else {
             sink.tell(bulk(&sink, number, 100)).wait().expect("sent");
         }
-        if number + 1 == count {
-            kill_process(getpid(), Signal::KILL).expect("it is ours");
+        if number + 1 < count {
+            say(b".");
         }
-        say(b".");
     }
+    node
 }

@@ -32,6 +32,11 @@ impl Core {
         Ok(span)
     }
 
+    /// From now on no place for a uring is blanked: this node is about to leave, and what it sent is still to be taken.
+    pub(crate) fn leave_rings(&self) {
+        self.rings.leave();
+    }
+
     /// Announces what the peer has not heard of yet. For a peer that is in the roster already, so that a segment which
     /// comes meanwhile is announced by one side or by both; the ledger makes one of it.
     pub(super) fn announce_all(&self, peer: &Peer) {

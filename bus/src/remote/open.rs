@@ -239,6 +239,16 @@ impl Open {
         })
     }
 
+    /// Ends everything in flight without a judgement: the receiver goes on, so the heads are not final. What was sent
+    /// counts as taken, and none of it comes back.
+    pub(super) fn abandon(&mut self, reason: &ExitReason) -> Vec<Waker> {
+        self.ended.get_or_insert_with(|| reason.clone());
+        self.is_judged = true;
+        let why = Undone::Ended(reason.clone());
+        let ended = self.ops.end(&why, Leases::MayRemain, |_| Fate::Handled);
+        ended.wakers
+    }
+
     /// Judges everything in flight by the final heads.
     pub(super) fn finish(&mut self, why: &Undone, leases: Leases, returns: &Returns) -> Vec<Waker> {
         // A head that lies tells nothing: then all that was sent counts as taken, which promises the sender least.
@@ -308,6 +318,11 @@ impl Closed {
 
     pub(crate) fn uring(&self) -> Key {
         self.0.uring
+    }
+
+    /// This node leaves: the blocks that the receiver still reads, or will.
+    pub(crate) fn into_lent(mut self) -> Vec<Block> {
+        self.0.ops.take_lent()
     }
 
     /// Entries that the receiver, whose head is final, never took.

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
+use ringway_shm::block::Block;
 use ringway_shm::generation::Key;
 
 use super::lock;
@@ -24,6 +25,14 @@ impl Rest {
         match self {
             Self::Opening(opening) => opening.uring,
             Self::Open(open) => open.uring(),
+        }
+    }
+
+    /// The blocks that the receiver still reads, or will.
+    fn into_lent(self) -> Vec<Block> {
+        match self {
+            Self::Opening(_) => Vec::new(),
+            Self::Open(open) => open.into_lent(),
         }
     }
 
@@ -69,10 +78,10 @@ impl Closing {
         rest.map_or(0, Rest::untaken)
     }
 
-    /// This node leaves.
-    pub(super) fn clear(&self) {
+    /// This node leaves; returns the blocks that receivers still read, or will.
+    pub(super) fn clear(&self) -> Vec<Block> {
         let rests = std::mem::take(&mut lock(&self.books).rests);
-        drop(rests); // outside the lock
+        rests.into_values().flat_map(Rest::into_lent).collect() // outside the lock
     }
 
     /// The peer is dead; returns how many messages it never took.
