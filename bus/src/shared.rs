@@ -366,7 +366,14 @@ impl Shared {
         &self,
         parcel: Parcel<M>,
     ) -> Result<Tokenized, TokenizeError<M>> {
-        M::Semantics::pack(parcel, self.core().heap(), Room::REPLY)
+        let heap = self.core().heap();
+        match M::Semantics::pack(parcel, heap, Room::REPLY) {
+            Err(error) if is_full(&error) => {
+                self.sweep_replies();
+                M::Semantics::pack(error.into_inner(), heap, Room::REPLY)
+            }
+            packed => packed,
+        }
     }
 
     pub(crate) fn count(&self, counter: Counter, n: u64) {
