@@ -232,7 +232,12 @@ impl<'a, S: Sendable> Sending<'a, S> {
         } else {
             OpKind::Ask
         };
-        match shared.pack_entry(parcel, kind, self.deadline) {
+        // A tell's deadline is that of its wait for room: what was sent in time is handled.
+        let deadline = match kind {
+            OpKind::Tell => Nanos::NONE,
+            OpKind::Ask => self.deadline,
+        };
+        match shared.pack_entry(parcel, kind, deadline) {
             Ok(outgoing) => {
                 self.load = Load::Packed(outgoing);
                 Ok(())
