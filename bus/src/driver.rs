@@ -35,7 +35,7 @@ use crate::blocking::AtWork;
 use crate::clock::Nanos;
 use crate::inbox::InboxLane;
 use crate::inbox::lane::Watch;
-use crate::remote::RemoteEnd;
+use crate::remote::{RemoteEnd, RoomLook};
 use crate::shared::Shared;
 use crate::urings::PeerUrings;
 
@@ -88,7 +88,7 @@ impl Driver {
         let mut is_busy = !jobs.is_empty();
         self.accept(jobs);
         is_busy |= self.reap();
-        self.rooms.retain(|end| end.check_room());
+        is_busy |= self.look_for_room();
         is_busy |= self.look_at_lanes();
         is_busy |= self.read_notes();
         is_busy |= self.run_tasks();
@@ -116,6 +116,16 @@ impl Driver {
             let reaped = end.reap();
             is_busy |= reaped.any;
             reaped.watch
+        });
+        is_busy
+    }
+
+    fn look_for_room(&mut self) -> bool {
+        let mut is_busy = false;
+        self.rooms.retain(|end| {
+            let look = end.check_room();
+            is_busy |= matches!(look, RoomLook::Wakes | RoomLook::AsksAnew);
+            look != RoomLook::Over
         });
         is_busy
     }
@@ -196,7 +206,7 @@ impl Driver {
         let mut is_busy = !jobs.is_empty();
         self.accept(jobs);
         is_busy |= self.reap();
-        self.rooms.retain(|end| end.check_room());
+        is_busy |= self.look_for_room();
         is_busy |= self.read_notes();
         is_busy |= !self.hot.is_empty() || !self.shared.queue.is_empty();
         is_busy |= self.shared.timers.fire().is_some_and(Nanos::has_passed);

@@ -24,9 +24,11 @@ use ringway_shm::block::Block;
 use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
 use ringway_shm::region::PeerRegion;
+use ringway_shm::sync::Ordering::SeqCst;
+use ringway_shm::sync::fence;
 use ringway_shm::words::EntryWords;
 
-pub(crate) use self::open::{Closed, Opening};
+pub(crate) use self::open::{Closed, Opening, RoomLook};
 use self::open::{Open, Reaped};
 use self::ops::{Leases, OpKind, Outcome};
 use self::undelivered::Returns;
@@ -63,6 +65,8 @@ pub(crate) enum Obstacle {
     Full,
     /// The receiver has not yet mapped the block's segment.
     Unacknowledged,
+    /// The receiver has closed its end; how it ended is about to be told.
+    Closing,
     /// The receiver has ended, or its node has.
     Ended(ExitReason),
     /// The receiver's node refused to open the uring.
@@ -72,7 +76,10 @@ pub(crate) enum Obstacle {
 impl Obstacle {
     /// Tells whether waiting can help.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self, Self::Opening | Self::Full | Self::Unacknowledged)
+        matches!(
+            self,
+            Self::Opening | Self::Full | Self::Unacknowledged | Self::Closing
+        )
     }
 }
 
@@ -247,38 +254,39 @@ impl RemoteEnd {
         open.submit(outgoing)
     }
 
-    /// Registers `waker`'s interest in room; the caller tries once more after this.
+    /// Has the driver look for room; the caller has registered with `room`, and tries once more after this.
     pub(crate) fn wait_for_room(self: &Arc<Self>) {
-        let mut phase = self.lock();
-        if let Phase::Open(open) = &mut *phase {
-            open.submit.ask_for_room();
-            drop(phase);
-            if let Some(shared) = self.shared.upgrade() {
-                shared
-                    .jobs
-                    .rouse(Job::Room(Arc::clone(self)), &shared.queue);
-            }
+        let must_watch = match &mut *self.lock() {
+            Phase::Open(open) => open.watch_room(),
+            _ => false,
+        };
+        if must_watch && let Some(shared) = self.shared.upgrade() {
+            shared
+                .jobs
+                .rouse(Job::Room(Arc::clone(self)), &shared.queue);
         }
+        // SeqCst room-wanted: pairs with the fence between the completer's store of its head and its load of `wants`,
+        // which it makes before it stops watching. Ruled out: no room seen by the caller's next try, no want seen there.
+        fence(SeqCst);
     }
 
-    /// The driver's look at an end for whose room somebody waits; `false` when nobody does any more.
-    pub(crate) fn check_room(&self) -> bool {
-        if !self.room.has_waiters() {
-            if let Phase::Open(open) = &mut *self.lock() {
-                open.submit.stop_asking();
-            }
-            return false;
-        }
-        let has_room = match &mut *self.lock() {
-            Phase::Open(open) => {
-                open.ended.is_some() || open.submit.room().is_ok_and(|room| room > 0)
-            }
-            _ => true,
+    /// The driver's look at an end for whose room somebody waits.
+    pub(crate) fn check_room(&self) -> RoomLook {
+        let mut phase = self.lock();
+        // Under the lock: who registers later asks for room after this has stopped asking.
+        let is_wanted = self.room.has_waiters();
+        let look = match &mut *phase {
+            Phase::Open(open) if !is_wanted => open.unwatch_room(),
+            Phase::Open(open) => open.look_for_room(),
+            _ if !is_wanted => RoomLook::Over,
+            // Who closed it has woken them.
+            _ => RoomLook::Nothing,
         };
-        if has_room {
+        drop(phase);
+        if look == RoomLook::Wakes {
             self.room.wake_all();
         }
-        true
+        look
     }
 
     /// Takes in all completions that have come. `false` when none are in flight any more.

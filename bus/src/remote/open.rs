@@ -55,6 +55,8 @@ impl Opening {
                 words: ends.ops,
                 ops: OpTable::new(credit(layout)),
                 is_watched: false,
+                room_watched: None,
+                half: layout.sq.get() / 2,
                 ended: None,
                 is_judged: false,
                 is_let_go: false,
@@ -80,6 +82,10 @@ pub(crate) struct Open {
     pub(super) ops: OpTable<Block>,
     /// The driver watches the completions.
     is_watched: bool,
+    /// The driver watches for room, which was looked for last when so many entries had been taken.
+    room_watched: Option<u64>,
+    /// Half of the submission queue, in entries.
+    half: u64,
     /// Why nothing more is submitted; leases may still come back.
     pub(super) ended: Option<ExitReason>,
     /// What the final heads told has been told: each entry comes back once.
@@ -88,6 +94,19 @@ pub(crate) struct Open {
     is_let_go: bool,
     /// Our half of the uring's memory.
     _span: RingSpan,
+}
+
+/// What the driver's look for room found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RoomLook {
+    /// Nobody waits any more.
+    Over,
+    /// No entry was taken since the last look.
+    Nothing,
+    /// Those who wait are to try again.
+    Wakes,
+    /// Not enough, and asked for again: look once more before sleeping.
+    AsksAnew,
 }
 
 /// What a look at the completions found.
@@ -140,6 +159,44 @@ impl Open {
         }
         self.after_push();
         Ok(Some(key))
+    }
+
+    /// Asks for room; `true` when the driver is yet to be told to watch for it.
+    pub(super) fn watch_room(&mut self) -> bool {
+        self.submit.ask_for_room();
+        if self.room_watched.is_some() {
+            return false;
+        }
+        self.room_watched = Some(self.taken());
+        true
+    }
+
+    /// Nobody waits for room any more.
+    pub(super) fn unwatch_room(&mut self) -> RoomLook {
+        self.submit.stop_asking();
+        self.room_watched = None;
+        RoomLook::Over
+    }
+
+    /// Looks whether entries were taken since the last look, and wakes those who wait once half of the queue is free, as
+    /// a mailbox does: with many of them, one a message would be much ado. Who waits for credit is woken by completions.
+    pub(super) fn look_for_room(&mut self) -> RoomLook {
+        let taken = Some(self.taken());
+        if self.room_watched == taken {
+            return RoomLook::Nothing;
+        }
+        self.room_watched = taken;
+        if self.submit.room().is_ok_and(|room| room >= self.half) {
+            return RoomLook::Wakes;
+        }
+        // Too little yet, or somebody was faster: the peer has answered what was asked, and rings once for each.
+        self.submit.ask_for_room();
+        RoomLook::AsksAnew
+    }
+
+    /// Entries that the peer has taken; of a lying peer, all.
+    fn taken(&mut self) -> u64 {
+        self.submit.taken().unwrap_or(self.submit.tail())
     }
 
     /// Takes in all completions that have come.
@@ -235,6 +292,11 @@ impl Open {
     fn push(&mut self, words: &EntryWords) -> Result<u64, Obstacle> {
         self.submit.submit(words).map_err(|error| match error {
             PushError::Full => Obstacle::Full,
+            PushError::Closed => Obstacle::Closing,
+            PushError::Peer(violation) => {
+                self.peer.violation(violation);
+                Obstacle::Ended(ExitReason::ProtocolViolation)
+            }
             _ => Obstacle::Ended(ExitReason::Unreachable),
         })
     }
