@@ -170,6 +170,11 @@ impl Watcher {
         self.gate.unbounded_send(()).expect("the probe is there");
     }
 
+    /// All that has happened and was not looked at.
+    pub(crate) fn so_far(&self) -> Vec<Event> {
+        self.log.try_iter().collect()
+    }
+
     /// All that happened; for a probe that has ended.
     pub(crate) fn rest(self) -> Vec<Event> {
         self.log.iter().collect()
