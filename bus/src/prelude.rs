@@ -18,7 +18,7 @@ pub use crate::message::{
     Schema, Serial, SerialMessage,
 };
 pub use crate::node::Node;
-pub use crate::process::Roles;
+pub use crate::process::{ChildProcess, Roles};
 pub use crate::queue::MessageQueue;
 pub use crate::send::{AskError, SendError};
 pub use futures_executor::block_on;
