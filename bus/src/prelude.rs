@@ -14,8 +14,8 @@ pub use crate::lease::Lease;
 pub use crate::loan::Loan;
 pub use crate::mailbox::Overflow;
 pub use crate::message::{
-    BytesMessage, CopyMessage, HandlerError, Message, Move, MoveMessage, Publish, PublishMessage,
-    Schema, Serial, SerialMessage,
+    BoxError, BytesMessage, CopyMessage, HandlerError, Message, Move, MoveMessage, Publish,
+    PublishMessage, Schema, Serial, SerialMessage,
 };
 pub use crate::node::Node;
 pub use crate::process::{ChildProcess, Roles};

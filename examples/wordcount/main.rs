@@ -47,7 +47,7 @@ use report::Report;
 /// What the blocks lent to the children may take, in bytes.
 const HEAP_LIMIT: u64 = 64 << 20;
 
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+type Result<T> = std::result::Result<T, BoxError>;
 
 fn main() -> ExitCode {
     let config = NodeConfig::on("wordcount").heap_limit(HEAP_LIMIT);
