@@ -1,4 +1,5 @@
-//! A test harness is a program that takes no role. This file has one test, as its children run all of it.
+//! A test harness is a program that takes no role. This file has one test, as its children run all of it. The failure
+//! that is printed is the child's, and what the test is about.
 
 use ringway::prelude::*;
 use ringway::{AttachError, ExitReason, SpawnProcessError};

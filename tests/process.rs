@@ -52,6 +52,18 @@ fn another_program_with_the_role_can_be_the_child() {
     stage.play("other program", &[copy.to_str().unwrap()]);
 }
 
+/// Goal: parents and children that drive their nodes themselves do the same.
+#[test]
+fn nodes_without_workers_have_children_too() {
+    let _dog = watch();
+    let stage = Stage::set();
+    for scene in ["hello", "large", "killed", "stopped", "zombies"] {
+        let mut command = stage.command(scene, &[]);
+        command.env("RINGWAY_TEST_NO_WORKERS", "1");
+        applaud(command);
+    }
+}
+
 /// Goal: the child is what the parent is, whatever became of its file.
 #[test]
 fn a_replaced_executable_does_not_matter() {

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 
+use futures::channel::mpsc::UnboundedSender;
 use ringway::prelude::*;
 use ringway::{ChildProcess, ExitReason, FromArgs, SpawnProcessError};
 
@@ -196,10 +197,10 @@ impl Handler<Add, Result<u64, SpawnProcessError>> for Parent {
 /// Not a role: an actor of the parent that passes on what it is told.
 #[derive(Actor)]
 #[actor(handles(Began))]
-pub(crate) struct Witness(pub(crate) std::sync::mpsc::Sender<u64>);
+pub(crate) struct Witness(pub(crate) UnboundedSender<u64>);
 
 impl Handler<Began> for Witness {
     async fn handle(&mut self, began: Began, _cx: &mut Context<Self>) {
-        self.0.send(began.pid).ok();
+        self.0.unbounded_send(began.pid).ok();
     }
 }

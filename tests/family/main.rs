@@ -27,7 +27,13 @@ fn main() -> ExitCode {
     if scene == "naive" {
         return scenes::naive();
     }
-    let roles = Roles::on("test")
+    // Every process of a family does without threads of its node if the test says so.
+    let config = NodeConfig::on("test");
+    let config = match std::env::var_os("RINGWAY_TEST_NO_WORKERS") {
+        Some(_) => config.workers(Workers::Caller),
+        None => config,
+    };
+    let roles = Roles::with(config)
         .actor::<Counter>("counter")
         .actor::<Failing>("failing")
         .actor::<Parent>("parent");

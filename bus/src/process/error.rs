@@ -8,7 +8,10 @@ use ringway_shm::sys::launch;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::actor::Actor;
 use crate::exit::ExitReason;
+use crate::message::{Description, Difference};
+use crate::node::Carried;
 use crate::urings::wire::OpenRefusal;
 
 /// A child process was not started, or did not become ready. No process is left of it.
@@ -51,14 +54,14 @@ pub enum SpawnProcessError {
         theirs: String,
     },
     /// The child's program builds the role's actor from other arguments.
-    #[error("role {role:?} of the child's program is built from {theirs}, not from {ours}")]
+    #[error("role {role:?} of the child's program is built from other arguments: {}", other_args(.theirs, .difference.as_deref()))]
     OtherArgs {
         /// The role.
         role: String,
-        /// The arguments that were given: name and schema.
-        ours: String,
-        /// The arguments that the role takes.
+        /// The message that the role is built from.
         theirs: String,
+        /// How it differs from the one that was given.
+        difference: Option<Box<Difference>>,
     },
     /// The role's actor does not handle what the address is to carry.
     #[error("role {role:?} of the child's program does not match: {refusal}")]
@@ -127,6 +130,10 @@ pub enum SpawnProcessError {
     System(#[from] io::Error),
 }
 
+fn other_args(theirs: &str, difference: Option<&Difference>) -> String {
+    difference.map_or_else(|| format!("{theirs:?}"), Difference::to_string)
+}
+
 /// What a child that was killed at its deadline had not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -144,7 +151,7 @@ pub enum Stage {
 pub(super) enum StartRefusal {
     NoSuchRole { roles: Vec<String> },
     OtherActor { ours: String, theirs: String },
-    OtherArgs { ours: String, theirs: String },
+    OtherArgs { theirs: Box<Description> },
     OtherMessages(OpenRefusal),
     Attach(String),
     Failed(String),
@@ -159,16 +166,27 @@ impl StartRefusal {
         self
     }
 
-    /// The error as the spawner gets it.
-    pub(super) fn into_error(self, role: &str) -> SpawnProcessError {
+    /// The error as the spawner of an actor `A` gets it.
+    pub(super) fn into_error<A: Actor>(self, role: &str) -> SpawnProcessError {
         let role = role.to_owned();
         match self {
             Self::NoSuchRole { roles } => SpawnProcessError::NoSuchRole { role, roles },
             Self::OtherActor { ours, theirs } => {
                 SpawnProcessError::OtherActor { role, ours, theirs }
             }
-            Self::OtherArgs { ours, theirs } => SpawnProcessError::OtherArgs { role, ours, theirs },
-            Self::OtherMessages(refusal) => SpawnProcessError::OtherMessages { role, refusal },
+            Self::OtherArgs { theirs } => {
+                let ours = Description::of::<A::Args>();
+                let difference = ours.difference(&theirs).map(Box::new);
+                SpawnProcessError::OtherArgs {
+                    role,
+                    theirs: theirs.name().to_owned(),
+                    difference,
+                }
+            }
+            Self::OtherMessages(refusal) => {
+                let refusal = refusal.compared(&Carried::all(A::ACCEPTED));
+                SpawnProcessError::OtherMessages { role, refusal }
+            }
             Self::Attach(reason) => SpawnProcessError::Attach { role, reason },
             Self::Failed(reason) => SpawnProcessError::StartFailed { role, reason },
         }

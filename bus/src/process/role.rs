@@ -10,7 +10,7 @@ use super::lifeline::Start;
 use crate::actor::cell::{Cell, CellCore};
 use crate::actor::{Accepted, Actor, FromArgs};
 use crate::addr::wire::within;
-use crate::message::{BoxError, Message, Parcel, Semantics as _};
+use crate::message::{BoxError, Description, Message, Parcel, Semantics as _};
 use crate::node::{Carried, Node, make_reachable};
 use crate::shared::Shared;
 use crate::token::{Room, Tokenized};
@@ -62,10 +62,11 @@ impl Role {
             let (ours, theirs) = (start.actor.clone(), self.actor.to_owned());
             return Err(StartRefusal::OtherActor { ours, theirs });
         }
-        let args = CarriedType::of(&self.args);
-        if args != start.args_type {
-            let (ours, theirs) = (text_of(&start.args_type), text_of(&args));
-            return Err(StartRefusal::OtherArgs { ours, theirs });
+        if CarriedType::of(&self.args) != start.args_type {
+            let theirs = Description::new(self.args.name, self.args.id, &self.args.schema);
+            return Err(StartRefusal::OtherArgs {
+                theirs: Box::new(theirs),
+            });
         }
         agree_on(self.accepted, &start.accepts).map_err(StartRefusal::OtherMessages)
     }
@@ -74,10 +75,6 @@ impl Role {
     pub(super) fn begin(&self, node: &Node, start: &Start) -> Result<Begun, StartRefusal> {
         (self.begin)(node, start).map_err(|error| StartRefusal::Failed(with_causes(&*error)))
     }
-}
-
-fn text_of(carried: &CarriedType) -> String {
-    format!("{} (schema {:#x})", carried.name, carried.schema)
 }
 
 fn begin<A: Actor + FromArgs<A::Args>>(node: &Node, start: &Start) -> Result<Begun, BoxError> {
@@ -99,4 +96,130 @@ fn decode<A: Actor>(shared: &Shared, bytes: &[u8]) -> Result<A::Args, BoxError> 
     parcel
         .into_value()
         .map_err(|_| "arguments without a value".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::SpawnProcessError;
+    use super::*;
+    use crate::node::Reachable as _;
+    use crate::prelude::*;
+    use crate::urings::wire::OpenRefusal;
+
+    #[derive(Message, Serialize, Deserialize)]
+    #[message(serial)]
+    struct Begin {
+        at: u64,
+    }
+
+    #[derive(Actor)]
+    #[actor(handles(u32, u64), args = Begin)]
+    struct Walker;
+
+    impl FromArgs<Begin> for Walker {
+        fn from_args(_: Begin) -> Result<Self, BoxError> {
+            Ok(Self)
+        }
+    }
+
+    impl Handler<u32> for Walker {
+        async fn handle(&mut self, _: u32, _: &mut Context<Self>) {}
+    }
+
+    impl Handler<u64> for Walker {
+        async fn handle(&mut self, _: u64, _: &mut Context<Self>) {}
+    }
+
+    #[derive(Actor, Default)]
+    #[actor(handles(u32))]
+    struct Sitter;
+
+    impl Handler<u32> for Sitter {
+        async fn handle(&mut self, _: u32, _: &mut Context<Self>) {}
+    }
+
+    fn start() -> Start {
+        Start {
+            bus: "demo".to_owned(),
+            root: Vec::new(),
+            parent: 1,
+            role: "walker".to_owned(),
+            name: None,
+            actor: type_name::<Walker>().to_owned(),
+            is_same_program: true,
+            accepts: Addr::<Walker>::accepted()
+                .iter()
+                .map(CarriedType::of)
+                .collect(),
+            args_type: CarriedType::of(&Carried::of::<Begin>()),
+            args: Vec::new(),
+        }
+    }
+
+    // Goal: a child plays the role only if both programs mean the same by it. Method: every part of the start that is
+    // compared is changed, one at a time.
+    #[test]
+    fn a_role_is_what_its_spawner_takes_it_for() {
+        let role = Role::of::<Walker>("walker".to_owned());
+        assert_eq!(role.check(&start()), Ok(()));
+
+        let renamed = Start {
+            actor: "other::Walker".to_owned(),
+            ..start()
+        };
+        assert!(matches!(
+            role.check(&renamed),
+            Err(StartRefusal::OtherActor { .. })
+        ));
+        let foreign = Start {
+            is_same_program: false,
+            ..renamed
+        };
+        assert_eq!(
+            role.check(&foreign),
+            Ok(()),
+            "names differ between programs"
+        );
+
+        let mut args = start();
+        args.args_type.schema ^= 1;
+        assert!(matches!(
+            role.check(&args),
+            Err(StartRefusal::OtherArgs { .. })
+        ));
+
+        let mut unhandled = start();
+        unhandled.accepts[1].id ^= 1;
+        let Err(StartRefusal::OtherMessages(refusal)) = role.check(&unhandled) else {
+            panic!()
+        };
+        assert!(matches!(refusal, OpenRefusal::TypeNotHandled { .. }));
+
+        let mut fewer = start();
+        fewer.accepts.pop();
+        assert_eq!(role.check(&fewer), Ok(()), "a role may handle more");
+    }
+
+    #[test]
+    fn other_arguments_are_named_with_the_difference() {
+        let role = Role::of::<Walker>("walker".to_owned());
+        let args_type = CarriedType::of(&Carried::of::<()>());
+        let refusal = role
+            .check(&Start {
+                args_type,
+                ..start()
+            })
+            .unwrap_err();
+
+        let error = refusal.into_error::<Sitter>("walker");
+
+        let SpawnProcessError::OtherArgs { theirs, .. } = &error else {
+            panic!("{error}")
+        };
+        assert!(theirs.ends_with("::Begin"), "{theirs}");
+        let text = error.to_string();
+        let start = "role \"walker\" of the child's program is built from other arguments: ";
+        assert!(text.starts_with(start), "{text}");
+        assert!(text.contains("::Begin") && text.contains("()"), "{text}");
+    }
 }

@@ -262,7 +262,9 @@ async fn reach<A: Actor>(
     };
     let (node, key) = match deadline.until(&ward.changes, || ward.news()).await {
         Some(News::Spoken(Spoken::Ready { node, key })) => (node, key),
-        Some(News::Spoken(Spoken::Refused(refusal))) => return Err(refusal.into_error(&ward.role)),
+        Some(News::Spoken(Spoken::Refused(refusal))) => {
+            return Err(refusal.into_error::<A>(&ward.role));
+        }
         Some(News::Spoken(Spoken::Nonsense(reason))) => {
             return Err(SpawnProcessError::Version {
                 role: role(),

@@ -176,7 +176,7 @@ fn mismatch(theirs: &Description, difference: Option<&Difference>) -> String {
 
 impl OpenRefusal {
     /// Finds out how the schema of the refusing node differs from the one that this node carries.
-    pub(super) fn compared(self, carried: &[Carried]) -> Self {
+    pub(crate) fn compared(self, carried: &[Carried]) -> Self {
         let Self::SchemaMismatch { theirs, .. } = self else {
             return self;
         };

@@ -2,9 +2,8 @@
 
 use std::future::{IntoFuture, pending};
 use std::process::Command;
-use std::sync::mpsc::channel;
-use std::thread;
 
+use futures::channel::mpsc::unbounded;
 use ringway::prelude::*;
 use ringway::{AskError, ExitReason};
 
@@ -16,14 +15,14 @@ use crate::actors::{Add, Counter, End, Parent, Start, Witness};
 pub(super) async fn killed(node: Node) -> Outcome {
     let child = child(&node).await?;
     let counter = child.addr();
-    let (began, begins) = channel();
+    let (began, mut begins) = unbounded();
     let witness = node.spawn(Witness(began))?.recipient();
     let mut taken = counter
         .ask(End::Never(witness))
         .deadline(secs(60))
         .into_future();
     begin(&mut taken);
-    assert_eq!(begins.recv()?, u64::from(child.pid()));
+    assert_eq!(begins.next().await, Some(u64::from(child.pid())));
     let mut waiting = counter
         .ask(Add { amount: 8 })
         .deadline(secs(60))
@@ -59,7 +58,7 @@ pub(super) async fn killed(node: Node) -> Outcome {
 }
 
 pub(super) async fn stopped(node: Node) -> Outcome {
-    let (gone, ends) = channel();
+    let (gone, mut ends) = unbounded();
     let mourner = Some(node.spawn(Witness(gone))?.recipient());
     let start = Start {
         mourner,
@@ -69,7 +68,11 @@ pub(super) async fn stopped(node: Node) -> Outcome {
 
     child.stop();
 
-    assert_eq!(ends.recv()?, u64::from(child.pid()), "the hook ran");
+    assert_eq!(
+        ends.next().await,
+        Some(u64::from(child.pid())),
+        "the hook ran"
+    );
     assert_eq!(child.addr().closed().await, ExitReason::Stopped);
     assert_eq!(child.exited().await, ExitReason::ProcessExited(0));
     assert_eq!(
@@ -121,15 +124,12 @@ pub(super) async fn codes(node: Node) -> Outcome {
 /// A node that detaches ends its children, in order.
 pub(super) async fn detached(node: Node) -> Outcome {
     let children = [child(&node).await?, child(&node).await?];
-    let (began, begins) = channel();
+    let (began, mut begins) = unbounded();
     let witness = node.spawn(Witness(began))?.recipient();
     children[1].addr().tell(End::Never(witness)).await?;
-    begins.recv()?;
-    let detaching = node.clone();
+    begins.next().await;
 
-    thread::spawn(move || detaching.detach())
-        .join()
-        .expect("detached");
+    node.detach();
 
     assert!(!has_children(), "gone with the node");
     assert_eq!(
@@ -171,10 +171,10 @@ pub(super) async fn zombies(node: Node) -> Outcome {
 pub(super) async fn orphans(node: Node) -> Outcome {
     let quiet = child(&node).await?;
     let busy = child(&node).await?;
-    let (began, begins) = channel();
+    let (began, mut begins) = unbounded();
     let witness = node.spawn(Witness(began))?.recipient();
     busy.addr().tell(End::Never(witness)).await?;
-    begins.recv()?;
+    begins.next().await;
     let parent = node.spawn_process::<Parent>("parent").await?;
     let grandchild = parent.addr().ask(Add { amount: 0 }).await?;
     println!(
