@@ -5,6 +5,7 @@ mod support;
 
 use std::future::IntoFuture;
 use std::os::unix::net::UnixListener;
+use std::thread;
 
 use futures::poll;
 use ringway::prelude::*;
@@ -133,6 +134,48 @@ fn a_lookup_waits() {
             3
         );
     });
+}
+
+// Goal: who looks up in the moment in which two nodes meet gets a uring that works. Method: a node that comes while eight
+// threads of another look for its actor, as its own type, as a recipient, and as what it is not.
+#[test]
+fn lookups_in_the_moment_of_meeting() {
+    let _dog = watch();
+    let bus = Bus::new("names-meeting");
+    let sender = bus.attach("sender");
+    for round in 0..40 {
+        let name = format!("late/{round}");
+        let home = thread::scope(|scope| {
+            for asker in 0..8 {
+                let (sender, name) = (&sender, &name);
+                scope.spawn(move || {
+                    let note = Note { number: asker };
+                    let within = secs(100);
+                    match asker % 3 {
+                        0 => {
+                            let late: Addr<Probe> =
+                                sender.lookup(name).within(within).wait().unwrap();
+                            assert_eq!(late.ask(note).wait().unwrap(), asker);
+                        }
+                        1 => {
+                            let late: Recipient<Note> =
+                                sender.lookup(name).within(within).wait().unwrap();
+                            assert_eq!(late.ask(note).wait().unwrap(), asker);
+                        }
+                        _ => {
+                            let late = sender.lookup::<Recipient<u64>>(name).within(within);
+                            let error = late.wait().unwrap_err();
+                            assert!(matches!(error, LookupError::Refused { .. }), "{error}");
+                        }
+                    }
+                });
+            }
+            let home = bus.attach("home");
+            home.actor(probe().0).name(&name).spawn().unwrap();
+            home
+        });
+        drop(home); // all have been answered
+    }
 }
 
 // Goal: a name that nobody has is told with the bus and the time; zero looks once.

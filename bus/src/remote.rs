@@ -86,6 +86,8 @@ impl Obstacle {
 enum Phase {
     /// The receiver's node is not connected yet.
     Waiting,
+    /// Somebody is about to request it.
+    Claimed,
     /// The request is on its way.
     Opening(Opening),
     Open(Box<Open>),
@@ -135,12 +137,27 @@ impl RemoteEnd {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The request to open is about to be sent.
-    pub(crate) fn opening(&self, opening: Opening) {
+    /// Makes the caller the one who requests the uring: whoever looks the receiver up, and the thread that hears of its
+    /// node, may come at the same moment.
+    #[must_use]
+    pub(crate) fn claim(&self) -> bool {
         let mut phase = self.lock();
-        if matches!(*phase, Phase::Waiting) {
+        let is_waiting = matches!(*phase, Phase::Waiting);
+        if is_waiting {
+            *phase = Phase::Claimed;
+        }
+        is_waiting
+    }
+
+    /// The request to open is about to be sent by who claimed it; `false` when the end was closed meanwhile.
+    #[must_use]
+    pub(crate) fn opening(&self, opening: Opening) -> bool {
+        let mut phase = self.lock();
+        let is_claimed = matches!(*phase, Phase::Claimed);
+        if is_claimed {
             *phase = Phase::Opening(opening);
         }
+        is_claimed
     }
 
     /// The receiver's node has opened its half, at a place that `theirs` finds.
@@ -173,15 +190,10 @@ impl RemoteEnd {
         self.returns.end(&ExitReason::Unreachable);
     }
 
-    /// Tells whether nobody has asked for the uring to be opened.
-    pub(crate) fn is_waiting(&self) -> bool {
-        matches!(*self.lock(), Phase::Waiting)
-    }
-
     /// Tells whether the uring is open, once that is decided.
     pub(crate) fn open_result(&self) -> Option<Result<(), Obstacle>> {
         match &*self.lock() {
-            Phase::Waiting | Phase::Opening(_) => None,
+            Phase::Waiting | Phase::Claimed | Phase::Opening(_) => None,
             Phase::Open(open) => Some(match &open.ended {
                 Some(reason) => Err(Obstacle::Ended(reason.clone())),
                 None => Ok(()),
@@ -198,7 +210,7 @@ impl RemoteEnd {
             Phase::Open(open) => open.ended.clone().filter(|_| open.is_judged),
             Phase::Ended(reason) => Some(reason.clone()),
             Phase::Refused(_) => Some(ExitReason::Unreachable),
-            Phase::Waiting | Phase::Opening(_) => None,
+            Phase::Waiting | Phase::Claimed | Phase::Opening(_) => None,
         }
     }
 
@@ -217,7 +229,7 @@ impl RemoteEnd {
             Phase::Open(open) => open.final_reason().cloned(),
             Phase::Ended(reason) => Some(reason.clone()),
             Phase::Refused(_) => Some(ExitReason::Unreachable),
-            Phase::Waiting | Phase::Opening(_) => None,
+            Phase::Waiting | Phase::Claimed | Phase::Opening(_) => None,
         }
     }
 
@@ -242,7 +254,7 @@ impl RemoteEnd {
         let mut phase = self.lock();
         let open = match &mut *phase {
             Phase::Open(open) => open,
-            Phase::Waiting | Phase::Opening(_) => return Err(Obstacle::Opening),
+            Phase::Waiting | Phase::Claimed | Phase::Opening(_) => return Err(Obstacle::Opening),
             Phase::Refused(refusal) => return Err(Obstacle::Refused(refusal.clone())),
             Phase::Ended(reason) => return Err(Obstacle::Ended(reason.clone())),
         };
@@ -342,7 +354,9 @@ impl RemoteEnd {
             Phase::Open(open) => {
                 open.ended.get_or_insert_with(|| reason.clone());
             }
-            phase @ (Phase::Waiting | Phase::Opening(_)) => *phase = Phase::Ended(reason.clone()),
+            phase @ (Phase::Waiting | Phase::Claimed | Phase::Opening(_)) => {
+                *phase = Phase::Ended(reason.clone())
+            }
             _ => {}
         }
         self.room.wake_all();

@@ -270,6 +270,9 @@ impl Shared {
             }
             return;
         };
+        if !end.claim() {
+            return;
+        }
         if let Err(refusal) = open::request(self, &urings, end) {
             end.refused(refusal);
         }
@@ -281,12 +284,8 @@ impl Shared {
             .values()
             .filter_map(Weak::upgrade)
             .collect();
-        for end in ends
-            .iter()
-            .filter(|end| end.key.node == urings.id() && end.is_waiting())
-        {
-            self.open(end);
-        }
+        let theirs = ends.iter().filter(|end| end.key.node == urings.id());
+        theirs.for_each(|end| self.open(end));
     }
 
     /// A peer's heads are final and read: nothing of it is kept.

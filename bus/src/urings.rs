@@ -30,12 +30,12 @@ use ringway_shm::region::PeerRegion;
 use ringway_shm::sync::Ordering::Relaxed;
 use ringway_shm::sync::{AtomicBool, AtomicU64};
 
-use self::notes::{NotesIn, NotesOut};
+use self::notes::{Noted, NotesIn, NotesOut};
 use self::wire::UringWord;
 use crate::access;
 use crate::entry::{Segments, Trust, VerifyError};
 use crate::exit::ExitReason;
-use crate::frame::UringFrame;
+use crate::frame::{UringFrame, WireKey};
 use crate::inbox::InboxLane;
 use crate::peering::{NodeId, Peer};
 use crate::remote::RemoteEnd;
@@ -223,8 +223,12 @@ impl PeerUrings {
     /// Writes a note: the peer stopped watching this uring and must look at it again.
     pub(crate) fn note(&self, uring: Key) {
         let noted = lock(&self.notes_out).note(uring);
-        if let Err(violation) = noted {
-            self.violation(violation);
+        match noted {
+            Ok(Noted::InRing) => {}
+            Ok(Noted::Nowhere) => self.say(&UringWord::Look {
+                uring: WireKey(uring),
+            }),
+            Err(violation) => self.violation(violation),
         }
     }
 

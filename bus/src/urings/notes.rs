@@ -1,8 +1,8 @@
 //! The note rings of one peering: 'look at this uring'.
 //!
-//! A ring has room for two notes per uring and so cannot overflow. When more urings are opened than it was made for, the
-//! request to open carries a larger one, which is written from the answer on; the reader reads all that there are, of
-//! which the older ones stay empty.
+//! A ring has room for two notes per uring. When more urings are opened than it was made for, the request to open carries a
+//! larger one, which is written from the answer on; the reader reads all that there are, of which the older ones stay
+//! empty. Until the first answer, and should a ring ever be full, a note is said on the socket.
 
 use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
@@ -10,6 +10,7 @@ use ringway_shm::layout::{NotesLayout, Pow2};
 use ringway_shm::ready::{NoteReader, NoteWriter};
 use ringway_shm::region::PeerRegion;
 
+use super::wire::Place;
 use crate::rings::RingSpan;
 
 /// Urings that the first note ring of a peering has room for.
@@ -17,21 +18,34 @@ const FIRST: Pow2 = Pow2::of::<64>();
 
 /// A note ring that the peer has yet to learn of.
 struct Offered {
-    by: Key,
     layout: NotesLayout,
     span: RingSpan,
     urings: Pow2,
+}
+
+/// The next ring on its way to the peer.
+#[derive(Default)]
+enum Offer {
+    /// There is none.
+    #[default]
+    None,
+    /// One for so many urings is being made: others need not.
+    Making(Pow2),
+    /// It went with the request for this uring.
+    Sent(Key, Offered),
+    /// The request that it went with was refused, by a peer that may read it all the same: it goes with the next one.
+    Kept(Offered),
 }
 
 /// The writing side.
 #[derive(Default)]
 pub(crate) struct NotesOut {
     writer: Option<NoteWriter>,
-    offered: Option<Offered>,
+    offer: Offer,
     /// Urings that the writer has room for.
     room: u64,
     open: u64,
-    /// Rings written to before; the peer may still read their last notes.
+    /// Rings written to, or offered, before; the peer may still read them.
     spans: Vec<RingSpan>,
 }
 
@@ -39,28 +53,61 @@ pub(crate) struct NotesOut {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RingNeeded {
     No,
+    /// One of this layout: [`NotesOut::offer`] takes it.
     Yes(NotesLayout),
+    /// The one that was offered before, at this place and of this layout.
+    Again(Place, NotesLayout),
+}
+
+/// What became of a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Noted {
+    /// The peer finds it in the ring.
+    InRing,
+    /// There is no ring yet, or it is full: it must be said on the socket.
+    Nowhere,
 }
 
 impl NotesOut {
-    /// Counts a uring that is about to be opened; tells whether a larger ring is needed for it.
-    pub(crate) fn count(&mut self) -> RingNeeded {
+    /// Counts a uring that is about to be opened; tells what its request is to offer.
+    pub(crate) fn count(&mut self, uring: Key) -> RingNeeded {
         self.open += 1;
-        if self.open <= self.room
-            || self
-                .offered
-                .as_ref()
-                .is_some_and(|ring| self.open <= ring.urings.get())
-        {
+        if self.open <= self.room {
             return RingNeeded::No;
         }
+        let on_its_way = match &self.offer {
+            Offer::None => 0,
+            Offer::Making(urings) => urings.get(),
+            Offer::Sent(_, ring) | Offer::Kept(ring) => ring.urings.get(),
+        };
+        if self.open > on_its_way {
+            return self.larger();
+        }
+        match std::mem::take(&mut self.offer) {
+            Offer::Kept(ring) => {
+                let again = RingNeeded::Again(Place::of(&ring.span), ring.layout);
+                self.offer = Offer::Sent(uring, ring);
+                again
+            }
+            offer => {
+                self.offer = offer;
+                RingNeeded::No
+            }
+        }
+    }
+
+    fn larger(&mut self) -> RingNeeded {
         let urings = Pow2::new(self.open.next_power_of_two())
             .unwrap_or(Pow2::MAX)
             .max(FIRST);
-        match NotesLayout::for_urings(urings) {
-            Some(layout) => RingNeeded::Yes(layout),
-            None => RingNeeded::No,
+        let Some(layout) = NotesLayout::for_urings(urings) else {
+            return RingNeeded::No;
+        };
+        let former = std::mem::replace(&mut self.offer, Offer::Making(urings));
+        if let Offer::Sent(_, ring) | Offer::Kept(ring) = former {
+            self.spans.push(ring.span);
         }
+        RingNeeded::Yes(layout)
     }
 
     /// A uring counted before was closed, or never opened.
@@ -71,12 +118,23 @@ impl NotesOut {
     /// Keeps a ring that the request for `by` offers.
     pub(crate) fn offer(&mut self, by: Key, layout: NotesLayout, span: RingSpan) {
         let urings = Pow2::new(layout.capacity.get() / 2).unwrap_or(FIRST);
-        self.offered = Some(Offered {
-            by,
+        let ring = Offered {
             layout,
             span,
             urings,
-        });
+        };
+        match &self.offer {
+            Offer::Making(making) if *making == urings => self.offer = Offer::Sent(by, ring),
+            // A larger one was wanted meanwhile; the peer may still read this one.
+            _ => self.spans.push(ring.span),
+        }
+    }
+
+    /// There was no memory for the ring that was to be offered.
+    pub(crate) fn not_offered(&mut self) {
+        if matches!(self.offer, Offer::Making(_)) {
+            self.offer = Offer::None;
+        }
     }
 
     /// The request for `by` was answered: notes go to the ring that it offered, read by the head at `reader`.
@@ -85,7 +143,7 @@ impl NotesOut {
         by: Key,
         reader: Option<&PeerRegion>,
     ) -> Result<(), Violation> {
-        let Some(offered) = self.offered.take_if(|offered| offered.by == by) else {
+        let Some(offered) = self.take_sent(by) else {
             return Ok(());
         };
         let Some(reader) = reader else {
@@ -106,14 +164,27 @@ impl NotesOut {
 
     /// The request for `by` was refused: what it offered is offered again with the next one.
     pub(crate) fn refused(&mut self, by: Key) {
-        self.offered.take_if(|offered| offered.by == by);
+        if let Some(ring) = self.take_sent(by) {
+            self.offer = Offer::Kept(ring);
+        }
     }
 
-    /// Writes a note.
-    pub(crate) fn note(&mut self, uring: Key) -> Result<(), Violation> {
-        match &mut self.writer {
-            Some(writer) => writer.note(uring),
-            None => Ok(()),
+    fn take_sent(&mut self, by: Key) -> Option<Offered> {
+        match std::mem::take(&mut self.offer) {
+            Offer::Sent(uring, ring) if uring == by => Some(ring),
+            offer => {
+                self.offer = offer;
+                None
+            }
+        }
+    }
+
+    /// Writes a note, if there is a ring with room for it. Urings may come and go faster than a slow peer reads.
+    pub(crate) fn note(&mut self, uring: Key) -> Result<Noted, Violation> {
+        match self.writer.as_mut().map(|writer| writer.note(uring)) {
+            Some(Ok(())) => Ok(Noted::InRing),
+            None | Some(Err(Violation::Notes { .. })) => Ok(Noted::Nowhere),
+            Some(Err(violation)) => Err(violation),
         }
     }
 }

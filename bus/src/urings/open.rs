@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ringway_shm::error::Violation;
+use ringway_shm::generation::Key;
 use ringway_shm::layout::{NotesLayout, Pow2, UringLayout};
 use ringway_shm::region::PeerRegion;
 use ringway_shm::uring::{Completer, Submitter};
@@ -21,7 +22,7 @@ use crate::message::Description;
 use crate::node::Carried;
 use crate::remote::ops::Leases;
 use crate::remote::{Opening, RemoteEnd};
-use crate::rings::RingSpan;
+use crate::rings::{RingSpan, RingsError};
 use crate::shared::{Shared, Target};
 
 /// Entries of a submission queue, and of a completion queue: 16 KiB each way, and what one sender may have in flight.
@@ -37,7 +38,7 @@ const SLOTS_MAX: u64 = 1 << 16;
 const TYPES_MAX: usize = 200; // with names of 120 bytes they fit one frame
 
 impl Place {
-    fn of(span: &RingSpan) -> Self {
+    pub(super) fn of(span: &RingSpan) -> Self {
         Self {
             segment: WireKey(span.key()),
             offset: span.offset(),
@@ -76,26 +77,26 @@ pub(crate) fn request(
     let uring = urings
         .name_uring()
         .ok_or_else(|| no_room(&"a million urings are open"))?;
+    urings.add_end(uring, end);
     let place = Place::of(&span);
     let submitter = Submitter::create(span.region().clone(), URING);
-    let mut notes = None;
-    let needed = urings.notes_out().count();
-    if let RingNeeded::Yes(layout) = needed {
-        let span = shared
-            .ring_span(layout.writer_len())
-            .map_err(|error| no_room(&error))?;
-        notes = Some((Place::of(&span), layout.capacity.exponent()));
-        urings.notes_out().offer(uring, layout, span);
-    }
+    let notes = offer_notes(shared, urings, uring).map_err(|error| {
+        urings.remove_end(uring);
+        no_room(&error)
+    })?;
     let types = end.carried.iter().map(CarriedType::of).collect();
-    end.opening(Opening {
+    let is_wanted = end.opening(Opening {
         peer: Arc::clone(urings),
         uring,
         layout: URING,
         submitter,
         span,
     });
-    urings.add_end(uring, end);
+    if !is_wanted {
+        urings.notes_out().refused(uring);
+        urings.remove_end(uring);
+        return Ok(());
+    }
     urings.say(&UringWord::Open(Box::new(OpenWord {
         uring: WireKey(uring),
         target: WireKey(end.key.target),
@@ -107,6 +108,28 @@ pub(crate) fn request(
         notes,
     })));
     Ok(())
+}
+
+/// Where the peer is to read notes, if its rings have no room for one uring more.
+fn offer_notes(
+    shared: &Shared,
+    urings: &PeerUrings,
+    uring: Key,
+) -> Result<Option<(Place, u8)>, RingsError> {
+    let needed = urings.notes_out().count(uring);
+    let (place, layout) = match needed {
+        RingNeeded::No => return Ok(None),
+        RingNeeded::Again(place, layout) => (place, layout),
+        RingNeeded::Yes(layout) => {
+            let span = shared
+                .ring_span(layout.writer_len())
+                .inspect_err(|_| urings.notes_out().not_offered())?;
+            let place = Place::of(&span);
+            urings.notes_out().offer(uring, layout, span);
+            (place, layout)
+        }
+    };
+    Ok(Some((place, layout.capacity.exponent())))
 }
 
 impl CarriedType {
@@ -164,10 +187,13 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
         }
         UringWord::Refused { uring, why } => {
             urings.notes_out().refused(uring.0);
-            if let Some(end) = urings.end(uring.0) {
-                end.refused(why.compared(&end.carried));
+            match urings.end(uring.0) {
+                Some(end) => {
+                    end.refused(why.compared(&end.carried));
+                    urings.remove_end(uring.0);
+                }
+                None => shared.refused_unheld(urings, uring.0),
             }
-            shared.refused_unheld(urings, uring.0);
         }
         UringWord::Close { uring } => {
             if let Some(lane) = urings.lane(uring.0) {
@@ -180,6 +206,11 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
         },
         UringWord::Released { uring } => {
             urings.remove_lane(uring.0);
+        }
+        UringWord::Look { uring } => {
+            if let Some(lane) = urings.lane(uring.0).filter(|lane| lane.heat()) {
+                shared.watch(lane);
+            }
         }
         UringWord::Control { target, order } => {
             let cell = shared

@@ -70,6 +70,10 @@ pub(crate) enum UringWord {
     Released {
         uring: WireKey,
     },
+    /// A note that finds no place in a note ring.
+    Look {
+        uring: WireKey,
+    },
     /// For the control lane of an actor.
     Control {
         target: WireKey,
