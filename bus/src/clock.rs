@@ -27,11 +27,13 @@ impl Nanos {
 
     /// The point `after` from now; saturates in five hundred years.
     pub(crate) fn after(after: Duration) -> Self {
-        Self(
-            Self::now()
-                .0
-                .saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)),
-        )
+        Self::now().plus(after)
+    }
+
+    /// The point `after` from this one; saturates.
+    pub(crate) fn plus(self, after: Duration) -> Self {
+        let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(after))
     }
 
     /// The same point on a clock that shows `offset` nanoseconds more; none stays none.

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use ringway_shm::block::Block;
 use ringway_shm::generation::Key;
 use ringway_shm::heap::Heap;
+use ringway_shm::region::PeerRegion;
 use ringway_shm::words::EntryWords;
 
 use crate::actor::Undone;
 use crate::addr;
 use crate::clock::Nanos;
-use crate::entry::{EntryHeader, EntryKind, EntryToken, Expected, Sealed, Unsealed};
+use crate::entry::{
+    EntryHeader, EntryKind, EntryToken, Expected, Sealed, Segments, Trust, Unsealed,
+};
 use crate::envelope::Plain;
 use crate::lease::LeaseOwner;
 use crate::message::{Message, Parcel, Semantics as _};
@@ -107,26 +110,38 @@ impl LeaseOwner for Release {
     }
 }
 
-/// Reads the payload of a completion; its op is released when that is read, or when the lease on it is dropped.
+/// The segments of an end's peer, looked for only when a block is.
+struct SegmentsOf<'a>(&'a RemoteEnd);
+
+impl Segments for SegmentsOf<'_> {
+    fn segment(&self, key: Key) -> Option<PeerRegion> {
+        self.0.peer()?.segments().segment(key)
+    }
+
+    fn trust(&self) -> Trust {
+        let peer = self.0.peer();
+        peer.map_or(Trust::Untrusted, |peer| peer.segments().trust())
+    }
+}
+
+/// Reads the payload of a completion; a held op is released when that is read, or when the lease on it is dropped.
 pub(crate) fn payload<M: Message + ?Sized>(
     end: &Arc<RemoteEnd>,
     op: Key,
     words: EntryWords,
+    is_held: bool,
 ) -> Result<M::Arrival, String> {
-    let release: Arc<dyn LeaseOwner> = Arc::new(Release {
-        end: Arc::clone(end),
-        op,
+    let release = is_held.then(|| {
+        let end = Arc::clone(end);
+        Arc::new(Release { end, op }) as Arc<dyn LeaseOwner>
     });
-    let signature = Signature::of::<M>();
-    let peer = end.peer().ok_or("its node is gone")?;
+    let expected = [Signature::of::<M>()];
     let verified = EntryToken::from_words(words)
-        .verify(
-            Expected::OneOf(&[signature]),
-            &peer.segments(),
-            Some(release),
-        )
+        .verify(Expected::OneOf(&expected), &SegmentsOf(end), release)
         .map_err(|error| {
-            peer.bad_entry(&error);
+            if let Some(peer) = end.peer() {
+                peer.bad_entry(&error);
+            }
             error.to_string()
         })?;
     let receive = || M::Semantics::receive(verified).map_err(|error| error.to_string());

@@ -35,7 +35,7 @@ use crate::blocking::AtWork;
 use crate::clock::Nanos;
 use crate::inbox::InboxLane;
 use crate::inbox::lane::Watch;
-use crate::remote::{RemoteEnd, RoomLook};
+use crate::remote::{Linger, RemoteEnd, RoomLook};
 use crate::shared::Shared;
 use crate::urings::PeerUrings;
 
@@ -48,6 +48,9 @@ const SPIN_NS: u64 = 50_000;
 
 /// Idle passes between two looks at the clock.
 const SPINS_PER_CLOCK: u32 = 64;
+
+/// Passes between two looks at the timers, while no task runs: a few microseconds, at some fifty nanoseconds a pass.
+const PASSES_PER_CLOCK: u32 = 64;
 
 /// What one pass found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,9 @@ pub(crate) struct Driver {
     reaping: Vec<Arc<RemoteEnd>>,
     rooms: Vec<Arc<RemoteEnd>>,
     peers: Vec<Arc<PeerUrings>>,
+    /// Scratch for wakers, empty between two ends.
+    wakers: Vec<Waker>,
+    passes: u32,
     spins: u32,
     spinning_since: Nanos,
 }
@@ -77,6 +83,8 @@ impl Driver {
             reaping: Vec::new(),
             rooms: Vec::new(),
             peers: Vec::new(),
+            wakers: Vec::new(),
+            passes: 0,
             spins: 0,
             spinning_since: Nanos::NONE,
         })
@@ -87,12 +95,17 @@ impl Driver {
         let jobs = self.shared.jobs.take();
         let mut is_busy = !jobs.is_empty();
         self.accept(jobs);
-        is_busy |= self.reap();
+        is_busy |= self.reap(Linger::Yes);
         is_busy |= self.look_for_room();
         is_busy |= self.look_at_lanes();
         is_busy |= self.read_notes();
-        is_busy |= self.run_tasks();
-        self.shared.timers.fire();
+        let has_run = self.run_tasks();
+        is_busy |= has_run;
+        self.passes = self.passes.wrapping_add(1);
+        // Handlers may take long; a pass without them does not.
+        if has_run || self.passes.is_multiple_of(PASSES_PER_CLOCK) {
+            self.shared.timers.fire();
+        }
         if is_busy { Pass::Busy } else { Pass::Idle }
     }
 
@@ -110,10 +123,11 @@ impl Driver {
         }
     }
 
-    fn reap(&mut self) -> bool {
+    fn reap(&mut self, linger: Linger) -> bool {
         let mut is_busy = false;
+        let wakers = &mut self.wakers;
         self.reaping.retain(|end| {
-            let reaped = end.reap();
+            let reaped = end.reap(wakers, linger);
             is_busy |= reaped.any;
             reaped.watch
         });
@@ -205,11 +219,12 @@ impl Driver {
         let jobs = self.shared.jobs.take_exactly();
         let mut is_busy = !jobs.is_empty();
         self.accept(jobs);
-        is_busy |= self.reap();
+        is_busy |= self.reap(Linger::No);
         is_busy |= self.look_for_room();
-        is_busy |= self.read_notes();
-        is_busy |= !self.hot.is_empty() || !self.shared.queue.is_empty();
+        is_busy |= self.read_notes() || !self.hot.is_empty();
         is_busy |= self.shared.timers.fire().is_some_and(Nanos::has_passed);
+        // Last, as a wake on this thread rouses nobody: what the looks above have woken is found here.
+        is_busy |= !self.shared.queue.is_empty() || self.shared.jobs.has_any();
         if is_busy { Pass::Busy } else { Pass::Idle }
     }
 
@@ -217,6 +232,8 @@ impl Driver {
     pub(crate) fn run_until<F: Future>(&mut self, future: F) -> F::Output {
         let _at_work = AtWork::begin(&self.shared);
         let mut future = pin!(future);
+        let shared = Arc::clone(&self.shared);
+        let _driving = shared.queue.drive_here();
         let woken = Arc::new(Woken {
             flag: AtomicBool::new(true),
             shared: Arc::clone(&self.shared),
@@ -224,8 +241,9 @@ impl Driver {
         let waker = Waker::from(Arc::clone(&woken));
         let mut cx = Context::from_waker(&waker);
         loop {
-            // AcqRel future-woken: pairs with the store in `wake_by_ref`.
-            if woken.flag.swap(false, AcqRel)
+            // Relaxed: the swap looks again. AcqRel future-woken: pairs with the store in `wake_by_ref`.
+            if woken.flag.load(Relaxed)
+                && woken.flag.swap(false, AcqRel)
                 && let Poll::Ready(output) = future.as_mut().poll(&mut cx)
             {
                 return output;

@@ -224,6 +224,7 @@ fn start_workers(
     let for_whom = Arc::clone(shared);
     let drive = move || {
         let _at_work = AtWork::begin(&for_whom);
+        let _driving = for_whom.queue.drive_here();
         // Relaxed: set before the rousing fence of `Attached::drop`.
         while !stop.load(Relaxed) {
             driver.turn_unless(&stop);

@@ -39,8 +39,8 @@ use ringway_shm::card::{Card, Counter, PeerCard};
 use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
 use ringway_shm::segment::PeerSegment;
-use ringway_shm::sync::AtomicU32;
-use ringway_shm::sync::Ordering::Relaxed;
+use ringway_shm::sync::Ordering::{Acquire, Relaxed, Release};
+use ringway_shm::sync::{AtomicBool, AtomicU32};
 use ringway_shm::sys::SysError;
 use ringway_shm::sys::eventfd::Eventfd;
 use ringway_shm::sys::process::Pidfd;
@@ -123,6 +123,8 @@ pub(crate) struct Peer {
     ledger: Mutex<Ledger>,
     replica: Mutex<Replica>,
     life: Mutex<Life>,
+    /// What `life` says of its death, for those who look often.
+    is_dead: AtomicBool,
     violations: AtomicU32,
     own: Own,
 }
@@ -190,6 +192,7 @@ impl Peer {
                 state: PeerState::Connected,
                 is_parting: false,
             }),
+            is_dead: AtomicBool::new(false),
             violations: AtomicU32::new(0),
             own,
         }
@@ -222,7 +225,8 @@ impl Peer {
 
     /// Tells whether the peer's death is proved.
     pub(crate) fn is_dead(&self) -> bool {
-        self.state() == PeerState::Dead
+        // Acquire peer-dead: pairs with the store in `advance`.
+        self.is_dead.load(Acquire)
     }
 
     /// A segment of the peer's heap that this node has mapped.
@@ -317,6 +321,8 @@ impl Peer {
         let is_forward = life.state < state;
         if is_forward {
             life.state = state;
+            // Release peer-dead: pairs with the load in `is_dead`; the proof, and with it the last heads, came before.
+            self.is_dead.store(state == PeerState::Dead, Release);
         }
         is_forward
     }

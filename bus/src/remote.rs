@@ -28,7 +28,7 @@ use ringway_shm::sync::Ordering::SeqCst;
 use ringway_shm::sync::fence;
 use ringway_shm::words::EntryWords;
 
-pub(crate) use self::open::{Closed, Opening, RoomLook};
+pub(crate) use self::open::{Closed, Linger, Opening, RoomLook};
 use self::open::{Open, Reaped};
 use self::ops::{Leases, OpKind, Outcome};
 use self::undelivered::Returns;
@@ -301,14 +301,13 @@ impl RemoteEnd {
         look
     }
 
-    /// Takes in all completions that have come. `false` when none are in flight any more.
-    pub(crate) fn reap(self: &Arc<Self>) -> Reaped {
-        let mut wakers = Vec::new();
+    /// Takes in all completions that have come, and wakes who waits for them; `wakers` is the caller's scratch, empty.
+    pub(crate) fn reap(&self, wakers: &mut Vec<Waker>, linger: Linger) -> Reaped {
         let reaped = match &mut *self.lock() {
-            Phase::Open(open) => open.reap(&mut wakers, &self.returns),
+            Phase::Open(open) => open.reap(wakers, &self.returns, linger),
             _ => Reaped::default(),
         };
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.drain(..).for_each(Waker::wake);
         if reaped.any && self.room.has_waiters() {
             self.room.wake_all();
         }
@@ -325,13 +324,17 @@ impl RemoteEnd {
 
     /// Looks whether an ask has ended.
     pub(crate) fn poll_op(&self, key: Key, cx: &Context<'_>) -> Poll<Option<Outcome<Block>>> {
-        match &mut *self.lock() {
+        let polled = match &mut *self.lock() {
             Phase::Open(open) => open.ops.poll(key, cx),
             _ => Poll::Ready(None),
+        };
+        if polled.is_ready() && self.room.has_waiters() {
+            self.room.wake_all();
         }
+        polled
     }
 
-    /// The asker has read its reply, or has dropped the lease on it.
+    /// The asker has read a reply that was held, or has dropped the lease on it.
     pub(crate) fn release(&self, key: Key) {
         if let Phase::Open(open) = &mut *self.lock() {
             open.release(key);
@@ -366,7 +369,7 @@ impl RemoteEnd {
     /// This node leaves: nothing more is sent, and nothing of the peer's is kept. Returns the blocks that it still reads,
     /// or will: what was sent is handled as if this process had died.
     pub(crate) fn abandon(self: &Arc<Self>, reason: &ExitReason) -> Vec<Block> {
-        let _ = self.reap();
+        let _ = self.reap(&mut Vec::new(), Linger::No);
         let mut phase = self.lock();
         let wakers = match &mut *phase {
             Phase::Open(open) => open.abandon(reason),
@@ -388,7 +391,7 @@ impl RemoteEnd {
 
     /// The receiver's heads are final: everything in flight ends, with what the heads tell.
     pub(crate) fn finish(self: &Arc<Self>, reason: &ExitReason, leases: Leases) {
-        let _ = self.reap();
+        let _ = self.reap(&mut Vec::new(), Linger::No);
         let mut phase = self.lock();
         let mut wakers = Vec::new();
         if let Phase::Open(open) = &mut *phase {

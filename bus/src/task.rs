@@ -10,10 +10,12 @@
 //! | edge | released by | acquired by | publishes |
 //! |---|---|---|---|
 //! | task-queued | `push`: unlock of `queue` | `pop`: lock of `queue` | the task |
-//! | worker-asleep | `push`: fence, then load of `driver_asleep` | `sleepy`: store, then fence, then `is_empty` | see [`RunQueue::push`] |
+//! | worker-asleep | `rouse`: fence, then load of `driver_asleep` | `fall_asleep`: store, then fence; then `is_empty` | see `has_woken_driver` |
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
+use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use async_task::Runnable;
@@ -35,7 +37,32 @@ pub(crate) struct RunQueue {
     helpers: Condvar,
 }
 
+thread_local! {
+    /// The queue whose driver this thread is; null for none. Only compared, never followed.
+    static DRIVEN: Cell<*const RunQueue> = const { Cell::new(ptr::null()) };
+}
+
+/// Marks the thread as the driver of a queue until it is dropped.
+pub(crate) struct Driving {
+    before: *const RunQueue,
+}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        DRIVEN.set(self.before);
+    }
+}
+
 impl RunQueue {
+    /// Says that this thread is the driver: what it makes ready itself, it finds without being woken.
+    ///
+    /// Between its last look at the queue and its sleep nothing of the user's may run.
+    pub(crate) fn drive_here(&self) -> Driving {
+        Driving {
+            before: DRIVEN.replace(self),
+        }
+    }
+
     /// Creates an empty queue with the eventfd that wakes its driver.
     pub(crate) fn create() -> Result<Arc<Self>, SysError> {
         Ok(Arc::new(Self {
@@ -67,16 +94,30 @@ impl RunQueue {
 
     /// Wakes a worker if one sleeps; called after something was made ready for it.
     ///
-    /// SeqCst worker-asleep: pairs with the fence in `fall_asleep`. The pusher stores a task and then reads the flag,
-    /// the sleeper stores the flag and then looks for tasks; the two fences rule out that both miss the other.
+    /// On the driver's own thread this costs a look at who it is.
     pub(crate) fn rouse(&self) {
-        fence(SeqCst);
-        // Relaxed: the fence above orders it; a stale `true` costs one spurious wake.
-        if self.driver_asleep.load(Relaxed) && self.driver_asleep.swap(false, Relaxed) {
-            self.answer(self.driver_bell.ring());
-        } else if self.helpers_parked.load(Relaxed) > 0 {
+        let is_driver = ptr::eq(DRIVEN.get(), self);
+        if !is_driver && self.has_woken_driver() {
+            return;
+        }
+        // Relaxed: changed under the lock that `push` took before this.
+        if self.helpers_parked.load(Relaxed) > 0 {
             self.helpers.notify_one();
         }
+    }
+
+    /// Rings the driver's bell if it sleeps.
+    ///
+    /// SeqCst worker-asleep: pairs with the fence in `fall_asleep`. The pusher stores a task and then reads the flag,
+    /// the sleeper stores the flag and then looks for tasks; the two fences rule out that both miss the other.
+    fn has_woken_driver(&self) -> bool {
+        fence(SeqCst);
+        // Relaxed: the fence above orders it; a stale `true` costs one spurious wake.
+        let wakes = self.driver_asleep.load(Relaxed) && self.driver_asleep.swap(false, Relaxed);
+        if wakes {
+            self.answer(self.driver_bell.ring());
+        }
+        wakes
     }
 
     /// Takes the task that has been ready longest.

@@ -47,6 +47,12 @@ impl Jobs {
         run_queue.rouse();
     }
 
+    /// Tells whether there are jobs, for the thread that leaves them.
+    pub(crate) fn has_any(&self) -> bool {
+        // Relaxed: a hint to others.
+        self.any.load(Relaxed)
+    }
+
     /// Takes all jobs; costs one load when there are none.
     pub(crate) fn take(&self) -> Vec<Job> {
         // Relaxed: a hint; a job missed here is found in the next pass, or by the look before sleeping.

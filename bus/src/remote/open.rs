@@ -26,6 +26,8 @@ use crate::urings::wire::UringWord;
 
 /// Completions taken in at one look: a queue's worth, so that a peer that floods has its turn and no more.
 const REAPED_PER_LOOK: u32 = 256;
+/// Looks at an end without ops before it is not watched any more: whoever asks again at once finds it watched.
+const LOOKS_WITHOUT_OPS: u32 = 8;
 
 /// What is kept while a uring is being opened.
 pub(crate) struct Opening {
@@ -57,6 +59,7 @@ impl Opening {
                 is_watched: false,
                 room_watched: None,
                 half: layout.sq.get() / 2,
+                looks_without_ops: 0,
                 ended: None,
                 is_judged: false,
                 is_let_go: false,
@@ -86,6 +89,8 @@ pub(crate) struct Open {
     room_watched: Option<u64>,
     /// Half of the submission queue, in entries.
     half: u64,
+    /// Looks since there was an op in flight.
+    looks_without_ops: u32,
     /// Why nothing more is submitted; leases may still come back.
     pub(super) ended: Option<ExitReason>,
     /// What the final heads told has been told: each entry comes back once.
@@ -114,8 +119,16 @@ pub(crate) enum RoomLook {
 pub(crate) struct Reaped {
     /// At least one had come.
     pub(crate) any: bool,
-    /// More are in flight.
+    /// To be looked at again: more are in flight, or were a moment ago.
     pub(crate) watch: bool,
+}
+
+/// Whether an end without ops is watched a little longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Linger {
+    Yes,
+    /// The driver is about to sleep.
+    No,
 }
 
 impl Open {
@@ -200,7 +213,12 @@ impl Open {
     }
 
     /// Takes in all completions that have come.
-    pub(super) fn reap(&mut self, wakers: &mut Vec<Waker>, returns: &Returns) -> Reaped {
+    pub(super) fn reap(
+        &mut self,
+        wakers: &mut Vec<Waker>,
+        returns: &Returns,
+        linger: Linger,
+    ) -> Reaped {
         let mut any = false;
         for _ in 0..REAPED_PER_LOOK {
             match self.reap.reap() {
@@ -215,17 +233,23 @@ impl Open {
                 }
             }
         }
-        self.is_watched = self.ops.in_flight() > 0;
-        if self.ended.is_some() && !self.is_watched {
+        let is_awaited = self.ops.in_flight() > 0;
+        if self.ended.is_some() && !is_awaited {
             self.let_go();
         }
+        self.looks_without_ops = match is_awaited {
+            true => 0,
+            false => self.looks_without_ops + 1,
+        };
+        let lingers = linger == Linger::Yes && self.looks_without_ops < LOOKS_WITHOUT_OPS;
+        self.is_watched = is_awaited || (lingers && self.ended.is_none());
         Reaped {
             any,
             watch: self.is_watched,
         }
     }
 
-    /// The asker has read its reply, or has dropped the lease on it.
+    /// The asker has read a reply that was held, or has dropped the lease on it.
     pub(super) fn release(&mut self, key: Key) {
         self.words.release_reply(key);
         self.ops.release(key);

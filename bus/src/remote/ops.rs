@@ -38,7 +38,7 @@ pub(crate) enum OpKind {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome<B> {
     /// The completer's words; a reply that lies in its heap is held until `release`.
-    Completed(EntryWords),
+    Completed { words: EntryWords, is_held: bool },
     /// The receiver ended first.
     Ended {
         taken: bool,
@@ -232,7 +232,8 @@ impl<B> OpTable<B> {
 
     /// Looks whether the op is done; registers the asker otherwise.
     ///
-    /// A completed reply that lies in the completer's heap leaves the op held: call [`OpTable::release`] after reading.
+    /// A reply that lies in the completer's heap leaves the op held: call [`OpTable::release`] after reading. Any other
+    /// outcome ends it.
     pub(crate) fn poll(&mut self, key: Key, cx: &Context<'_>) -> Poll<Option<Outcome<B>>> {
         let Some(op) = self.get_mut(key) else {
             return Poll::Ready(None);
@@ -251,6 +252,9 @@ impl<B> OpTable<B> {
         let State::Completed(outcome) = std::mem::replace(&mut op.state, State::Held) else {
             return Poll::Pending;
         };
+        if !matches!(outcome, Outcome::Completed { is_held: true, .. }) {
+            self.release(key);
+        }
         Poll::Ready(Some(outcome))
     }
 
@@ -302,7 +306,10 @@ impl<B> OpTable<B> {
         }
         if said.answers && op.awaits_reply {
             op.awaits_reply = false;
-            let answer = State::Completed(Outcome::Completed(words));
+            let answer = State::Completed(Outcome::Completed {
+                words,
+                is_held: said.has_block,
+            });
             match std::mem::replace(&mut op.state, answer) {
                 State::Waiting(waker) => effect.waker = Some(waker),
                 State::Ignored => {
@@ -497,11 +504,11 @@ mod tests {
             table.complete(words(key), REPLY).unwrap_err(),
             UnknownOp(key.to_bits())
         );
-        assert_eq!(
-            poll(&mut table, key),
-            Poll::Ready(Some(Outcome::Completed(words(key))))
-        );
-        assert!(table.release(key));
+        let outcome = Outcome::Completed {
+            words: words(key),
+            is_held: false,
+        };
+        assert_eq!(poll(&mut table, key), Poll::Ready(Some(outcome)));
         let next = table.issue(OpKind::Ask, None).unwrap();
         assert_eq!(
             (next.index(), next.generation()),
@@ -511,6 +518,25 @@ mod tests {
             table.complete(words(key), REPLY).unwrap_err(),
             UnknownOp(key.to_bits())
         );
+    }
+
+    // Goal: a reply in the completer's heap keeps its op, and with it the index, until it is released.
+    #[test]
+    fn a_held_reply_keeps_its_op() {
+        let mut table = OpTable::new(1);
+        let key = table.issue(OpKind::Ask, None).unwrap();
+        let said = Said {
+            has_block: true,
+            ..REPLY
+        };
+        table.complete(words(key), said).unwrap();
+        assert!(matches!(
+            poll(&mut table, key),
+            Poll::Ready(Some(Outcome::Completed { is_held: true, .. }))
+        ));
+        assert_eq!(table.issue(OpKind::Ask, None), Err(None));
+        assert!(table.release(key));
+        assert_eq!(table.issue(OpKind::Ask, None), Ok(key.next()));
     }
 
     // Goal: the in-flight bound, an ask with a block weighing two.
@@ -552,9 +578,9 @@ mod tests {
             assert_eq!(table.in_flight(), 0);
             assert!(matches!(
                 poll(&mut table, key),
-                Poll::Ready(Some(Outcome::Completed(_)))
+                Poll::Ready(Some(Outcome::Completed { is_held: false, .. }))
             ));
-            assert!(table.release(key));
+            assert_eq!(poll(&mut table, key), Poll::Ready(None), "over");
         }
     }
 

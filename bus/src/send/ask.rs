@@ -73,7 +73,7 @@ impl<'a, S: Sendable> IntoFuture for Ask<'a, S> {
 
     fn into_future(mut self) -> AskFuture<'a, S> {
         self.sending.began = Nanos::now();
-        self.sending.deadline = Nanos::after(self.deadline);
+        self.sending.deadline = self.sending.began.plus(self.deadline);
         let stage = match self.sending.way {
             Way::Local(_) => {
                 let (port, answer) = ReplyPort::ask(self.sending.deadline);
@@ -135,7 +135,7 @@ impl<S: Sendable> Future for AskFuture<'_, S> {
                     this.stage = Stage::Over;
                     return Poll::Ready(result);
                 }
-                Step::Wait if this.sending.deadline.has_passed() => {
+                Step::Wait if this.sending.is_overdue() => {
                     let waited = Nanos::now().since(this.sending.began);
                     this.give_up();
                     return Poll::Ready(Err(AskError::Deadline { waited }));
@@ -205,13 +205,14 @@ impl<S: Sendable> AskFuture<'_, S> {
         };
         match end.poll_op(op, cx) {
             Poll::Pending => Step::Wait,
-            Poll::Ready(Some(Outcome::Completed(words))) => self.completed(end, op, words),
+            Poll::Ready(Some(Outcome::Completed { words, is_held })) => {
+                self.completed(end, op, words, is_held)
+            }
             Poll::Ready(Some(Outcome::Ended {
                 taken,
                 why,
                 message,
             })) => {
-                end.release(op);
                 let message = message.and_then(|unsent| {
                     completion::take_back(|| end.shared(), unsent.words, unsent.block)
                 });
@@ -230,37 +231,38 @@ impl<S: Sendable> AskFuture<'_, S> {
         end: &Arc<RemoteEnd>,
         op: Key,
         words: EntryWords,
+        is_held: bool,
     ) -> Step<<Self as Future>::Output> {
+        let text = || completion::payload::<String>(end, op, words, is_held);
         let verdict = EntryToken::from_words(words).kind();
-        if verdict == Some(EntryKind::Dropped) {
-            end.release(op);
-            self.stage = Stage::Ending;
-            return Step::Next;
-        }
-        Step::Ready(match verdict {
-            Some(EntryKind::Reply) => completion::payload::<ReplyOf<S>>(end, op, words)
+        let result = match verdict {
+            Some(EntryKind::Reply) => completion::payload::<ReplyOf<S>>(end, op, words, is_held)
                 .map_err(|reason| AskError::Reply { reason }),
-            Some(EntryKind::Failed) => Err(match completion::payload::<String>(end, op, words) {
+            Some(EntryKind::Failed) => Err(match text() {
                 Ok(text) => AskError::Handler(HandlerError::new(text)),
                 Err(reason) => AskError::Reply { reason },
             }),
-            Some(EntryKind::Refused) => Err(match completion::payload::<String>(end, op, words) {
+            Some(EntryKind::Refused) => Err(match text() {
                 Ok(reason) => AskError::Refused { reason },
                 Err(reason) => AskError::Reply { reason },
             }),
-            Some(EntryKind::Expired | EntryKind::Cancelled) => {
+            // These have no payload; a peer that says otherwise gets its block back.
+            _ if is_held => {
                 end.release(op);
-                Err(AskError::Deadline {
-                    waited: Nanos::now().since(self.sending.began),
-                })
+                return self.completed(end, op, words, false);
             }
-            _ => {
-                end.release(op);
-                Err(AskError::Reply {
-                    reason: "a completion without meaning".to_owned(),
-                })
+            Some(EntryKind::Dropped) => {
+                self.stage = Stage::Ending;
+                return Step::Next;
             }
-        })
+            Some(EntryKind::Expired | EntryKind::Cancelled) => Err(AskError::Deadline {
+                waited: Nanos::now().since(self.sending.began),
+            }),
+            _ => Err(AskError::Reply {
+                reason: "a completion without meaning".to_owned(),
+            }),
+        };
+        Step::Ready(result)
     }
 
     /// Waits for how the receiver ended.

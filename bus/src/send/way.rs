@@ -104,6 +104,8 @@ pub(super) struct Sending<'a, S: Sendable> {
     patience: Patience,
     room: WaitKey,
     timer: Option<TimerKey>,
+    /// The node, once it was needed.
+    shared: Option<Arc<Shared>>,
 }
 
 // Nothing in it is pinned: the message is moved until it is sent.
@@ -120,7 +122,16 @@ impl<'a, S: Sendable> Sending<'a, S> {
             patience: Patience::Waits,
             room: WaitKey::default(),
             timer: None,
+            shared: None,
         }
+    }
+
+    /// The node that sends.
+    fn shared(&mut self) -> Option<&Arc<Shared>> {
+        if self.shared.is_none() {
+            self.shared = self.way.shared();
+        }
+        self.shared.as_ref()
     }
 
     pub(super) fn patience(&mut self, patience: Patience) {
@@ -195,7 +206,7 @@ impl<'a, S: Sendable> Sending<'a, S> {
 
     fn offer_remote(&mut self, end: &Arc<RemoteEnd>) -> Result<Option<Key>, Offered<S>> {
         if let Load::Parcel(_) = self.load {
-            self.pack(end).map_err(Offered::Fails)?;
+            self.pack().map_err(Offered::Fails)?;
         }
         let Load::Packed(outgoing) = &mut self.load else {
             return Ok(None);
@@ -218,14 +229,9 @@ impl<'a, S: Sendable> Sending<'a, S> {
         }
     }
 
-    fn pack(&mut self, end: &RemoteEnd) -> Result<(), SendError<S>> {
+    fn pack(&mut self) -> Result<(), SendError<S>> {
         let Load::Parcel(parcel) = std::mem::replace(&mut self.load, Load::Gone) else {
             return Ok(());
-        };
-        let Some(shared) = end.shared() else {
-            let message = S::from_parcel(parcel);
-            let reason = crate::exit::ExitReason::Shutdown;
-            return Err(SendError::Ended { message, reason });
         };
         let kind = if matches!(self.wanted, Wanted::Nothing) {
             OpKind::Tell
@@ -236,6 +242,11 @@ impl<'a, S: Sendable> Sending<'a, S> {
         let deadline = match kind {
             OpKind::Tell => Nanos::NONE,
             OpKind::Ask => self.deadline,
+        };
+        let Some(shared) = self.shared() else {
+            let message = S::from_parcel(parcel);
+            let reason = crate::exit::ExitReason::Shutdown;
+            return Err(SendError::Ended { message, reason });
         };
         match shared.pack_entry(parcel, kind, deadline) {
             Ok(outgoing) => {
@@ -275,17 +286,24 @@ impl<'a, S: Sendable> Sending<'a, S> {
         }
     }
 
+    /// Whether the deadline has passed. The first wait is not over before it began: its timer, which is armed then,
+    /// tells; so a reply that comes at once costs no look at the clock.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.timer.is_some() && self.deadline.has_passed()
+    }
+
     /// Arms the deadline's timer, or renews its waker.
     pub(super) fn arm(&mut self, cx: &Context<'_>) {
-        if self.deadline == Nanos::NONE {
+        let (due, armed) = (self.deadline, self.timer);
+        if due == Nanos::NONE {
             return;
         }
-        let Some(shared) = self.way.shared() else {
+        let Some(shared) = self.shared() else {
             return;
         };
-        match self.timer {
+        match armed {
             Some(timer) => shared.timers.rewake(timer, cx.waker()),
-            None => self.timer = Some(shared.arm_timer(self.deadline, cx.waker())),
+            None => self.timer = Some(shared.arm_timer(due, cx.waker())),
         }
     }
 }
@@ -296,9 +314,7 @@ impl<S: Sendable> Drop for Sending<'_, S> {
             Way::Local(route) => route.room().remove(&mut self.room),
             Way::Remote(end) => end.room.remove(&mut self.room),
         }
-        if let Some(timer) = self.timer.take()
-            && let Some(shared) = self.way.shared()
-        {
+        if let (Some(timer), Some(shared)) = (self.timer, &self.shared) {
             shared.timers.disarm(timer);
         }
     }
