@@ -64,7 +64,8 @@ impl Future for Drive {
             if driver.pass() == Pass::Busy {
                 continue;
             }
-            if driver.prepare_to_sleep() == Pass::Busy {
+            // It may have left since the look above, and then roused a driver that was awake.
+            if driver.prepare_to_sleep() == Pass::Busy || this.shared.has_left() {
                 driver.sleeper().wake_up();
                 continue;
             }
