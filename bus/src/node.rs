@@ -229,6 +229,7 @@ fn start_workers(
         while !stop.load(Relaxed) {
             driver.turn_unless(&stop);
         }
+        for_whom.queue.run_rest();
     };
     threads.push(
         named(WORKER_NAMES[0])

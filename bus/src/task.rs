@@ -170,18 +170,26 @@ impl RunQueue {
         &self.driver_bell
     }
 
-    /// Runs tasks on the calling helper thread until `stopped` is set; sleeps while there are none.
+    /// Runs what is ready when its worker ends: actors that were told to end, and have not seen it yet.
+    pub(crate) fn run_rest(&self) {
+        while let Some(runnable) = self.pop() {
+            runnable.run();
+        }
+    }
+
+    /// Runs tasks on the calling helper thread until `stopped` is set and none is ready; sleeps while there are none.
     pub(crate) fn help(&self, stopped: &AtomicBool) {
         loop {
             let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
             let runnable = loop {
+                if let Some(runnable) = queue.pop_front() {
+                    // Relaxed: a hint, as in `push`.
+                    self.length.store(queue.len(), Relaxed);
+                    break runnable;
+                }
                 // Relaxed: set before `stop_helpers` notifies under the lock.
                 if stopped.load(Relaxed) {
                     return;
-                }
-                if let Some(runnable) = queue.pop_front() {
-                    self.length.store(queue.len(), Relaxed);
-                    break runnable;
                 }
                 // Relaxed: changed and waited for under the lock that `push` took before it reads this.
                 self.helpers_parked.fetch_add(1, Relaxed);
