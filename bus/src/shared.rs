@@ -232,10 +232,13 @@ impl Shared {
             target,
             types: hash_of(carried),
         };
+        // Declared before the lock is taken: were it the last one to hold the former end, dropping it would lock again.
+        let former;
         let (end, is_new) = {
             let mut ends = lock(&self.ends);
-            match ends.get(&key).and_then(Weak::upgrade) {
-                Some(end) if !matches!(end.open_result(), Some(Err(_))) => (end, false),
+            former = ends.get(&key).and_then(Weak::upgrade);
+            match &former {
+                Some(end) if !matches!(end.open_result(), Some(Err(_))) => (Arc::clone(end), false),
                 _ => {
                     let end = RemoteEnd::new(self, key, kind, carried.to_vec());
                     ends.insert(key, Arc::downgrade(&end));
@@ -243,6 +246,7 @@ impl Shared {
                 }
             }
         };
+        drop(former);
         if is_new {
             self.open(&end);
         }
