@@ -6,7 +6,7 @@
 //! # What it looks at
 //! | what | watched while | cost of an idle one |
 //! |---|---|---|
-//! | lanes of inboxes | hot: from a note until drained and idle for a spin | none: its submitter writes a note |
+//! | lanes of inboxes | hot: from a note until drained and idle for a spin; a little while their owners serve them | none: its submitter writes a note |
 //! | ends of remote actors | an op is in flight, or somebody waits for room | none |
 //! | peers' notes and bells | always | one load per pass and peer while awake; none asleep |
 //!
@@ -34,7 +34,7 @@ pub(crate) use self::sleep::Sleeper;
 use crate::blocking::AtWork;
 use crate::clock::Nanos;
 use crate::inbox::InboxLane;
-use crate::inbox::lane::Watch;
+use crate::inbox::lane::{Patience, Watch};
 use crate::remote::{Linger, RemoteEnd, RoomLook};
 use crate::shared::Shared;
 use crate::urings::PeerUrings;
@@ -49,7 +49,8 @@ const SPIN_NS: u64 = 50_000;
 /// Idle passes between two looks at the clock.
 const SPINS_PER_CLOCK: u32 = 64;
 
-/// Passes between two looks at the timers, while no task runs: a few microseconds, at some fifty nanoseconds a pass.
+/// Passes between two looks at the timers while no task runs, and at owners that take long: a few microseconds, at some
+/// fifty nanoseconds a pass.
 const PASSES_PER_CLOCK: u32 = 64;
 
 /// What one pass found.
@@ -145,9 +146,18 @@ impl Driver {
     }
 
     fn look_at_lanes(&mut self) -> bool {
-        let before = self.hot.len();
-        self.hot.retain(|lane| lane.watch() == Watch::Keep);
-        self.hot.len() != before
+        let patience = if self.passes.is_multiple_of(PASSES_PER_CLOCK) {
+            Patience::None
+        } else {
+            Patience::Some
+        };
+        let mut is_busy = false;
+        self.hot.retain(|lane| {
+            let found = lane.watch(patience);
+            is_busy |= found == Watch::Entry;
+            found != Watch::Leave
+        });
+        is_busy
     }
 
     fn read_notes(&mut self) -> bool {

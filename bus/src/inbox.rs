@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use self::lane::Took;
 pub(crate) use self::lane::{InboxLane, Taken};
 use crate::exit::ExitReason;
 
@@ -67,27 +68,37 @@ impl Inbox {
 
     /// Takes the next entry; what it returns has been taken: its handler must begin now.
     pub(crate) fn pop(&self) -> Option<Taken> {
+        let mut state = self.lock();
         loop {
-            let lane = {
-                let mut state = self.lock();
-                if state.served >= TURN_MAX {
-                    state.served = 0;
-                    let turn = 1.min(state.ready.len());
-                    state.ready.rotate_left(turn);
-                }
-                state.served += 1;
-                Arc::clone(state.ready.front()?)
-            };
-            if let Some(taken) = lane.take() {
-                return Some(taken);
+            if state.served >= TURN_MAX {
+                state.served = 0;
+                let turn = 1.min(state.ready.len());
+                state.ready.rotate_left(turn);
             }
-            let mut state = self.lock();
-            state.served = 0;
-            // Only the owner takes lanes out of `ready`, so the front is still this lane.
-            state.ready.pop_front();
+            state.served += 1;
+            let lane = Arc::clone(state.ready.front()?);
             drop(state);
-            if lane.drained() {
-                self.lock().lanes.retain(|other| !Arc::ptr_eq(other, &lane));
+            let is_over = match lane.take() {
+                Took::Entry {
+                    words,
+                    is_cancelled,
+                } => {
+                    return Some(Taken {
+                        words,
+                        is_cancelled,
+                        lane,
+                    });
+                }
+                Took::Nothing => false,
+                Took::Last => true,
+            };
+            state = self.lock();
+            state.served = 0;
+            // Only the owner takes lanes out of `ready`, so the front is still this lane; it may stand there once more
+            // by now, further back.
+            state.ready.pop_front();
+            if is_over {
+                state.lanes.retain(|other| !Arc::ptr_eq(other, &lane));
             }
         }
     }

@@ -1,20 +1,17 @@
 //! An entry that was taken from a uring and is about to be opened as one of its actor's messages.
 
-use std::sync::Arc;
-
 use super::Undone;
 use super::letter::Letter;
 use super::port::ReplyPort;
 use crate::addr;
 use crate::entry::{EntryToken, Expected, Verified};
+use crate::inbox::Taken;
 use crate::inbox::reply::RemotePort;
-use crate::inbox::{InboxLane, Taken};
 use crate::message::{Delivery, TypeId};
 
 /// An entry of another process, before it is known to be a message.
 pub struct Incoming {
     token: EntryToken,
-    lane: Arc<InboxLane>,
     port: RemotePort,
     problem: Option<String>,
 }
@@ -22,11 +19,9 @@ pub struct Incoming {
 impl Incoming {
     pub(super) fn new(taken: Taken) -> Self {
         let token = EntryToken::from_words(taken.words);
-        let port = RemotePort::of(&token, &taken.lane);
         Self {
+            port: RemotePort::of(&token, taken),
             token,
-            lane: taken.lane,
-            port,
             problem: None,
         }
     }
@@ -44,7 +39,7 @@ impl Incoming {
     pub fn open<D: Delivery + ?Sized>(mut self) -> Result<Letter<D>, Self> {
         let opened = self.verify().and_then(|verified| {
             let receive = || D::receive(verified).map_err(|error| error.to_string());
-            addr::wire::decode::<D::Message, _>(|| self.lane.shared(), receive)
+            addr::wire::decode::<D::Message, _>(|| self.port.lane().shared(), receive)
         });
         match opened {
             Ok(arrival) => Ok(Letter::received(arrival, ReplyPort::remote(self.port))),
@@ -56,11 +51,11 @@ impl Incoming {
     }
 
     fn verify(&self) -> Result<Verified, String> {
-        let owner = self.port.lend(&self.token);
+        let owner = self.port.lend();
         self.token
-            .verify(Expected::Any, &self.lane.peer.segments(), owner)
+            .verify(Expected::Any, &self.port.lane().peer.segments(), owner)
             .map_err(|error| {
-                self.lane.peer.bad_entry(&error);
+                self.port.lane().peer.bad_entry(&error);
                 error.to_string()
             })
     }

@@ -1,16 +1,17 @@
 //! One uring seen from its completer: who watches it, taking entries, posting completions.
 //!
 //! ```text
-//!          note               peek finds an entry            drained
-//!   Idle --------> Hot  -----------------------> Scheduled ----------> Hot ...
-//!     ^             |     (the driver watches)    (the owner's turn)
-//!     +-------------+
-//!       go_idle, checked after its fence
+//!          note               peek finds an entry                drained
+//!   Idle --------> Hot <-----------------------------> Scheduled
+//!     ^             |                                       | the owner takes long, or the driver is about to sleep
+//!     +-------------+                                       v
+//!       go_idle, checked after its fence                  Away -- drained --> Hot, handed to the driver
 //! ```
 //!
 //! # Invariants
-//! - **one-watcher**: a lane is in the driver's hot list only while Hot, in its inbox's ready queue only while
-//!   Scheduled, and in neither while Idle; the swap that changes the state decides who moves it.
+//! - **one-watcher**: a lane is in the driver's list while Hot or Scheduled, and in its inbox's ready queue while
+//!   Scheduled or Away; the swap that changes the state decides who moves it. The driver looks for entries only while
+//!   Hot, and cools what is Hot before it sleeps.
 //! - **taken-means-begun**: an entry is taken only by the owner, when its handler is about to begin.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -34,7 +35,8 @@ const ROOM_CHECK_EVERY: u32 = 32;
 const IDLE: u32 = 0;
 const HOT: u32 = 1;
 const SCHEDULED: u32 = 2;
-const CLOSED: u32 = 3;
+const AWAY: u32 = 3;
+const CLOSED: u32 = 4;
 
 struct Taking {
     end: TakeEnd,
@@ -61,14 +63,39 @@ pub(crate) struct InboxLane {
 /// An entry that was taken: its handler begins now, and `finish` says that it has ended.
 pub(crate) struct Taken {
     pub(crate) words: EntryWords,
+    /// The sender did not want it any more when it was taken.
+    pub(crate) is_cancelled: bool,
     pub(crate) lane: Arc<InboxLane>,
 }
 
-/// What the driver does with a lane that it watches.
+/// What the owner got of a lane.
+pub(super) enum Took {
+    Entry {
+        words: EntryWords,
+        is_cancelled: bool,
+    },
+    /// It is empty, and the driver watches it again.
+    Nothing,
+    /// It has come to its end.
+    Last,
+}
+
+/// What the driver's look at a lane found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
-    Keep,
+    Nothing,
+    /// An entry: its owner is woken.
+    Entry,
+    /// Not to be watched any more.
     Leave,
+}
+
+/// How long the driver keeps lanes whose owners have not come to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    Some,
+    /// Until now: cost per pass must not grow with owners that take long.
+    None,
 }
 
 impl InboxLane {
@@ -112,69 +139,83 @@ impl InboxLane {
 
     /// A note names this lane: the driver watches it from now on, if this returns `true`.
     pub(crate) fn heat(&self) -> bool {
-        // AcqRel lane-state: pairs with itself; who changes the state owns the lane's place in a list.
-        let is_heated = self
-            .state
-            .compare_exchange(IDLE, HOT, AcqRel, Relaxed)
-            .is_ok();
+        let is_heated = self.change(IDLE, HOT);
         if is_heated {
             self.taking().end.go_hot();
         }
         is_heated
     }
 
-    /// The driver's look at a hot lane.
-    pub(crate) fn watch(self: &Arc<Self>) -> Watch {
-        // Acquire lane-state: pairs with the swap that closed or scheduled it.
-        if self.state.load(Acquire) != HOT {
-            return Watch::Leave;
+    /// The driver's look at a lane in its list.
+    pub(crate) fn watch(self: &Arc<Self>, patience: Patience) -> Watch {
+        // Acquire lane-state: pairs with the swap that changed it.
+        match self.state.load(Acquire) {
+            HOT => {
+                let taking = self.taking();
+                if !taking.end.peek() && !taking.is_ending {
+                    return Watch::Nothing;
+                }
+                drop(taking);
+                self.schedule();
+                Watch::Entry
+            }
+            SCHEDULED if patience == Patience::Some || !self.change(SCHEDULED, AWAY) => {
+                Watch::Nothing
+            }
+            _ => Watch::Leave,
         }
-        let has_entry = {
-            let taking = self.taking();
-            taking.end.peek() || taking.is_ending
-        };
-        if !has_entry {
-            return Watch::Keep;
-        }
-        self.schedule();
-        Watch::Leave
     }
 
-    /// The driver's last look before it stops watching: from here on only a note brings the lane back.
+    /// The driver's last look before it sleeps; the lane leaves its list. From here on only a note, or the owner, brings
+    /// it back.
     pub(crate) fn cool(self: &Arc<Self>) {
-        let (is_idle, rings) = {
-            let mut taking = self.taking();
-            let is_idle = taking.end.go_idle() && !taking.is_ending;
-            // After the fence in `go_idle`: a submitter that waits for room is seen here, or sees our head.
-            (is_idle, taking.submitter_waits())
-        };
+        loop {
+            // Acquire lane-state: as in `watch`.
+            match self.state.load(Acquire) {
+                HOT if self.go_idle() => {
+                    if self.change(HOT, IDLE) {
+                        return;
+                    }
+                }
+                HOT => {
+                    if self.change(HOT, AWAY) {
+                        return self.inbox.schedule(Arc::clone(self));
+                    }
+                }
+                SCHEDULED => {
+                    if self.change(SCHEDULED, AWAY) {
+                        return;
+                    }
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Says to the submitter that nobody watches, unless an entry came.
+    fn go_idle(&self) -> bool {
+        let mut taking = self.taking();
+        let is_idle = taking.end.go_idle() && !taking.is_ending;
+        // After the fence in `go_idle`: a submitter that waits for room is seen here, or sees our head.
+        let rings = taking.submitter_waits();
+        drop(taking);
         if rings {
             self.peer.ring_bell();
         }
-        // AcqRel lane-state: see `heat`. Whoever changed it meanwhile has moved the lane.
-        if !is_idle
-            || self
-                .state
-                .compare_exchange(HOT, IDLE, AcqRel, Relaxed)
-                .is_err()
-        {
-            self.schedule();
-        }
+        is_idle
     }
 
-    /// Gives the lane to its inbox, whatever it holds.
+    /// Changes the state, unless it is another.
+    fn change(&self, from: u32, to: u32) -> bool {
+        // AcqRel lane-state: pairs with itself; who changes the state owns the lane's place in a list.
+        self.state
+            .compare_exchange(from, to, AcqRel, Relaxed)
+            .is_ok()
+    }
+
+    /// Gives the lane to its inbox, whatever it holds. Only one of two schedulers wins.
     fn schedule(self: &Arc<Self>) {
-        // AcqRel lane-state: see `heat`. Only one of two schedulers wins.
-        let from_hot = self
-            .state
-            .compare_exchange(HOT, SCHEDULED, AcqRel, Relaxed)
-            .is_ok();
-        if from_hot
-            || self
-                .state
-                .compare_exchange(IDLE, SCHEDULED, AcqRel, Relaxed)
-                .is_ok()
-        {
+        if self.change(HOT, SCHEDULED) || self.change(IDLE, AWAY) {
             self.inbox.schedule(Arc::clone(self));
         }
     }
@@ -185,11 +226,12 @@ impl InboxLane {
         self.schedule();
     }
 
-    /// Takes an entry for the owner.
-    pub(super) fn take(self: &Arc<Self>) -> Option<Taken> {
+    /// Takes an entry for the owner. Of an empty lane the driver has the watch again.
+    pub(super) fn take(self: &Arc<Self>) -> Took {
         let mut taking = self.taking();
         match taking.end.take() {
             Ok(Some(words)) => {
+                let is_cancelled = taking.is_cancelled(words[0]);
                 taking.since_room_check += 1;
                 let looks = taking.since_room_check >= ROOM_CHECK_EVERY;
                 let rings = looks && taking.submitter_waits();
@@ -197,56 +239,52 @@ impl InboxLane {
                 if rings {
                     self.peer.ring_bell();
                 }
-                Some(Taken {
+                Took::Entry {
                     words,
-                    lane: Arc::clone(self),
-                })
+                    is_cancelled,
+                }
             }
-            Ok(None) => None,
+            Ok(None) => self.drained(taking),
             Err(violation) => {
                 taking.is_ending = true;
-                taking.end.close();
                 drop(taking);
                 self.peer.violation(violation);
-                None
+                self.drained(self.taking())
             }
         }
     }
 
-    /// The owner found the lane empty: the driver watches it again. `true` when the lane has come to its end.
-    pub(super) fn drained(self: &Arc<Self>) -> bool {
-        let mut taking = self.taking();
+    /// The owner found the lane empty.
+    fn drained(self: &Arc<Self>, mut taking: MutexGuard<'_, Taking>) -> Took {
         let rings = taking.submitter_waits();
         if taking.is_ending || taking.end.submitter_closed() {
             taking.end.close();
             drop(taking);
-            // AcqRel lane-state: see `heat`.
+            // AcqRel lane-state: see `change`.
             self.state.swap(CLOSED, AcqRel);
             if let Some(shared) = self.shared() {
                 shared.lane_ended(self);
             }
-            return true;
+            return Took::Last;
         }
         drop(taking);
         if rings {
             self.peer.ring_bell();
         }
-        // AcqRel lane-state: see `heat`.
-        if self
-            .state
-            .compare_exchange(SCHEDULED, HOT, AcqRel, Relaxed)
-            .is_ok()
+        // In the driver's list it is seen, at the latest when the driver cools it.
+        if !self.change(SCHEDULED, HOT)
+            && self.change(AWAY, HOT)
             && let Some(shared) = self.shared()
         {
             shared.watch(Arc::clone(self));
         }
-        false
+        Took::Nothing
     }
 
     /// The owner has ended: nothing more is taken, and the submitter is told why.
     pub(crate) fn close(self: &Arc<Self>, reason: &ExitReason) {
         self.taking().end.close();
-        // AcqRel lane-state: see `heat`. Who closed it first has told the submitter.
+        // AcqRel lane-state: see `change`. Who closed it first has told the submitter.
         if self.state.swap(CLOSED, AcqRel) == CLOSED {
             return;
         }
@@ -275,14 +313,6 @@ impl InboxLane {
         }
     }
 
-    /// Looks at an op word: whether the submitter has cancelled the ask.
-    pub(crate) fn is_cancelled(&self, op: Key) -> bool {
-        self.taking()
-            .end
-            .op_word(op)
-            .is_ok_and(OpWord::is_cancelled)
-    }
-
     /// Frees the replies that their askers have released.
     pub(crate) fn sweep(&self) {
         let taking = self.taking();
@@ -292,6 +322,12 @@ impl InboxLane {
 }
 
 impl Taking {
+    /// Looks at the op word of an entry just taken.
+    fn is_cancelled(&self, user_data: u64) -> bool {
+        let op = Key::from_bits(user_data);
+        op.is_some_and(|op| self.end.op_word(op).is_ok_and(OpWord::is_cancelled))
+    }
+
     /// Looks whether the submitter waits for room and has not been told for this wait.
     fn submitter_waits(&mut self) -> bool {
         self.since_room_check = 0;

@@ -17,7 +17,7 @@ use ringway_shm::sync::AtomicU32;
 use ringway_shm::sync::Ordering::AcqRel;
 use ringway_shm::words::EntryWords;
 
-use super::InboxLane;
+use super::{InboxLane, Taken};
 use crate::actor::Undone;
 use crate::clock::Nanos;
 use crate::completion;
@@ -31,15 +31,14 @@ const HANDLING: u32 = 1; // the handler has not ended
 const LEASED: u32 = 2; // a lease on the block exists
 const UNDONE: u32 = 4; // the handler did not end well
 
-/// One op of a peer, while this process works on it.
-struct Op {
+/// A block that an op lends, and what has still to end before it goes back.
+struct Lent {
     lane: Arc<InboxLane>,
-    key: Key,
-    is_ask: bool,
+    op: Key,
     pending: AtomicU32,
 }
 
-impl LeaseOwner for Op {
+impl LeaseOwner for Lent {
     fn completed(&self) {
         // AcqRel op-pending: whoever clears the last bit has seen all that the other did.
         let before = self.pending.fetch_and(!LEASED, AcqRel);
@@ -50,40 +49,70 @@ impl LeaseOwner for Op {
                 EntryKind::Dropped
             };
             self.lane
-                .post(EntryToken::bare(EntryHeader::new(kind, Some(self.key))).words());
+                .post(EntryToken::bare(EntryHeader::new(kind, Some(self.op))).words());
         }
+    }
+}
+
+impl Lent {
+    /// The handler has ended, and so; tells whether a lease still exists.
+    fn handled(&self, kind: EntryKind) -> bool {
+        if !matches!(kind, EntryKind::Done | EntryKind::Reply) {
+            // AcqRel op-pending: before the bit that lets the lease's drop look.
+            self.pending.fetch_or(UNDONE, AcqRel);
+        }
+        // AcqRel op-pending: see `completed`.
+        let before = self.pending.fetch_and(!HANDLING, AcqRel);
+        before & LEASED != 0
     }
 }
 
 /// The way back of one entry. Dropped unanswered, it says that the handler did not come to its end.
 pub(crate) struct RemotePort {
+    lane: Arc<InboxLane>,
     /// `None` for an inline tell: `done`, beside the head, is its completion.
-    op: Option<Arc<Op>>,
+    op: Option<Key>,
+    is_ask: bool,
+    /// The sender had cancelled it when it was taken.
+    is_cancelled: bool,
     deadline: Nanos,
+    /// What entries without a block need not share.
+    lent: Option<Arc<Lent>>,
 }
 
 impl RemotePort {
-    pub(crate) fn of(token: &EntryToken, lane: &Arc<InboxLane>) -> Self {
-        let op = token.op().map(|key| {
-            Arc::new(Op {
-                lane: Arc::clone(lane),
-                key,
-                is_ask: token.is_ask(),
+    pub(crate) fn of(token: &EntryToken, taken: Taken) -> Self {
+        let Taken {
+            lane, is_cancelled, ..
+        } = taken;
+        let lend = |op| {
+            Arc::new(Lent {
+                lane: Arc::clone(&lane),
+                op,
                 pending: AtomicU32::new(HANDLING),
             })
-        });
+        };
         Self {
-            op,
+            op: token.op(),
+            is_ask: token.is_ask(),
+            is_cancelled,
             deadline: Nanos(token.deadline()).shifted(lane.peer.clock_offset()),
+            lent: token.op().filter(|_| token.has_block()).map(lend),
+            lane,
         }
     }
 
+    /// The uring that the entry came through.
+    pub(crate) fn lane(&self) -> &Arc<InboxLane> {
+        &self.lane
+    }
+
     /// What hears of the end of the lease on the entry's block, if it has one and an op to return it by.
-    pub(crate) fn lend(&self, token: &EntryToken) -> Option<Arc<dyn LeaseOwner>> {
-        let op = self.op.as_ref().filter(|_| token.has_block())?;
+    pub(crate) fn lend(&self) -> Option<Arc<dyn LeaseOwner>> {
+        let lent = self.lent.as_ref()?;
         // AcqRel op-pending: see `completed`.
-        op.pending.fetch_or(LEASED, AcqRel);
-        Some(Arc::clone(op) as Arc<dyn LeaseOwner>)
+        lent.pending.fetch_or(LEASED, AcqRel);
+        Some(Arc::clone(lent) as Arc<dyn LeaseOwner>)
     }
 
     /// Why the handler need not begin any more.
@@ -91,8 +120,7 @@ impl RemotePort {
         if self.deadline.has_passed() {
             return Some(Undone::Expired);
         }
-        let op = self.op.as_ref()?;
-        (op.is_ask && op.lane.is_cancelled(op.key)).then_some(Undone::Cancelled)
+        (self.is_ask && self.is_cancelled).then_some(Undone::Cancelled)
     }
 
     /// Posts what the handler returned. A failure that nobody waits for comes back.
@@ -104,17 +132,17 @@ impl RemotePort {
         let Some(op) = self.op.take() else {
             return result.map(drop);
         };
-        if !op.is_ask {
+        if !self.is_ask {
             // Handled, if with an error: that is the actor's to report, as for a tell without an op.
-            op.end(EntryKind::Done, None, shared);
+            self.end(op, EntryKind::Done, None, shared);
             return result.map(drop);
         }
         match result {
             Ok(reply) => match shared.pack_reply(Parcel::<M::Reply>::Value(reply)) {
-                Ok(tokenized) => op.end(EntryKind::Reply, Some(tokenized), shared),
-                Err(error) => op.fail(shared, EntryKind::Failed, error.to_string()),
+                Ok(tokenized) => self.end(op, EntryKind::Reply, Some(tokenized), shared),
+                Err(error) => self.fail(op, EntryKind::Failed, error.to_string(), shared),
             },
-            Err(error) => op.fail(shared, EntryKind::Failed, error.text().to_owned()),
+            Err(error) => self.fail(op, EntryKind::Failed, error.text().to_owned(), shared),
         }
         Ok(())
     }
@@ -122,22 +150,44 @@ impl RemotePort {
     /// The entry has reached a queue's owner: what remains is the lease on its block.
     pub(crate) fn received(mut self, shared: &Shared) {
         if let Some(op) = self.op.take() {
-            op.end(EntryKind::Done, None, shared);
+            self.end(op, EntryKind::Done, None, shared);
         }
     }
 
     /// Posts why the message was not handled.
     pub(crate) fn undone(mut self, why: &Undone) {
         let Some(op) = self.op.take() else { return };
-        let Some(shared) = op.lane.shared() else {
+        let Some(shared) = self.lane.shared() else {
             return;
         };
         match why {
-            Undone::Expired => op.end(EntryKind::Expired, None, &shared),
-            Undone::Cancelled => op.end(EntryKind::Cancelled, None, &shared),
-            Undone::Refused(text) => op.fail(&shared, EntryKind::Refused, text.clone()),
-            Undone::Failed(error) => op.fail(&shared, EntryKind::Failed, error.text().to_owned()),
-            Undone::Ended(_) | Undone::Dropped => op.end(EntryKind::Dropped, None, &shared),
+            Undone::Expired => self.end(op, EntryKind::Expired, None, &shared),
+            Undone::Cancelled => self.end(op, EntryKind::Cancelled, None, &shared),
+            Undone::Refused(text) => self.fail(op, EntryKind::Refused, text.clone(), &shared),
+            Undone::Failed(error) => {
+                self.fail(op, EntryKind::Failed, error.text().to_owned(), &shared);
+            }
+            Undone::Ended(_) | Undone::Dropped => self.end(op, EntryKind::Dropped, None, &shared),
+        }
+    }
+
+    /// Posts a text beside the verdict, or the verdict alone when there is no memory for it.
+    fn fail(&self, op: Key, kind: EntryKind, text: String, shared: &Shared) {
+        let text = shared.pack_reply(Parcel::<String>::Value(text)).ok();
+        self.end(op, kind, text, shared);
+    }
+
+    /// The handler has ended.
+    fn end(&self, op: Key, kind: EntryKind, payload: Option<Tokenized>, shared: &Shared) {
+        let is_leased = self.lent.as_ref().is_some_and(|lent| lent.handled(kind));
+        if !self.is_ask && is_leased {
+            return;
+        }
+        let heap = shared.core().heap();
+        let Sealed { entry, block } = completion::seal(op, kind, is_leased, payload, heap);
+        match block {
+            None => self.lane.post(entry.words()),
+            Some(block) => self.lane.post_with(op, *entry.words(), block),
         }
     }
 }
@@ -145,38 +195,9 @@ impl RemotePort {
 impl Drop for RemotePort {
     fn drop(&mut self) {
         if let Some(op) = self.op.take()
-            && let Some(shared) = op.lane.shared()
+            && let Some(shared) = self.lane.shared()
         {
-            op.end(EntryKind::Dropped, None, &shared);
-        }
-    }
-}
-
-impl Op {
-    /// Posts a text beside the verdict, or the verdict alone when there is no memory for it.
-    fn fail(&self, shared: &Shared, kind: EntryKind, text: String) {
-        let text = shared.pack_reply(Parcel::<String>::Value(text)).ok();
-        self.end(kind, text, shared);
-    }
-
-    /// The handler has ended.
-    fn end(&self, kind: EntryKind, payload: Option<Tokenized>, shared: &Shared) {
-        let is_undone = !matches!(kind, EntryKind::Done | EntryKind::Reply);
-        if is_undone {
-            // AcqRel op-pending: before the bit that lets the lease's drop look.
-            self.pending.fetch_or(UNDONE, AcqRel);
-        }
-        // AcqRel op-pending: see `completed`.
-        let before = self.pending.fetch_and(!HANDLING, AcqRel);
-        let is_leased = before & LEASED != 0;
-        if !self.is_ask && is_leased {
-            return;
-        }
-        let heap = shared.core().heap();
-        let Sealed { entry, block } = completion::seal(self.key, kind, is_leased, payload, heap);
-        match block {
-            None => self.lane.post(entry.words()),
-            Some(block) => self.lane.post_with(self.key, *entry.words(), block),
+            self.end(op, EntryKind::Dropped, None, &shared);
         }
     }
 }

@@ -129,12 +129,13 @@ impl<H: Envelope> BoundQueue<H> {
 
 fn open<H: Envelope>(
     shared: &Arc<Shared>,
-    Taken { words, lane }: Taken,
+    taken: Taken,
 ) -> Result<(ReceivedToken, H), ReceiveError> {
-    let entry = EntryToken::from_words(words);
-    let port = RemotePort::of(&entry, &lane);
+    let entry = EntryToken::from_words(taken.words);
+    let lane = Arc::clone(&taken.lane);
+    let port = RemotePort::of(&entry, taken);
     let node = || lane.peer.name().to_owned();
-    let verified = entry.verify(Expected::Any, &lane.peer.segments(), port.lend(&entry));
+    let verified = entry.verify(Expected::Any, &lane.peer.segments(), port.lend());
     let opened = match verified {
         Ok(verified) => match H::from_received(verified.envelope()) {
             Some(envelope) => Ok((ReceivedToken::new(verified), envelope)),
