@@ -17,7 +17,7 @@ use std::process::ExitCode;
 /// What can go wrong in a measurement: it is told and ends the run.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-const USAGE: &str = "usage: ringway-bench ping [--brief] [--rounds N]";
+const USAGE: &str = "usage: ringway-bench ping [--brief] [--rounds N] [--mode spin|own|sleep]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -40,7 +40,7 @@ pub(crate) struct Pair {
 impl Pair {
     /// Starts the other side on processor 1 and moves this one to processor 0.
     pub(crate) fn start() -> Result<Self> {
-        let mut child = Command::new("/proc/self/exe")
+        let mut child = Command::new(std::env::current_exe()?)
             .arg(ANSWER)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

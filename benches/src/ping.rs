@@ -25,6 +25,8 @@ const NAME: &str = "pong";
 #[derive(Debug)]
 pub(crate) struct Options {
     rounds: usize,
+    /// The only mode to measure, if not all.
+    mode: Option<Mode>,
     /// Round trips of a round that spins.
     spins: u64,
     /// Round trips of a round that enters the kernel, some hundred times as slow.
@@ -36,6 +38,7 @@ impl Options {
     pub(crate) fn parse(words: &[&str]) -> Result<Self> {
         let mut options = Self {
             rounds: 5,
+            mode: None,
             spins: 200_000,
             sleeps: 2_000,
             patience: Patience::Some,
@@ -49,16 +52,25 @@ impl Options {
                         spins: 5_000,
                         sleeps: 200,
                         patience: Patience::None,
+                        ..options
                     };
                 }
                 "--rounds" => {
                     let rounds: usize = words.next().ok_or("--rounds N")?.parse()?;
                     options.rounds = rounds.max(1);
                 }
+                "--mode" => {
+                    let name = words.next().ok_or("--mode NAME")?;
+                    options.mode = Some(Mode::named(name).ok_or("--mode spin, own or sleep")?);
+                }
                 other => return Err(format!("ping has no option {other:?}").into()),
             }
         }
         Ok(options)
+    }
+
+    fn measures(&self, mode: Mode) -> bool {
+        self.mode.is_none_or(|only| only == mode)
     }
 }
 
@@ -159,27 +171,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut pair = Pair::start()?;
     let mut line_ns = Vec::new();
     for _ in 0..options.rounds {
-        placed(
-            &mut pair,
-            options.patience,
-            &mut rows[0],
-            &mut line_ns,
-            |pair| Ok(measure_line(pair, options.spins)),
-        )?;
-        placed(
-            &mut pair,
-            options.patience,
-            &mut rows[1],
-            &mut line_ns,
-            |pair| measure_ask(pair, Mode::Spin, &bus.directory, options.spins),
-        )?;
-        let own = measure_ask(&mut pair, Mode::Own, &bus.directory, options.sleeps)?;
-        rows[2].rounds.push(own);
-        rows[3]
-            .rounds
-            .push(measure_pipe(&mut pair, options.sleeps)?);
-        let asleep = measure_ask(&mut pair, Mode::Sleep, &bus.directory, options.sleeps)?;
-        rows[4].rounds.push(asleep);
+        let [line, spin, own, pipe, asleep] = &mut rows;
+        placed(&mut pair, options.patience, line, &mut line_ns, |pair| {
+            Ok(measure_line(pair, options.spins))
+        })?;
+        if options.measures(Mode::Spin) {
+            placed(&mut pair, options.patience, spin, &mut line_ns, |pair| {
+                measure_ask(pair, Mode::Spin, &bus.directory, options.spins)
+            })?;
+        }
+        if options.measures(Mode::Own) {
+            let figures = measure_ask(&mut pair, Mode::Own, &bus.directory, options.sleeps)?;
+            own.rounds.push(figures);
+        }
+        if options.measures(Mode::Sleep) {
+            pipe.rounds.push(measure_pipe(&mut pair, options.sleeps)?);
+            let figures = measure_ask(&mut pair, Mode::Sleep, &bus.directory, options.sleeps)?;
+            asleep.rounds.push(figures);
+        }
     }
     print(&rows, &line_ns);
     Ok(())
@@ -335,7 +344,7 @@ fn print(rows: &[Row], line_ns: &[u32]) {
         "{:<21} {:>9} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9}",
         "round trip", "min", "p50", "p99", "p99.9", "p50/line", "spread", "n"
     );
-    for row in rows {
+    for row in rows.iter().filter(|row| !row.rounds.is_empty()) {
         let (figures, spread) = Figures::median(&row.rounds);
         let mark = if row.misplaced > 0 {
             " (misplaced)"
