@@ -99,9 +99,8 @@ impl Driver {
         is_busy |= self.reap(Linger::Yes);
         is_busy |= self.look_for_room();
         is_busy |= self.look_at_lanes();
-        is_busy |= self.read_notes();
         let has_run = self.run_tasks();
-        is_busy |= has_run;
+        is_busy |= has_run | self.read_notes();
         self.passes = self.passes.wrapping_add(1);
         // Handlers may take long; a pass without them does not.
         if has_run || self.passes.is_multiple_of(PASSES_PER_CLOCK) {
@@ -210,12 +209,15 @@ impl Driver {
     }
 
     fn keeps_spinning(&mut self) -> bool {
-        if self.spins == 0 {
-            self.spinning_since = Nanos::now();
-        }
         self.spins += 1;
-        !self.spins.is_multiple_of(SPINS_PER_CLOCK)
-            || Nanos::now().0 - self.spinning_since.0 < SPIN_NS
+        if !self.spins.is_multiple_of(SPINS_PER_CLOCK) {
+            return true;
+        }
+        let now = Nanos::now();
+        if self.spins == SPINS_PER_CLOCK {
+            self.spinning_since = now;
+        }
+        now.0 - self.spinning_since.0 < SPIN_NS
     }
 
     /// Cools every lane, says that the driver sleeps, and looks once more. The caller blocks only if this returns

@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use ringway_shm::sync::AtomicUsize;
+use ringway_shm::sync::Ordering::Relaxed;
+
 use crate::exit::ExitReason;
 use crate::wait_list::WaitList;
 
@@ -52,6 +55,8 @@ struct State<L> {
 #[derive(Debug)]
 pub(crate) struct Mailbox<L> {
     state: Mutex<State<L>>,
+    /// Letters in the queue; a hint that spares the actor the lock.
+    length: AtomicUsize,
     capacity: usize,
     overflow: Overflow,
     room: WaitList,
@@ -66,6 +71,7 @@ impl<L> Mailbox<L> {
         };
         Self {
             state: Mutex::new(state),
+            length: AtomicUsize::new(0),
             capacity: capacity.max(1),
             overflow,
             room: WaitList::default(),
@@ -94,6 +100,8 @@ impl<L> Mailbox<L> {
             }
         }
         state.letters.push_back(make());
+        // Relaxed: a hint; `poll_ready` looks under the lock.
+        self.length.store(state.letters.len(), Relaxed);
         let receiver = state.receiver.take();
         drop(state);
         if let Some(waker) = receiver {
@@ -104,8 +112,14 @@ impl<L> Mailbox<L> {
 
     /// Takes the oldest letter. Senders that wait for room are woken once half of the queue is free.
     pub(crate) fn pop(&self) -> Option<L> {
+        // Relaxed: a hint; a letter missed here is found by `poll_ready`.
+        if self.length.load(Relaxed) == 0 {
+            return None;
+        }
         let mut state = self.lock();
         let letter = state.letters.pop_front()?;
+        // Relaxed: as in `push`.
+        self.length.store(state.letters.len(), Relaxed);
         let has_room = state.letters.len() <= self.capacity / 2;
         drop(state);
         if has_room && self.room.has_waiters() {

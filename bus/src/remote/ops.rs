@@ -39,12 +39,16 @@ pub(crate) enum OpKind {
 pub(crate) enum Outcome<B> {
     /// The completer's words; a reply that lies in its heap is held until `release`.
     Completed { words: EntryWords, is_held: bool },
-    /// The receiver ended first.
-    Ended {
-        taken: bool,
-        why: Undone,
-        message: Option<Unsent<B>>,
-    },
+    /// The receiver ended first. Boxed: rare, and larger than all else in an op.
+    Ended(Box<Unanswered<B>>),
+}
+
+/// What is known of an ask whose receiver ended first.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unanswered<B> {
+    pub(crate) taken: bool,
+    pub(crate) why: Undone,
+    pub(crate) message: Option<Unsent<B>>,
 }
 
 /// An entry that was never taken, with the block that it named.
@@ -382,11 +386,11 @@ impl<B> OpTable<B> {
                 State::Ignored => {}
                 waiting @ (State::Submitted | State::Waiting(_)) if awaited => {
                     let message = (!taken).then_some(Unsent { words, block });
-                    op.state = State::Completed(Outcome::Ended {
+                    op.state = State::Completed(Outcome::Ended(Box::new(Unanswered {
                         taken,
                         why: why.clone(),
                         message,
-                    });
+                    })));
                     if let State::Waiting(waker) = waiting {
                         ended.wakers.push(waker);
                     }
@@ -602,11 +606,11 @@ mod tests {
             assert_eq!(ended.tells.len(), 1);
             assert_eq!(ended.tells[0].block, Some(3));
             let fate = |taken, message| {
-                Poll::Ready(Some(Outcome::Ended {
+                Poll::Ready(Some(Outcome::Ended(Box::new(Unanswered {
                     taken,
                     why: why(),
                     message,
-                }))
+                }))))
             };
             assert_eq!(poll(&mut table, taken), fate(true, None));
             let unsent = Unsent {

@@ -21,7 +21,7 @@ use crate::entry::{EntryKind, EntryToken};
 use crate::exit::ExitReason;
 use crate::message::{HandlerError, Message, Parcel, Semantics as _, Sendable};
 use crate::remote::RemoteEnd;
-use crate::remote::ops::Outcome;
+use crate::remote::ops::{Outcome, Unanswered};
 use crate::wait_list::WaitKey;
 
 /// How long an ask waits unless told otherwise: as `gen_server:call` does.
@@ -208,11 +208,12 @@ impl<S: Sendable> AskFuture<'_, S> {
             Poll::Ready(Some(Outcome::Completed { words, is_held })) => {
                 self.completed(end, op, words, is_held)
             }
-            Poll::Ready(Some(Outcome::Ended {
-                taken,
-                why,
-                message,
-            })) => {
+            Poll::Ready(Some(Outcome::Ended(unanswered))) => {
+                let Unanswered {
+                    taken,
+                    why,
+                    message,
+                } = *unanswered;
                 let message = message.and_then(|unsent| {
                     completion::take_back(|| end.shared(), unsent.words, unsent.block)
                 });
