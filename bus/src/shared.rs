@@ -205,11 +205,6 @@ impl Shared {
         self.jobs.rouse(Job::Watch(lane), &self.queue);
     }
 
-    /// The owner has taken all that a closed lane held.
-    pub(crate) fn lane_ended(&self, lane: &Arc<InboxLane>) {
-        self.lane_closed(lane, &ExitReason::Normal);
-    }
-
     /// An actor has ended: its place and its name are free.
     pub(crate) fn actor_ended(&self, number: u64, key: Option<Key>) {
         self.remove_living(number);

@@ -43,6 +43,8 @@ struct Taking {
     since_room_check: u32,
     /// The submitter will send nothing more: it closed the lane, or is dead.
     is_ending: bool,
+    /// The head is final: the submitter was told so, or is about to be.
+    is_closed: bool,
 }
 
 /// The completer's side of a uring.
@@ -117,6 +119,7 @@ impl InboxLane {
                 end: ends.take,
                 since_room_check: 0,
                 is_ending: false,
+                is_closed: false,
             }),
             posting: Mutex::new(ends.post),
             replies: Replies::default(),
@@ -227,8 +230,13 @@ impl InboxLane {
     }
 
     /// Takes an entry for the owner. Of an empty lane the driver has the watch again.
+    ///
+    /// A closed lane gives none: its node may close it, by leaving, before its owner stops.
     pub(super) fn take(self: &Arc<Self>) -> Took {
         let mut taking = self.taking();
+        if taking.is_closed {
+            return Took::Last;
+        }
         match taking.end.take() {
             Ok(Some(words)) => {
                 let is_cancelled = taking.is_cancelled(words[0]);
@@ -246,10 +254,10 @@ impl InboxLane {
             }
             Ok(None) => self.drained(taking),
             Err(violation) => {
-                taking.is_ending = true;
                 drop(taking);
                 self.peer.violation(violation);
-                self.drained(self.taking())
+                self.close(&ExitReason::ProtocolViolation);
+                Took::Last
             }
         }
     }
@@ -258,13 +266,13 @@ impl InboxLane {
     fn drained(self: &Arc<Self>, mut taking: MutexGuard<'_, Taking>) -> Took {
         let rings = taking.submitter_waits();
         if taking.is_ending || taking.end.submitter_closed() {
-            taking.end.close();
-            drop(taking);
-            // AcqRel lane-state: see `change`.
-            self.state.swap(CLOSED, AcqRel);
-            if let Some(shared) = self.shared() {
-                shared.lane_ended(self);
+            // Only now is it known that nothing follows: what came between the owner's look and the end is still there.
+            if taking.end.peek() {
+                drop(taking);
+                return self.take();
             }
+            drop(taking);
+            self.close(&ExitReason::Normal);
             return Took::Last;
         }
         drop(taking);
@@ -281,9 +289,12 @@ impl InboxLane {
         Took::Nothing
     }
 
-    /// The owner has ended: nothing more is taken, and the submitter is told why.
+    /// Nothing more is taken, and the submitter is told why.
     pub(crate) fn close(self: &Arc<Self>, reason: &ExitReason) {
-        self.taking().end.close();
+        let mut taking = self.taking();
+        taking.is_closed = true;
+        taking.end.close();
+        drop(taking);
         // AcqRel lane-state: see `change`. Who closed it first has told the submitter.
         if self.state.swap(CLOSED, AcqRel) == CLOSED {
             return;
