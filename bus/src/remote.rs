@@ -95,6 +95,18 @@ enum Phase {
     Ended(ExitReason),
 }
 
+impl Phase {
+    /// Leaves an open uring that both ends are done with; what comes back is to be dropped outside the lock.
+    fn settle(&mut self) -> Option<Self> {
+        let Self::Open(open) = self else { return None };
+        let reason = open
+            .settle()
+            .then(|| open.end_reason().cloned())
+            .flatten()?;
+        Some(std::mem::replace(self, Self::Ended(reason)))
+    }
+}
+
 /// The submitter's side of a uring to one actor or queue of another process.
 pub(crate) struct RemoteEnd {
     /// The receiver, and what the uring carries.
@@ -207,7 +219,7 @@ impl RemoteEnd {
     /// later, and until then sends are refused but nothing in flight has ended.
     pub(crate) fn end_reason(&self) -> Option<ExitReason> {
         match &*self.lock() {
-            Phase::Open(open) => open.ended.clone().filter(|_| open.is_judged),
+            Phase::Open(open) => open.end_reason().cloned(),
             Phase::Ended(reason) => Some(reason.clone()),
             Phase::Refused(_) => Some(ExitReason::Unreachable),
             Phase::Waiting | Phase::Claimed | Phase::Opening(_) => None,
@@ -216,21 +228,11 @@ impl RemoteEnd {
 
     /// Waits for the receiver's end: a peer that cannot be reached may live, and what it does is not known yet.
     pub(crate) fn poll_ended(&self, key: &mut WaitKey, cx: &Context<'_>) -> Poll<ExitReason> {
-        if let Some(reason) = self.final_reason() {
+        if let Some(reason) = self.end_reason() {
             return Poll::Ready(reason);
         }
         self.ended.register(key, cx);
-        self.final_reason().map_or(Poll::Pending, Poll::Ready)
-    }
-
-    /// How the receiver ended, once its heads are final.
-    fn final_reason(&self) -> Option<ExitReason> {
-        match &*self.lock() {
-            Phase::Open(open) => open.final_reason().cloned(),
-            Phase::Ended(reason) => Some(reason.clone()),
-            Phase::Refused(_) => Some(ExitReason::Unreachable),
-            Phase::Waiting | Phase::Claimed | Phase::Opening(_) => None,
-        }
+        self.end_reason().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Gives an order to the receiver's control lane.
@@ -303,10 +305,14 @@ impl RemoteEnd {
 
     /// Takes in all completions that have come, and wakes who waits for them; `wakers` is the caller's scratch, empty.
     pub(crate) fn reap(&self, wakers: &mut Vec<Waker>, linger: Linger) -> Reaped {
-        let reaped = match &mut *self.lock() {
+        let mut phase = self.lock();
+        let reaped = match &mut *phase {
             Phase::Open(open) => open.reap(wakers, &self.returns, linger),
             _ => Reaped::default(),
         };
+        let settled = phase.settle();
+        drop(phase);
+        drop(settled);
         wakers.drain(..).for_each(Waker::wake);
         if reaped.any && self.room.has_waiters() {
             self.room.wake_all();
@@ -336,9 +342,13 @@ impl RemoteEnd {
 
     /// The asker has read a reply that was held, or has dropped the lease on it.
     pub(crate) fn release(&self, key: Key) {
-        if let Phase::Open(open) = &mut *self.lock() {
+        let mut phase = self.lock();
+        if let Phase::Open(open) = &mut *phase {
             open.release(key);
         }
+        let settled = phase.settle();
+        drop(phase);
+        drop(settled);
         if self.room.has_waiters() {
             self.room.wake_all();
         }
@@ -346,21 +356,34 @@ impl RemoteEnd {
 
     /// The asker gave up.
     pub(crate) fn ignore(&self, key: Key) {
-        if let Phase::Open(open) = &mut *self.lock() {
+        let mut phase = self.lock();
+        if let Phase::Open(open) = &mut *phase {
             open.ignore(key);
         }
+        let settled = phase.settle();
+        drop(phase);
+        drop(settled);
     }
 
     /// The peering has ended, but the peer may still read: no new submissions, nothing else changes.
     pub(crate) fn refuse(&self, reason: &ExitReason) {
-        match &mut *self.lock() {
+        let mut phase = self.lock();
+        let mut left = None;
+        match &mut *phase {
             Phase::Open(open) => {
                 open.ended.get_or_insert_with(|| reason.clone());
             }
-            phase @ (Phase::Waiting | Phase::Claimed | Phase::Opening(_)) => {
-                *phase = Phase::Ended(reason.clone())
+            Phase::Waiting | Phase::Claimed | Phase::Opening(_) => {
+                left = Some(std::mem::replace(&mut *phase, Phase::Ended(reason.clone())));
             }
-            _ => {}
+            Phase::Refused(_) | Phase::Ended(_) => {}
+        }
+        drop(phase);
+        if let Some(Phase::Opening(opening)) = left
+            && let Some(shared) = self.shared()
+        {
+            // The peer may have opened its half, and read ours.
+            shared.keep_rest(self.key.node, Rest::Opening(opening));
         }
         self.room.wake_all();
         self.ended.wake_all();
@@ -375,11 +398,14 @@ impl RemoteEnd {
             Phase::Open(open) => open.abandon(reason),
             _ => Vec::new(),
         };
-        let rest = std::mem::replace(&mut *phase, Phase::Ended(reason.clone()));
+        let rest = match &*phase {
+            Phase::Refused(_) | Phase::Ended(_) => None,
+            _ => Some(std::mem::replace(&mut *phase, Phase::Ended(reason.clone()))),
+        };
         drop(phase);
         // Those blocks stay until this process ends with its heap.
         let lent = match rest {
-            Phase::Open(open) => Closed::close(open).into_lent(),
+            Some(Phase::Open(open)) => Closed::close(open).into_lent(),
             _ => Vec::new(),
         };
         self.returns.end(reason);
@@ -397,13 +423,12 @@ impl RemoteEnd {
         if let Phase::Open(open) = &mut *phase {
             open.ended = Some(reason.clone());
             wakers = open.finish(&Undone::Ended(reason.clone()), leases, &self.returns);
-            if open.ops.in_flight() == 0 {
-                open.let_go();
-            }
-        } else if !matches!(*phase, Phase::Refused(_)) {
+        } else if !matches!(*phase, Phase::Refused(_) | Phase::Ended(_)) {
             *phase = Phase::Ended(reason.clone());
         }
+        let settled = phase.settle();
         drop(phase);
+        drop(settled);
         self.returns.end(reason);
         wakers.into_iter().for_each(Waker::wake);
         self.room.wake_all();
@@ -418,9 +443,7 @@ impl Drop for RemoteEnd {
         };
         let phase = self.phase.get_mut().unwrap_or_else(PoisonError::into_inner);
         let rest = match std::mem::replace(phase, Phase::Waiting) {
-            Phase::Open(open) if open.ended.is_none() || open.ops.in_flight() > 0 => {
-                Some(Rest::Open(Closed::close(open)))
-            }
+            Phase::Open(open) => Some(Rest::Open(Closed::close(open))),
             Phase::Opening(opening) => Some(Rest::Opening(opening)),
             _ => None,
         };

@@ -289,8 +289,7 @@ impl Shared {
 
     /// A peer's heads are final and read: nothing of it is kept.
     fn forget_peer(&self, node: NodeId) {
-        let dropped = self.closing.forget(node);
-        self.count(Counter::DeadLetters, dropped);
+        self.forget_rests(node);
         lock(&self.ends).retain(|key, end| key.node != node || end.strong_count() > 0);
     }
 
@@ -298,8 +297,22 @@ impl Shared {
     pub(crate) fn end_dropped(&self, key: EndKey, rest: Option<Rest>) {
         lock(&self.ends).retain(|other, end| *other != key || end.strong_count() > 0);
         if let Some(rest) = rest {
-            self.closing.keep(key.node, rest);
+            self.keep_rest(key.node, rest);
         }
+    }
+
+    /// Keeps what a peer may read until it says that it does not, or is dead.
+    pub(crate) fn keep_rest(&self, node: NodeId, rest: Rest) {
+        self.closing.keep(node, rest);
+        // Whoever forgets a dead peer has found it, or this look finds no peer.
+        if self.peer(node).is_none() {
+            self.forget_rests(node);
+        }
+    }
+
+    fn forget_rests(&self, node: NodeId) {
+        let dropped = self.closing.forget(node);
+        self.count(Counter::DeadLetters, dropped);
     }
 
     /// The receiver has closed a uring whose addresses are gone.
@@ -312,10 +325,9 @@ impl Shared {
         urings.remove_end(uring);
     }
 
-    /// A uring was refused: its name and its memory are free.
+    /// A uring without addresses was refused: its memory is free.
     pub(crate) fn refused_unheld(&self, urings: &PeerUrings, uring: Key) {
         self.closing.closed(urings.id(), uring);
-        urings.remove_end(uring);
     }
 
     pub(crate) fn ring_span(&self, len: u64) -> Result<RingSpan, RingsError> {
@@ -432,7 +444,10 @@ impl Shared {
         lock(&self.lent_at_leave).extend(lent);
         lock(&self.replying).clear();
         lock(&self.ends).clear();
-        lock(&self.targets).clear();
+        let targets = std::mem::take(&mut *lock(&self.targets));
+        for target in targets.values() {
+            target.inbox.close(&ExitReason::Shutdown);
+        }
         drop(self.jobs.take_exactly());
         // Relaxed: set before the rousing fence.
         self.has_left.store(true, Relaxed);

@@ -310,12 +310,11 @@ impl PeerUrings {
         lock(&self.lanes).by_key.get(&uring).cloned()
     }
 
-    pub(crate) fn remove_lane(&self, uring: Key) {
-        let removed = lock(&self.lanes).by_key.remove(&uring);
-        if let Some(lane) = removed {
-            // Relaxed: as above.
-            self.lane_bytes.fetch_sub(lane.span_len(), Relaxed);
-        }
+    pub(crate) fn remove_lane(&self, uring: Key) -> Option<Arc<InboxLane>> {
+        let removed = lock(&self.lanes).by_key.remove(&uring)?;
+        // Relaxed: as above.
+        self.lane_bytes.fetch_sub(removed.span_len(), Relaxed);
+        Some(removed)
     }
 
     pub(crate) fn lanes(&self) -> Vec<Arc<InboxLane>> {

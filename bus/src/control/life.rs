@@ -3,7 +3,7 @@
 //! # If a side dies
 //! | the peer… | this node | and then |
 //! |---|---|---|
-//! | is killed | drains its socket when the pidfd is readable | `dead(Process)`: heads are final, its slot may be freed |
+//! | is killed | drains its socket when the pidfd is readable | `dead(Process)`: heads are final, its slot may be freed; its socket's name is removed |
 //! | closes its socket, or breaks the protocol | ends the traffic: `closed` | waits for the pidfd |
 //! | leaves | ends the traffic: `closed` | waits for the goodbye, or the pidfd |
 
@@ -62,7 +62,10 @@ impl Control {
             self.sources.remove(&watch.link_token);
             self.sources.remove(&watch.pidfd_token);
         }
-        if how == Death::Goodbye {
+        if how == Death::Process {
+            // It did not take its socket's name away. Who cannot either leaves it to the next who meets it.
+            let _ = self.core.directory.unlink(SocketName::Node(peer.id()));
+        } else {
             if self.gone.len() == GONE_MAX {
                 self.gone.pop_front();
             }

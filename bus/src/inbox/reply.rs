@@ -215,6 +215,8 @@ struct Books {
     late: Vec<Late>,
     /// The node's list of lanes to sweep has this one; changed with `lent`, so that no block is forgotten.
     is_listed: bool,
+    /// The asker reads nothing any more: it said so, or is dead.
+    is_over: bool,
 }
 
 /// The blocks that one lane has lent in replies.
@@ -228,12 +230,29 @@ impl Replies {
         work(&mut self.books.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Keeps a block for as long as the asker reads it; `true` when the lane is to be listed for sweeping.
-    fn lend(&self, op: Key, block: Block) -> bool {
+    /// Keeps a block for as long as the asker reads it; `true` when the lane is to be listed for sweeping. An asker that
+    /// is gone gets none.
+    fn lend(&self, op: Key, block: Block) -> Option<bool> {
+        let mut block = Some(block);
         self.with(|books| {
-            books.lent.push((op, block));
-            !std::mem::replace(&mut books.is_listed, true)
+            if books.is_over {
+                return None;
+            }
+            books.lent.extend(block.take().map(|block| (op, block)));
+            Some(!std::mem::replace(&mut books.is_listed, true))
         })
+    }
+
+    /// The asker reads nothing any more: frees what it was lent, and what it was to be.
+    pub(crate) fn end(&self) {
+        let (lent, late) = self.with(|books| {
+            books.is_over = true;
+            (
+                std::mem::take(&mut books.lent),
+                std::mem::take(&mut books.late),
+            )
+        });
+        drop((lent, late)); // outside the lock: freeing takes the heap's
     }
 
     /// Frees what `is_released` says.
@@ -260,8 +279,12 @@ impl InboxLane {
         if self.peer.has_acknowledged(&block) {
             self.post_lent(op, &words, block);
         } else {
-            self.replies
-                .with(|books| books.late.push(Late { words, op, block }));
+            let mut late = Some(Late { words, op, block });
+            self.replies.with(|books| {
+                if !books.is_over {
+                    books.late.extend(late.take());
+                }
+            });
             // It may have been acknowledged meanwhile, before the push.
             self.post_late();
         }
@@ -282,7 +305,9 @@ impl InboxLane {
 
     /// Posts a reply whose segment is mapped, and frees those that were read meanwhile.
     fn post_lent(self: &Arc<Self>, op: Key, words: &EntryWords, block: Block) {
-        let is_first = self.replies.lend(op, block);
+        let Some(is_first) = self.replies.lend(op, block) else {
+            return;
+        };
         self.post(words);
         if !is_first {
             self.sweep();

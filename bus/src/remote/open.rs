@@ -62,7 +62,6 @@ impl Opening {
                 looks_without_ops: 0,
                 ended: None,
                 is_judged: false,
-                is_let_go: false,
                 _span: span,
             }),
             Err(violation) => Err((peer, violation)),
@@ -94,9 +93,7 @@ pub(crate) struct Open {
     /// Why nothing more is submitted; leases may still come back.
     pub(super) ended: Option<ExitReason>,
     /// What the final heads told has been told: each entry comes back once.
-    pub(super) is_judged: bool,
-    /// The peer was told that its half is free.
-    is_let_go: bool,
+    is_judged: bool,
     /// Our half of the uring's memory.
     _span: RingSpan,
 }
@@ -234,9 +231,6 @@ impl Open {
             }
         }
         let is_awaited = self.ops.in_flight() > 0;
-        if self.ended.is_some() && !is_awaited {
-            self.let_go();
-        }
         self.looks_without_ops = match is_awaited {
             true => 0,
             false => self.looks_without_ops + 1,
@@ -265,7 +259,7 @@ impl Open {
     }
 
     /// Why the receiver ended, once its heads were judged.
-    pub(super) fn final_reason(&self) -> Option<&ExitReason> {
+    pub(super) fn end_reason(&self) -> Option<&ExitReason> {
         self.ended.as_ref().filter(|_| self.is_judged)
     }
 
@@ -301,11 +295,17 @@ impl Open {
         }
     }
 
-    /// Both ends are done with the uring: the peer may use its half again.
-    pub(super) fn let_go(&mut self) {
-        if std::mem::replace(&mut self.is_let_go, true) {
-            return;
+    /// Once its heads were judged, all completions have come and all replies are read, both ends are done with the uring:
+    /// the peer is told that its half is free. `false` before that.
+    pub(super) fn settle(&mut self) -> bool {
+        let is_over = self.is_judged && self.ops.is_empty();
+        if is_over {
+            self.let_go();
         }
+        is_over
+    }
+
+    fn let_go(&mut self) {
         self.submit.close();
         self.peer.say(&UringWord::Released {
             uring: WireKey(self.uring),

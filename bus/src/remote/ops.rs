@@ -155,6 +155,11 @@ impl<B> OpTable<B> {
         }
     }
 
+    /// Whether nothing is in flight, and nothing that has come is still to be read.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
     /// Ops whose final completion has not come.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight

@@ -20,6 +20,7 @@ use crate::frame::WireKey;
 use crate::inbox::InboxLane;
 use crate::message::Description;
 use crate::node::Carried;
+use crate::peering::PeerState;
 use crate::remote::ops::Leases;
 use crate::remote::{Opening, RemoteEnd};
 use crate::rings::{RingSpan, RingsError};
@@ -107,6 +108,10 @@ pub(crate) fn request(
         place,
         notes,
     })));
+    // Who ends the ends of a peer that is gone has seen this one, or this look sees that it is gone.
+    if urings.peer().state() != PeerState::Connected {
+        end.refuse(&ExitReason::Unreachable);
+    }
     Ok(())
 }
 
@@ -155,15 +160,10 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
     match word {
         UringWord::Open(open) => {
             let uring = open.uring;
-            let answer = match join(shared, urings, &open) {
-                Ok((place, notes_head)) => UringWord::Opened {
-                    uring,
-                    place,
-                    notes_head,
-                },
-                Err(why) => UringWord::Refused { uring, why },
-            };
-            urings.say(&answer);
+            match join(shared, urings, &open) {
+                Ok(joined) => joined.admit(shared, urings),
+                Err(why) => urings.say(&UringWord::Refused { uring, why }),
+            }
         }
         UringWord::Opened {
             uring,
@@ -205,7 +205,9 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
             None => shared.closed_unheld(urings, uring.0),
         },
         UringWord::Released { uring } => {
-            urings.remove_lane(uring.0);
+            if let Some(lane) = urings.remove_lane(uring.0) {
+                lane.replies.end();
+            }
         }
         UringWord::Look { uring } => {
             if let Some(lane) = urings.lane(uring.0).filter(|lane| lane.heat()) {
@@ -225,12 +227,43 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
     }
 }
 
+/// This node's half of a uring that a peer opens, before the peer knows of it.
+struct Joined {
+    lane: Arc<InboxLane>,
+    target: Target,
+    place: Place,
+    notes_head: Option<Place>,
+}
+
+impl Joined {
+    /// Tells the peer, and then the target, which may have ended meanwhile: so the peer hears of the beginning before it
+    /// hears of the end.
+    fn admit(self, shared: &Shared, urings: &PeerUrings) {
+        let Self {
+            lane,
+            target,
+            place,
+            notes_head,
+        } = self;
+        urings.add_lane(&lane);
+        urings.say(&UringWord::Opened {
+            uring: WireKey(lane.uring),
+            place,
+            notes_head,
+        });
+        match target.inbox.add(&lane) {
+            Ok(()) => shared.jobs.rouse(Job::Watch(lane), &shared.queue),
+            Err(reason) => lane.close(&reason),
+        }
+    }
+}
+
 /// Makes this node's half of a uring that a peer opens.
 fn join(
     shared: &Arc<Shared>,
     urings: &Arc<PeerUrings>,
     open: &OpenWord,
-) -> Result<(Place, Option<Place>), OpenRefusal> {
+) -> Result<Joined, OpenRefusal> {
     let target = shared
         .target(open.target.0)
         .ok_or(OpenRefusal::NoSuchActor)?;
@@ -269,13 +302,12 @@ fn join(
         None => None,
     };
     let lane = InboxLane::new(shared, urings, open.uring.0, &target.inbox, ends, span);
-    target
-        .inbox
-        .add(&lane)
-        .map_err(|_| OpenRefusal::NoSuchActor)?;
-    urings.add_lane(&lane);
-    shared.jobs.rouse(Job::Watch(lane), &shared.queue);
-    Ok((place, notes_head))
+    Ok(Joined {
+        lane,
+        target,
+        place,
+        notes_head,
+    })
 }
 
 fn read_notes_at(
@@ -376,6 +408,7 @@ pub(crate) fn end_all(urings: &Arc<PeerUrings>, reason: &ExitReason) {
         end.finish(reason, Leases::Gone);
     }
     for lane in urings.take_lanes() {
+        lane.replies.end();
         lane.end();
     }
 }
