@@ -11,6 +11,11 @@ mod messages;
 mod support;
 
 mod deaths {
+    mod all;
+    mod closed;
+    mod leaving;
     mod receiver;
     mod sender;
+    mod stopped;
+    mod survivor;
 }

@@ -102,6 +102,13 @@ impl Drop for Helper {
     }
 }
 
+/// The names of the sockets in the bus directory.
+pub(crate) fn sockets(bus: &Bus) -> Vec<String> {
+    let names = std::fs::read_dir(bus.directory().join("test")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| !name.starts_with("names.")).collect()
+}
+
 /// Waits, under the test's watchdog, until `is_true`.
 pub(crate) fn wait_until(mut is_true: impl FnMut() -> bool) {
     while !is_true() {

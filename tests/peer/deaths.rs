@@ -1,6 +1,9 @@
-//! The scenes of those that die.
+//! The scenes of those that die, and of those that survive.
 
-use std::io::Read;
+mod holder;
+mod survivor;
+
+use std::io::{BufRead, Read};
 
 use ringway::prelude::*;
 use rustix::process::{Signal, getpid, kill_process};
@@ -11,14 +14,17 @@ use crate::messages::{Record, Sink, Small, bulk};
 pub(crate) fn play(words: &[&str]) {
     match words {
         ["sink", name] => sink(name),
-        ["sender", name, load, count] => {
-            let _node = sender(name, load, count.parse().expect("a number"));
+        ["sender", name, load, count] => sender(name, load, count, |_| {
             kill_process(getpid(), Signal::KILL).expect("it is ours");
-        }
-        ["leaver", name, load, count] => {
-            drop(sender(name, load, count.parse().expect("a number")));
+        }),
+        ["leaver", name, load, count] => sender(name, load, count, |node| {
+            node.detach();
             say(b".");
-        }
+        }),
+        ["hoarder", bytes] => hoarder(bytes.parse().expect("a number")),
+        ["holder", name] => holder::play(name),
+        ["survivor", visitors] => survivor::play(visitors.parse().expect("a number")),
+        ["visitor", name] => survivor::visit(name),
         other => panic!("no scene {other:?}"),
     }
 }
@@ -27,10 +33,32 @@ fn attach() -> Node {
     Node::attach("test").expect("attached")
 }
 
+fn look_up(node: &Node, name: &str) -> Addr<Sink> {
+    node.lookup(name).within(secs(100)).wait().expect("there")
+}
+
 /// Writes at once, or not at all.
 fn say(bytes: &[u8]) {
     let written = rustix::io::write(rustix::stdio::stdout(), bytes).expect("the test reads");
     assert_eq!(written, bytes.len(), "a pipe takes so little at once");
+}
+
+fn say_line(line: &str) {
+    say(format!("{line}\n").as_bytes());
+}
+
+/// The lines that the test says, until it says no more.
+fn lines() -> impl Iterator<Item = String> {
+    std::io::stdin()
+        .lock()
+        .lines()
+        .map(|line| line.expect("a pipe"))
+}
+
+fn until_told_to_end() {
+    std::io::stdin()
+        .read_to_end(&mut Vec::new())
+        .expect("a pipe");
 }
 
 /// Handles what comes, and logs it on its output, until its input ends.
@@ -38,16 +66,14 @@ fn sink(name: &str) {
     let node = attach();
     let sink = Sink::new(|record: Record| say(&record.to_bytes()));
     let _sink = node.actor(sink).name(name).spawn().expect("spawned");
-    std::io::stdin()
-        .read_to_end(&mut Vec::new())
-        .expect("a pipe");
+    until_told_to_end();
 }
 
-/// Tells `count` messages and says a byte after each `Ok` but the last. What ends then is the caller's choice.
-fn sender(name: &str, load: &str, count: u64) -> Node {
+/// Tells `count` messages and says a byte after each `Ok` but the last, which is followed by `end` at once.
+fn sender(name: &str, load: &str, count: &str, end: impl FnOnce(&Node)) {
     let node = attach();
-    let sink: Addr<Sink> =
-        block_on(node.lookup(name).within(secs(60)).into_future()).expect("there");
+    let sink = look_up(&node, name);
+    let count: u64 = count.parse().expect("a number");
     for number in 0..count {
         let is_small = match load {
             "small" => true,
@@ -63,5 +89,14 @@ fn sender(name: &str, load: &str, count: u64) -> Node {
             say(b".");
         }
     }
-    node
+    end(&node);
+}
+
+/// Reserves shared memory, and keeps it until it is killed.
+fn hoarder(bytes: usize) {
+    let node = attach();
+    let block = node.heap().allocate(bytes).expect("enough memory");
+    say_line("ready");
+    until_told_to_end();
+    drop(block);
 }

@@ -45,8 +45,8 @@ pub(crate) struct BulkWish([u8]);
 /// Bytes of a reply that fits in no entry.
 const REPLY_LEN: usize = 700;
 
-/// Leases that the actor keeps after their handlers have ended.
-const HELD: usize = 8;
+/// Leases that an actor keeps unless told otherwise.
+const KEEPS: usize = 8;
 
 /// What the actor says about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,13 +93,20 @@ impl Record {
 pub(crate) struct Sink {
     log: Box<dyn FnMut(Record) + Send>,
     held: VecDeque<Lease<Bulk>>,
+    /// Leases that it keeps after their handlers have ended.
+    keeps: usize,
 }
 
 impl Sink {
     pub(crate) fn new(log: impl FnMut(Record) + Send + 'static) -> Self {
+        Self::keeping(KEEPS, log)
+    }
+
+    pub(crate) fn keeping(keeps: usize, log: impl FnMut(Record) + Send + 'static) -> Self {
         Self {
             log: Box::new(log),
             held: VecDeque::new(),
+            keeps,
         }
     }
 
@@ -185,7 +192,7 @@ impl Handler<Bulk> for Sink {
         self.work(number).await;
         // It is checked again when it gives way, much later: a lent block does not change.
         self.held.push_back(bulk);
-        if self.held.len() > HELD {
+        if self.held.len() > self.keeps {
             let oldest = self.held.pop_front().expect("more than none");
             let old = oldest.header().number;
             if oldest.iter().any(|byte| *byte != filling(old)) {
