@@ -464,7 +464,7 @@ fn the_peer_beyond_the_last_slot_is_refused_until_one_is_free() {
         .map(|id| Impostor::peer(&temp, &node, id))
         .collect();
     let slots: HashSet<u16> = node.core.peers().iter().map(|peer| peer.slot()).collect();
-    assert_eq!(slots, (0..256).collect());
+    assert_eq!(slots, (0..256).collect::<HashSet<u16>>());
     let late = Impostor::call(&temp, &node, 1000);
     late.introduce();
     assert_eq!(late.refusal(), "this node has 256 peers already");
