@@ -19,6 +19,8 @@
 
 mod jobs;
 mod sleep;
+#[cfg(test)]
+mod tests;
 pub(crate) mod timer;
 
 use std::future::Future;
@@ -73,6 +75,9 @@ pub(crate) struct Driver {
     passes: u32,
     spins: u32,
     spinning_since: Nanos,
+    /// The most lanes and ends that one pass has looked at.
+    #[cfg(test)]
+    most_watched: usize,
 }
 
 impl Driver {
@@ -88,6 +93,8 @@ impl Driver {
             passes: 0,
             spins: 0,
             spinning_since: Nanos::NONE,
+            #[cfg(test)]
+            most_watched: 0,
         })
     }
 
@@ -96,6 +103,8 @@ impl Driver {
         let jobs = self.shared.jobs.take();
         let mut is_busy = !jobs.is_empty();
         self.accept(jobs);
+        #[cfg(test)]
+        self.count_watched();
         is_busy |= self.reap(Linger::Yes);
         is_busy |= self.look_for_room();
         is_busy |= self.look_at_lanes();

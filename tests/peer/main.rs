@@ -3,6 +3,7 @@
 //! A scene asserts its own outcome; one that fails ends its process with a code other than 0. A helper dies with the
 //! thread that started it.
 
+mod crowd;
 mod deaths;
 #[allow(dead_code, reason = "the tests' half of it")]
 mod messages;
@@ -17,5 +18,12 @@ fn main() {
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    deaths::play(&words);
+    match words.as_slice() {
+        ["crowd", count] => crowd::play(count.parse().expect("a number")),
+        ["crowd", count, processor] => {
+            crowd::pin(processor.parse().expect("a number"));
+            crowd::play(count.parse().expect("a number"));
+        }
+        words => deaths::play(words),
+    }
 }
