@@ -60,6 +60,8 @@ impl Heap {
                 }
                 // Empty segments that are too small stand in the way of a large one.
                 Err(HeapError::Full { .. }) if self.make_room(wanted, turn) => {}
+                // Of what was asked for, not of its class.
+                Err(HeapError::Full { .. }) => return Err(self.full(len as u64)),
                 Err(error) => return Err(error),
             }
         }
