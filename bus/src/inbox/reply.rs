@@ -25,7 +25,7 @@ use crate::entry::{EntryHeader, EntryKind, EntryToken, Sealed};
 use crate::lease::LeaseOwner;
 use crate::message::{HandlerError, Message, Parcel};
 use crate::shared::Shared;
-use crate::token::Tokenized;
+use crate::token::{INLINE_MAX, Tokenized};
 
 const HANDLING: u32 = 1; // the handler has not ended
 const LEASED: u32 = 2; // a lease on the block exists
@@ -140,7 +140,10 @@ impl RemotePort {
         match result {
             Ok(reply) => match shared.pack_reply(Parcel::<M::Reply>::Value(reply)) {
                 Ok(tokenized) => self.end(op, EntryKind::Reply, Some(tokenized), shared),
-                Err(error) => self.fail(op, EntryKind::Failed, error.to_string(), shared),
+                Err(error) => {
+                    let text = format!("its reply cannot be sent: {}", error.cause());
+                    self.fail(op, EntryKind::Failed, text, shared);
+                }
             },
             Err(error) => self.fail(op, EntryKind::Failed, error.text().to_owned(), shared),
         }
@@ -171,10 +174,15 @@ impl RemotePort {
         }
     }
 
-    /// Posts a text beside the verdict, or the verdict alone when there is no memory for it.
+    /// Posts a text beside the verdict, or as much of it as fits the entry when there is no memory for it.
     fn fail(&self, op: Key, kind: EntryKind, text: String, shared: &Shared) {
-        let text = shared.pack_reply(Parcel::<String>::Value(text)).ok();
-        self.end(op, kind, text, shared);
+        let pack = |text| shared.pack_reply(Parcel::<String>::Value(text));
+        let text = pack(text).or_else(|full| {
+            let mut text = full.into_inner().into_value().unwrap_or_default();
+            text.truncate(text.floor_char_boundary(INLINE_MAX - 1)); // a byte for its length
+            pack(text)
+        });
+        self.end(op, kind, text.ok(), shared);
     }
 
     /// The handler has ended.
