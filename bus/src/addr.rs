@@ -8,6 +8,7 @@ pub(crate) mod wire;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use crate::actor::cell::{Cell, LocalRoute};
 use crate::actor::{Accepts, Actor};
@@ -169,6 +170,28 @@ impl<A: Actor> Addr<A> {
         M::Access: Fill<M::View>,
     {
         self.way::<M>().loan(items)
+    }
+
+    /// The same as [`loan`](Self::loan), but waits for blocks to come back, while receivers have any, no longer than
+    /// `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As for `loan`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it reserves nothing.
+    pub async fn loan_timeout<M: InPlace + ?Sized>(
+        &self,
+        items: usize,
+        timeout: Duration,
+    ) -> Result<Loan<M>, LoanError>
+    where
+        A: Accepts<M>,
+        M::Access: Fill<M::View>,
+    {
+        self.way::<M>().loan_timeout(items, timeout).await
     }
 
     /// The tells of type `M` that failed after their `Ok`, oldest first: the message, whether its handler had begun, and
@@ -335,6 +358,19 @@ impl<M: Message + ?Sized> Recipient<M> {
         M::Access: Fill<M::View>,
     {
         self.way().loan(items)
+    }
+
+    /// Reserves a message, waiting for blocks to come back; see [`Addr::loan_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// As for `loan`.
+    pub async fn loan_timeout(&self, items: usize, timeout: Duration) -> Result<Loan<M>, LoanError>
+    where
+        M: InPlace,
+        M::Access: Fill<M::View>,
+    {
+        self.way().loan_timeout(items, timeout).await
     }
 
     /// The tells that failed after their `Ok`; see [`Addr::undelivered`].

@@ -44,17 +44,14 @@ impl<M: InPlace + ?Sized> Loan<M> {
         Ok(Self::new(Memory::Block(block), room.headroom, len))
     }
 
-    /// A loan of `items` items in private memory, all zero.
-    ///
-    /// # Panics
-    ///
-    /// As `Vec` does, when no memory is that large.
-    pub(crate) fn private(items: usize) -> Self
+    /// A loan of `items` items in private memory, all zero; the bytes that it would take, if there are not so many.
+    pub(crate) fn private(items: usize) -> Result<Self, usize>
     where
         M::Access: Fill<M::View>,
     {
         let len = payload_len::<M>(items);
-        Self::new(Memory::Private(Lines::zeroed(len)), 0, len)
+        let lines = Lines::try_zeroed(len).ok_or(len)?;
+        Ok(Self::new(Memory::Private(lines), 0, len))
     }
 
     /// A value in private memory.
@@ -260,13 +257,15 @@ impl Lines {
         }
     }
 
+    /// The same; `None` when there is no memory for it.
+    fn try_zeroed(len: usize) -> Option<Self> {
+        let lines = bytemuck::try_zeroed_vec(len.div_ceil(LINE)).ok()?;
+        Some(Self { lines, len })
+    }
+
     /// A copy of a peer's bytes, which may change meanwhile; the copy does not. `None` when there is no memory for it.
     pub(crate) fn of_region(region: &PeerRegion) -> Option<Self> {
-        let len = usize::try_from(region.len()).ok()?;
-        let mut copy = Self {
-            lines: bytemuck::try_zeroed_vec(len.div_ceil(LINE)).ok()?,
-            len,
-        };
+        let mut copy = Self::try_zeroed(usize::try_from(region.len()).ok()?)?;
         region.copy_to(0, copy.bytes_mut())?;
         Some(copy)
     }

@@ -77,6 +77,9 @@ pub(crate) trait Upper: Send + Sync {
     fn names_changed(&self, peer: &Arc<Peer>);
     /// Tokens may name this segment of our heap towards the peer.
     fn heap_acknowledged(&self, peer: &Arc<Peer>, segment: Key);
+
+    /// A peer has unmapped a segment of this node's heap, which may be the last to do so: there is room for others.
+    fn heap_retired(&self) {}
 }
 
 /// Why a peering's traffic ended.

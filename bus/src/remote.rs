@@ -117,6 +117,8 @@ pub(crate) struct RemoteEnd {
     phase: Mutex<Phase>,
     /// Senders that wait for the uring to open, for room, or for a segment to be mapped.
     pub(crate) room: WaitList,
+    /// Senders of the whole node that wait for blocks to come back.
+    pub(crate) blocks: Arc<WaitList>,
     /// Askers and others that wait for the end.
     pub(crate) ended: WaitList,
     pub(crate) returns: Arc<Returns>,
@@ -136,6 +138,7 @@ impl RemoteEnd {
             shared: Arc::downgrade(shared),
             phase: Mutex::new(Phase::Waiting),
             room: WaitList::default(),
+            blocks: Arc::clone(&shared.blocks),
             ended: WaitList::default(),
             returns: Returns::new(shared),
         })
@@ -317,6 +320,9 @@ impl RemoteEnd {
         if reaped.any && self.room.has_waiters() {
             self.room.wake_all();
         }
+        if reaped.any && self.blocks.has_waiters() {
+            self.blocks.wake_all();
+        }
         reaped
     }
 
@@ -432,7 +438,13 @@ impl RemoteEnd {
         self.returns.end(reason);
         wakers.into_iter().for_each(Waker::wake);
         self.room.wake_all();
+        self.blocks.wake_all();
         self.ended.wake_all();
+    }
+
+    /// Tells whether the receiver has a block, which comes back.
+    pub(crate) fn has_lent(&self) -> bool {
+        matches!(&*self.lock(), Phase::Open(open) if open.ops.has_lent())
     }
 }
 

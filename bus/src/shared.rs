@@ -90,6 +90,8 @@ pub(crate) struct Shared {
     peers: Mutex<HashMap<NodeId, Arc<PeerUrings>>>,
     ends: Mutex<HashMap<EndKey, Weak<RemoteEnd>>>,
     targets: Mutex<HashMap<Key, Target>>,
+    /// Senders that wait for blocks to come back.
+    pub(crate) blocks: Arc<WaitList>,
     /// Woken at every change of peers and names.
     pub(crate) changes: WaitList,
     /// Everything that must be told to end when the node does.
@@ -141,6 +143,7 @@ impl Shared {
             peers: Mutex::default(),
             ends: Mutex::default(),
             targets: Mutex::default(),
+            blocks: Arc::default(),
             changes: WaitList::default(),
             living: Mutex::default(),
             counts: Mutex::new(0),
@@ -369,6 +372,22 @@ impl Shared {
                 Err(error) => unreachable!("packed: by the same semantics a moment ago: {error}"),
             }
         })
+    }
+
+    /// Tells whether segments wait for peers to unmap them, each of which wakes `blocks`. A stopped peer does not: wait for
+    /// them only up to a deadline.
+    pub(crate) fn has_retiring(&self) -> bool {
+        self.core().heap().stats().retiring > 0
+    }
+
+    /// Tells whether receivers have blocks of this node, each of which comes back with a wake of `blocks`. Replies are
+    /// not among them: they are given back in silence.
+    pub(crate) fn has_lent(&self) -> bool {
+        let ends: Vec<_> = lock(&self.ends)
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect();
+        ends.iter().any(|end| end.has_lent()) // outside of the lock, as is the dropping
     }
 
     /// Encodes a reply.

@@ -198,10 +198,11 @@ impl Control {
     fn retired(&self, peer: &Peer, name: SegmentName) -> Result<(), Breach> {
         let answer = peer.ledger().retired(name);
         match answer {
-            Answer::Now => self
-                .core
-                .heap()
-                .retire_acknowledged(name.key(), peer.slot()),
+            Answer::Now => {
+                let heap = self.core.heap();
+                heap.retire_acknowledged(name.key(), peer.slot());
+                self.upper.heap_retired();
+            }
             Answer::Late => {}
             Answer::Bogus => return Err(Breach::Unasked { name }),
         }

@@ -165,6 +165,11 @@ impl<B> OpTable<B> {
         self.in_flight
     }
 
+    /// Tells whether the completer still reads a block, or will.
+    pub(crate) fn has_lent(&self) -> bool {
+        self.ops.iter().any(|(_, op)| op.is_lent)
+    }
+
     /// Takes a place and its credit; `None` when the credit is spent, and the block comes back.
     pub(crate) fn issue(&mut self, kind: OpKind, block: Option<B>) -> Result<Key, Option<B>> {
         let weight = if kind == OpKind::Ask && block.is_some() {

@@ -110,6 +110,12 @@ pub enum LoanError {
     /// The heap of this node has no block of that size.
     #[error(transparent)]
     Heap(#[from] HeapError),
+    /// The receiver is in this process, which has no memory for a message of that size.
+    #[error("this process has no memory for a message of {bytes} bytes")]
+    Memory {
+        /// The message's size; more than there can be stays the largest number.
+        bytes: usize,
+    },
     /// The node has left the bus.
     #[error("the node is detached")]
     Detached,

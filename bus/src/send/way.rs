@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use ringway_shm::generation::Key;
 use ringway_shm::heap::HeapError;
@@ -16,13 +17,15 @@ use crate::actor::port::ReplyPort;
 use crate::clock::Nanos;
 use crate::completion;
 use crate::driver::timer::TimerKey;
+use crate::exit::ExitReason;
 use crate::loan::Loan;
 use crate::mailbox::{Overflow, Refused};
 use crate::message::{Fill, InPlace, Message, Parcel, Sendable};
+use crate::node::lookup::Deadline;
 use crate::remote::ops::OpKind;
 use crate::remote::{Obstacle, Outgoing, RemoteEnd};
 use crate::shared::Shared;
-use crate::token::Room;
+use crate::token::{Room, TokenizeCause};
 use crate::wait_list::WaitKey;
 
 /// Where a message goes.
@@ -55,7 +58,7 @@ where
     /// Reserves a message where this way leads.
     pub(crate) fn loan(&self, items: usize) -> Result<Loan<M>, LoanError> {
         match self {
-            Self::Local(_) => Ok(Loan::private(items)),
+            Self::Local(_) => Loan::private(items).map_err(|bytes| LoanError::Memory { bytes }),
             Self::Remote(end) => {
                 let shared = end.shared().ok_or(LoanError::Detached)?;
                 let room = Room::TELL;
@@ -68,6 +71,31 @@ where
                 }
             }
         }
+    }
+
+    /// The same, waiting for blocks to come back.
+    pub(crate) async fn loan_timeout(
+        &self,
+        items: usize,
+        timeout: Duration,
+    ) -> Result<Loan<M>, LoanError> {
+        let Self::Remote(end) = self else {
+            return self.loan(items);
+        };
+        let shared = end.shared().ok_or(LoanError::Detached)?;
+        let mut full = None;
+        let look = || match self.loan(items) {
+            Err(LoanError::Heap(error @ HeapError::Full { .. }))
+                if shared.has_lent() || shared.has_retiring() =>
+            {
+                full = Some(error);
+                None
+            }
+            loan => Some(loan),
+        };
+        let deadline = Deadline::new(&shared, timeout);
+        let loan = deadline.until(&end.blocks, look).await;
+        loan.unwrap_or_else(|| Err(LoanError::Heap(full.expect("looked at least once"))))
     }
 }
 
@@ -103,6 +131,7 @@ pub(super) struct Sending<'a, S: Sendable> {
     pub(super) deadline: Nanos,
     patience: Patience,
     room: WaitKey,
+    blocks: WaitKey,
     timer: Option<TimerKey>,
     /// The node, once it was needed.
     shared: Option<Arc<Shared>>,
@@ -121,6 +150,7 @@ impl<'a, S: Sendable> Sending<'a, S> {
             deadline: Nanos::NONE,
             patience: Patience::Waits,
             room: WaitKey::default(),
+            blocks: WaitKey::default(),
             timer: None,
             shared: None,
         }
@@ -206,7 +236,7 @@ impl<'a, S: Sendable> Sending<'a, S> {
 
     fn offer_remote(&mut self, end: &Arc<RemoteEnd>) -> Result<Option<Key>, Offered<S>> {
         if let Load::Parcel(_) = self.load {
-            self.pack().map_err(Offered::Fails)?;
+            self.pack(end)?;
         }
         let Load::Packed(outgoing) = &mut self.load else {
             return Ok(None);
@@ -216,20 +246,26 @@ impl<'a, S: Sendable> Sending<'a, S> {
                 self.load = Load::Gone;
                 Ok(op)
             }
-            Err(obstacle) if obstacle.may_pass() => Err(Offered::MayWait),
-            Err(Obstacle::Refused(refusal)) => Err(Offered::Fails(SendError::Refused {
-                message: self.take_back(),
-                refusal,
-            })),
-            Err(Obstacle::Ended(reason)) => Err(Offered::Fails(SendError::Ended {
-                message: self.take_back(),
-                reason,
-            })),
-            Err(_) => Err(Offered::MayWait),
+            Err(obstacle) => Err(self.stopped_by(obstacle)),
         }
     }
 
-    fn pack(&mut self) -> Result<(), SendError<S>> {
+    /// What stands in the way of the message.
+    fn stopped_by(&mut self, obstacle: Obstacle) -> Offered<S> {
+        match obstacle {
+            Obstacle::Refused(refusal) => Offered::Fails(SendError::Refused {
+                message: self.take_back(),
+                refusal,
+            }),
+            Obstacle::Ended(reason) => Offered::Fails(SendError::Ended {
+                message: self.take_back(),
+                reason,
+            }),
+            _ => Offered::MayWait,
+        }
+    }
+
+    fn pack(&mut self, end: &RemoteEnd) -> Result<(), Offered<S>> {
         let Load::Parcel(parcel) = std::mem::replace(&mut self.load, Load::Gone) else {
             return Ok(());
         };
@@ -243,24 +279,35 @@ impl<'a, S: Sendable> Sending<'a, S> {
             OpKind::Tell => Nanos::NONE,
             OpKind::Ask => self.deadline,
         };
+        let is_patient = self.patience == Patience::Waits;
+        let has_deadline = self.deadline != Nanos::NONE;
         let Some(shared) = self.shared() else {
             let message = S::from_parcel(parcel);
-            let reason = crate::exit::ExitReason::Shutdown;
-            return Err(SendError::Ended { message, reason });
+            let reason = ExitReason::Shutdown;
+            return Err(Offered::Fails(SendError::Ended { message, reason }));
         };
-        match shared.pack_entry(parcel, kind, deadline) {
+        let error = match shared.pack_entry(parcel, kind, deadline) {
             Ok(outgoing) => {
                 self.load = Load::Packed(outgoing);
-                Ok(())
+                return Ok(());
             }
-            Err(error) => {
-                let (parcel, cause) = error.into_parts();
-                Err(SendError::Unpacked {
-                    message: S::from_parcel(parcel),
-                    cause,
-                })
-            }
+            Err(error) => error,
+        };
+        let is_full = matches!(error.cause(), TokenizeCause::Heap(HeapError::Full { .. }));
+        // Waiting helps while blocks of this node are on their way back.
+        let may_wait =
+            is_full && is_patient && (shared.has_lent() || (has_deadline && shared.has_retiring()));
+        let (parcel, cause) = error.into_parts();
+        self.load = Load::Parcel(parcel);
+        // A receiver that is not there any more says more than a full heap.
+        if let Some(Err(obstacle)) = end.open_result() {
+            return Err(self.stopped_by(obstacle));
         }
+        if may_wait {
+            return Err(Offered::MayWait);
+        }
+        let message = self.take_back();
+        Err(Offered::Fails(SendError::Unpacked { message, cause }))
     }
 
     /// The message as it was handed over.
@@ -280,6 +327,9 @@ impl<'a, S: Sendable> Sending<'a, S> {
         match self.way {
             Way::Local(route) => route.room().register(&mut self.room, cx),
             Way::Remote(end) => {
+                if let Load::Parcel(_) = self.load {
+                    end.blocks.register(&mut self.blocks, cx);
+                }
                 end.room.register(&mut self.room, cx);
                 end.wait_for_room();
             }
@@ -312,7 +362,10 @@ impl<S: Sendable> Drop for Sending<'_, S> {
     fn drop(&mut self) {
         match self.way {
             Way::Local(route) => route.room().remove(&mut self.room),
-            Way::Remote(end) => end.room.remove(&mut self.room),
+            Way::Remote(end) => {
+                end.room.remove(&mut self.room);
+                end.blocks.remove(&mut self.blocks);
+            }
         }
         if let (Some(timer), Some(shared)) = (self.timer, &self.shared) {
             shared.timers.disarm(timer);

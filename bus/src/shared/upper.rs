@@ -84,6 +84,7 @@ impl Upper for UpperOf {
         };
         open::end_all(&urings, &reason);
         shared.forget_peer(peer.id());
+        shared.blocks.wake_all();
         // The death notice makes the driver look at everything: a sender may have died before it rang.
         shared.queue.rouse();
         shared.changes.wake_all();
@@ -92,6 +93,12 @@ impl Upper for UpperOf {
     fn names_changed(&self, _peer: &Arc<Peer>) {
         if let Some(shared) = self.shared() {
             shared.changes.wake_all();
+        }
+    }
+
+    fn heap_retired(&self) {
+        if let Some(shared) = self.shared() {
+            shared.blocks.wake_all();
         }
     }
 

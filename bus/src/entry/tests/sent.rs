@@ -122,7 +122,7 @@ fn a_loan_is_sent_as_long_as_it_is() {
     let heap = heap();
     for loan in [
         Loan::<Frame>::in_block(&heap, 1000, Room::TELL).unwrap(),
-        Loan::private(1000),
+        Loan::private(1000).unwrap(),
     ] {
         let mut loan = loan;
         loan.fill(9);
@@ -140,7 +140,7 @@ fn an_empty_slice_is_a_message() {
     let loan = Loan::<Frame>::in_block(&heap, 0, Room::TELL).unwrap();
     let (lease, _, _) = send(EntryKind::Tell, Plain, Parcel::Loan(loan), &heap);
     assert!(lease.is_empty());
-    let loan = Loan::<BytesMessage<u8>>::private(0);
+    let loan = Loan::<BytesMessage<u8>>::private(0).unwrap();
     let (lease, _, _) = send(EntryKind::Tell, Plain, Parcel::Loan(loan), &heap);
     assert!(lease.is_empty());
 }
@@ -330,7 +330,7 @@ fn a_full_heap_gives_the_message_back() {
         error.cause()
     );
     assert_eq!(error.into_inner().into_value().unwrap(), content);
-    let loan = Loan::<BytesMessage<u8>>::private(2 << 20);
+    let loan = Loan::<BytesMessage<u8>>::private(2 << 20).unwrap();
     let error = <crate::message::Copy as Semantics<BytesMessage<u8>>>::pack(
         Parcel::Loan(loan),
         &heap,
@@ -432,7 +432,7 @@ fn messages_arrive_in_their_own_process_without_a_heap() {
         *arrive::<CopyMessage<char>>(Parcel::from_value(CopyMessage('x'))),
         'x'
     );
-    let mut loan = Loan::<Frame>::private(3);
+    let mut loan = Loan::<Frame>::private(3).unwrap();
     loan.copy_from_slice(&[1, 2, 3]);
     loan.header_mut().sequence = 4;
     let lease = arrive::<Frame>(Parcel::Loan(loan));
