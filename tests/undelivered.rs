@@ -103,7 +103,7 @@ fn a_stream_waits_and_ends() {
             assert_eq!(number_of(second.next().await.unwrap()), 2);
             drop((first, second));
             let mut third = probe.undelivered::<Note>();
-            assert_eq!(number_of(third.try_next().unwrap()), 3);
+            assert_eq!(number_of(third.next().await.unwrap()), 3);
             let rest: Vec<_> = third.collect().await;
             assert_eq!(rest.len(), 1);
             assert!(pages.next().await.is_none());
