@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use ringway_shm::sys::epoll::{Epoll, Interest};
-use ringway_shm::sys::process::{Pid, Pidfd};
+use ringway_shm::sys::process::{Pid, Pidfd, Signal};
 
 use self::support::{Bus, watch};
 
@@ -31,7 +31,7 @@ scenes! {
     a_child_answers: "hello",
     large_arguments_and_replies_arrive: "large",
     a_named_child_is_found_once: "named",
-    a_child_gets_its_environment_without_its_role: "environment",
+    a_child_gets_arguments_and_environment_but_not_its_role: "environment",
     a_wrong_role_is_named_with_the_right_ones: "wrong roles",
     a_failed_start_is_told: "failures",
     a_child_that_never_starts_is_killed: "deadline",
@@ -73,7 +73,7 @@ fn a_replaced_executable_does_not_matter() {
     applaud(stage.command_of(&copy, "replaced", &[]));
 }
 
-/// Goal: nobody outlives a parent that was killed, busy or not, children of children included.
+/// Goal: nobody outlives a parent that was killed, idle, busy or stopped, children of children included.
 #[test]
 fn children_die_with_their_parent() {
     let _dog = watch();
@@ -90,6 +90,8 @@ fn children_die_with_their_parent() {
     let family: Vec<Pidfd> = pids.map(|pid| Pidfd::open(pid).unwrap()).collect();
     assert_eq!(family.len(), 4, "{line:?}");
     assert!(family.iter().all(|pidfd| !pidfd.is_dead().unwrap()));
+    // What a stopped process does about its parent's death, the kernel does for it.
+    family[0].signal(Signal::STOP).unwrap();
 
     parent.0.kill().unwrap();
 

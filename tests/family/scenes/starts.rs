@@ -68,7 +68,7 @@ pub(super) async fn named(node: Node) -> Outcome {
     Ok(())
 }
 
-/// A child has this process's environment, what was added for it, and no word of its role: see `begin_role`.
+/// A child has this process's arguments, its environment with what was added, and no word of its role.
 pub(super) async fn environment(node: Node) -> Outcome {
     let spawn = node
         .spawn_process::<Counter>("counter")
@@ -92,6 +92,8 @@ pub(super) async fn environment(node: Node) -> Outcome {
     );
     assert_eq!(counter.ask(variable("RINGWAY_ROLE")).await?, None);
     assert_eq!(counter.ask(variable("RINGWAY_LIFELINE")).await?, None);
+    let arguments = |pid: u32| fs::read(format!("/proc/{pid}/cmdline"));
+    assert_eq!(arguments(child.pid())?, arguments(std::process::id())?);
     Ok(())
 }
 
