@@ -26,6 +26,7 @@ mod role;
 mod roles;
 mod spawn;
 mod ward;
+mod wards;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub use self::error::{SpawnProcessError, Stage};
 pub(crate) use self::play::is_role_taken;
 pub use self::roles::Roles;
 pub use self::spawn::{ArgsOf, Given, NoArgs, SpawnProcess};
-pub(crate) use self::ward::Wards;
+pub(crate) use self::wards::Wards;
 use crate::node::lookup::Deadline;
 use crate::shared::Shared;
 

@@ -139,7 +139,6 @@ fn watch(lifeline: &Arc<ChildEnd>) -> std::io::Result<Arc<OnceLock<Arc<dyn Playe
             if let Err(error) = epoll.wait(&mut events, None) {
                 // Then the kernel's signal is what is left.
                 warning!(%error, "the lifeline is not watched");
-                let _ = error;
                 return;
             }
         }

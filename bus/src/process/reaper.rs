@@ -74,7 +74,6 @@ impl Reaper {
             if let Err(error) = self.epoll.wait(&mut events, None) {
                 // Only a descriptor that somebody closed behind our back does that.
                 warning!(%error, "children are no longer waited for");
-                let _ = error;
                 return;
             }
             for event in &events {
@@ -130,7 +129,6 @@ impl Reaper {
     /// A child that cannot be watched is not kept.
     fn end(ward: &Ward, error: SysError) {
         warning!(role = ward.role, %error, "a child cannot be watched and is killed");
-        let _ = error;
         ward.kill();
         ward.reap_at_last();
     }

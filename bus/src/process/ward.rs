@@ -1,9 +1,8 @@
-//! What a parent knows of one child: its process, what it said, how it ended; and of all children of a node.
+//! What a parent knows of one child: its process, what it said, how it ended.
 //!
 //! The reaper changes it, futures wait for the changes. How a child ended is asked of the kernel once, by whoever is first
 //! to see its pidfd readable: the reaper, or the control thread on the pidfd that the peering has of it.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use ringway_shm::generation::Key;
@@ -158,7 +157,6 @@ impl Ward {
                 Err(error) => {
                     // The program ignores SIGCHLD, or waits for children that it did not start.
                     warning!(role = self.role, %error, "a child was reaped by somebody else");
-                    let _ = error;
                     ExitReason::ProcessDied
                 }
             };
@@ -243,58 +241,6 @@ impl State {
         {
             // It has taken another user's identity; then its lifeline and its own conscience are left.
             warning!(%error, "a child cannot be killed");
-            let _ = error;
         }
-    }
-}
-
-/// The children of one node.
-#[derive(Debug, Default)]
-pub(crate) struct Wards {
-    living: Mutex<Vec<Arc<Ward>>>,
-    /// Children by their nodes, until both the process and the peering are over.
-    by_node: Mutex<HashMap<NodeId, Arc<Ward>>>,
-}
-
-impl Wards {
-    pub(super) fn add(&self, ward: &Arc<Ward>) {
-        lock(&self.living).push(Arc::clone(ward));
-    }
-
-    pub(super) fn remove(&self, ward: &Arc<Ward>) {
-        lock(&self.living).retain(|other| !Arc::ptr_eq(other, ward));
-    }
-
-    /// A child says which node it is.
-    pub(super) fn is_node(&self, node: NodeId, ward: &Arc<Ward>) {
-        lock(&self.by_node).insert(node, Arc::clone(ward));
-    }
-
-    /// A child is over. What is known of it is kept for the notice of its node's death, if that is yet to come.
-    fn over(&self, ward: &Arc<Ward>, is_peer: impl FnOnce(NodeId) -> bool) {
-        self.remove(ward);
-        let is_ward = |other: &Arc<Ward>| Arc::ptr_eq(other, ward);
-        let by_node = lock(&self.by_node);
-        let node = by_node
-            .iter()
-            .find(|(_, other)| is_ward(other))
-            .map(|(node, _)| *node);
-        drop(by_node);
-        if let Some(node) = node
-            && !is_peer(node)
-        {
-            lock(&self.by_node).remove(&node);
-        }
-    }
-
-    /// All whose process may still be there.
-    pub(crate) fn living(&self) -> Vec<Arc<Ward>> {
-        lock(&self.living).clone()
-    }
-
-    /// A peer's process is dead: how it died, if it was a child.
-    pub(crate) fn died(&self, node: NodeId) -> Option<ExitReason> {
-        let ward = lock(&self.by_node).remove(&node)?;
-        ward.reap()
     }
 }
