@@ -15,6 +15,7 @@ mod deaths {
     mod closed;
     mod leaving;
     mod receiver;
+    mod replies;
     mod sender;
     mod stopped;
     mod survivor;

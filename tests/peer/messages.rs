@@ -43,7 +43,7 @@ pub(crate) struct Bulk([u8]);
 pub(crate) struct BulkWish([u8]);
 
 /// Bytes of a reply that fits in no entry.
-const REPLY_LEN: usize = 700;
+pub(crate) const REPLY_LEN: usize = 700;
 
 /// Leases that an actor keeps unless told otherwise.
 const KEEPS: usize = 8;
@@ -132,7 +132,8 @@ impl Sink {
     }
 }
 
-async fn yield_once() {
+/// Lets others run.
+pub(crate) async fn yield_once() {
     let mut has_yielded = false;
     poll_fn(|cx| {
         if std::mem::replace(&mut has_yielded, true) {

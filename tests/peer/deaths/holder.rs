@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use ringway::prelude::*;
 
 use super::{attach, lines, say_line};
-use crate::messages::{Bulk, Small, filling};
+use crate::messages::{Bulk, Small, filling, yield_once};
 
 /// Keeps every lease that it is given.
 #[derive(Actor)]
@@ -27,12 +27,27 @@ impl Handler<Bulk> for Holder {
     }
 }
 
+/// Keeps the driver busy, so that it looks at its lanes all the time and never falls asleep.
+#[derive(Actor, Default)]
+#[actor(handles(Small))]
+struct Restless;
+
+impl Handler<Small> for Restless {
+    async fn handle(&mut self, _small: Small, _cx: &mut Context<Self>) -> u64 {
+        loop {
+            yield_once().await;
+        }
+    }
+}
+
 /// Does what the test's lines say, with the leases that its actor was given.
 pub(super) fn play(name: &str) {
     let node = attach();
     let held = Arc::<Mutex<Vec<Lease<Bulk>>>>::default();
     let holder = Holder(Arc::clone(&held));
     let _holder = node.actor(holder).name(name).spawn().expect("spawned");
+    let restless = node.spawn(Restless).expect("spawned");
+    restless.try_tell(Small { number: 0 }).expect("room");
     for line in lines() {
         let mut held = held.lock().expect("nobody panics");
         match line.as_str() {
