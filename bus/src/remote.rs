@@ -336,10 +336,14 @@ impl RemoteEnd {
 
     /// Looks whether an ask has ended.
     pub(crate) fn poll_op(&self, key: Key, cx: &Context<'_>) -> Poll<Option<Outcome<Block>>> {
-        let polled = match &mut *self.lock() {
+        let mut phase = self.lock();
+        let polled = match &mut *phase {
             Phase::Open(open) => open.ops.poll(key, cx),
             _ => Poll::Ready(None),
         };
+        let settled = phase.settle();
+        drop(phase);
+        drop(settled);
         if polled.is_ready() && self.room.has_waiters() {
             self.room.wake_all();
         }

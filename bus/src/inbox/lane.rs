@@ -299,7 +299,9 @@ impl InboxLane {
         if self.state.swap(CLOSED, AcqRel) == CLOSED {
             return;
         }
-        if let Some(shared) = self.shared() {
+        if self.replies.may_close(reason)
+            && let Some(shared) = self.shared()
+        {
             shared.lane_closed(self, reason);
         }
     }

@@ -22,6 +22,7 @@ use crate::actor::Undone;
 use crate::clock::Nanos;
 use crate::completion;
 use crate::entry::{EntryHeader, EntryKind, EntryToken, Sealed};
+use crate::exit::ExitReason;
 use crate::lease::LeaseOwner;
 use crate::message::{HandlerError, Message, Parcel};
 use crate::shared::Shared;
@@ -221,6 +222,10 @@ struct Late {
 struct Books {
     lent: Vec<(Key, Block)>,
     late: Vec<Late>,
+    /// Taken out of `late`, and about to be posted.
+    posting: usize,
+    /// The lane is closed, which its submitter is told after the last of these.
+    closing: Option<ExitReason>,
     /// The node's list of lanes to sweep has this one; changed with `lent`, so that no block is forgotten.
     is_listed: bool,
     /// The asker reads nothing any more: it said so, or is dead.
@@ -248,6 +253,17 @@ impl Replies {
             }
             books.lent.extend(block.take().map(|block| (op, block)));
             Some(!std::mem::replace(&mut books.is_listed, true))
+        })
+    }
+
+    /// Whether the submitter can be told now that the lane is closed; else it is told after the last reply that waits.
+    pub(super) fn may_close(&self, reason: &ExitReason) -> bool {
+        self.with(|books| {
+            let is_last = books.late.is_empty() && books.posting == 0;
+            if !is_last {
+                books.closing = Some(reason.clone());
+            }
+            is_last
         })
     }
 
@@ -301,13 +317,24 @@ impl InboxLane {
     /// Posts the replies whose segments have been mapped meanwhile.
     pub(crate) fn post_late(self: &Arc<Self>) {
         let ready: Vec<Late> = self.replies.with(|books| {
-            books
-                .late
-                .extract_if(.., |late| self.peer.has_acknowledged(&late.block))
-                .collect()
+            let is_ready = |late: &mut Late| self.peer.has_acknowledged(&late.block);
+            let ready: Vec<_> = books.late.extract_if(.., is_ready).collect();
+            books.posting += ready.len();
+            ready
         });
+        let posting = ready.len();
         for Late { words, op, block } in ready {
             self.post_lent(op, &words, block);
+        }
+        let closing = self.replies.with(|books| {
+            books.posting -= posting;
+            let is_last = books.late.is_empty() && books.posting == 0;
+            books.closing.take_if(|_| is_last)
+        });
+        if let Some(reason) = closing
+            && let Some(shared) = self.shared()
+        {
+            shared.lane_closed(self, &reason);
         }
     }
 

@@ -313,6 +313,8 @@ impl<B> OpTable<B> {
         let Some(op) = self.get_mut(key).filter(|op| !op.is_final()) else {
             return Err(UnknownOp(words[0]));
         };
+        // What a tell's completion says is not read.
+        effect.release = (op.kind == OpKind::Tell && said.has_block).then_some(key);
         let mut returned = None;
         if !said.more && op.is_lent {
             op.is_lent = false;
@@ -632,6 +634,21 @@ mod tests {
             assert_eq!(table.in_flight(), remains);
             assert_eq!(table.complete(words(taken), BACK).is_ok(), remains == 1);
         }
+    }
+
+    // Goal: a text beside the verdict on a tell is released at once: nobody reads it.
+    #[test]
+    fn verdict_on_a_tell_is_released() {
+        let mut table = OpTable::new(2);
+        let key = table.issue(OpKind::Tell, Some(9)).unwrap();
+        let refused = Said {
+            has_block: true,
+            failed: true,
+            ..REPLY
+        };
+        let effect = table.complete(words(key), refused).unwrap();
+        assert_eq!((effect.freed, effect.release), (None, Some(key)));
+        assert!(effect.undone.is_some() && table.is_empty());
     }
 
     // Goal: an asker that gave up leaves its block lent until the completion, and a late reply is released.
