@@ -110,10 +110,11 @@ impl EntryToken {
         self.0[2].to_le_bytes()[at]
     }
 
-    /// The part of the entry that a checksum covers: who and what, not where.
+    /// The part of the entry that a checksum covers: what it is, not where, nor for which op: that is filled in when the
+    /// entry is submitted.
     fn checksum(&self, payload: &[u8]) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
-        for word in &self.0[..3] {
+        for word in &self.0[1..3] {
             hasher.update(&word.to_le_bytes());
         }
         hasher.update(&self.deadline().to_le_bytes());

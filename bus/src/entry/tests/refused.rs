@@ -162,7 +162,10 @@ fn a_changed_byte_is_found_by_its_checksum() {
                 .map(|it| *it.token())
         };
         assert!(verify(entry).is_ok());
-        for (word, bit) in [(0, 0), (1, 3), (2, 40)] {
+        let mut issued = entry;
+        issued.0[0] = Key::first(9).to_bits();
+        assert!(verify(issued).is_ok(), "its op is filled in later");
+        for (word, bit) in [(1, 3), (2, 40)] {
             let mut changed = entry;
             changed.0[word] ^= 1 << bit;
             assert!(
