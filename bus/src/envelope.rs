@@ -12,6 +12,7 @@
 use core::fmt;
 
 use bytemuck::{Pod, Zeroable};
+use serde::{Deserialize, Serialize};
 
 use crate::message::LINE;
 
@@ -171,7 +172,7 @@ impl Envelope for Traced {
 }
 
 /// What an entry says of its envelope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum EnvelopeKind {
     /// [`Plain`].

@@ -19,13 +19,16 @@
 
 mod bound;
 
+use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ringway_shm::registry::Kind;
 
 pub use self::bound::{BoundQueue, ReceiveError};
+use crate::actor::Undone;
 use crate::entry::{EntryHeader, EntryKind, EntryToken};
 use crate::envelope::Envelope;
 use crate::error::NameError;
@@ -37,6 +40,7 @@ use crate::remote::{Obstacle, Outgoing, RemoteEnd};
 use crate::shared::Shared;
 use crate::token::{OwnedToken, TokenizeCause};
 use crate::urings::wire::{OpenRefusal, TargetKind};
+use crate::wait_list::WaitKey;
 
 /// How long `connect` waits for the name.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -65,6 +69,18 @@ pub enum QueueError {
     /// The envelope needs a block that the heap does not have.
     #[error("no room for the envelope")]
     Envelope(OwnedToken, #[source] TokenizeCause),
+}
+
+/// A token that was sent and did not reach a receiver's hands, or left them unread.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct UndeliveredToken {
+    /// The token; `None` when its block is still lent.
+    pub token: Option<OwnedToken>,
+    /// Whether it had been received.
+    pub taken: bool,
+    /// Why it came back.
+    pub why: Undone,
 }
 
 impl QueueError {
@@ -96,7 +112,8 @@ impl<H: Envelope> MessageQueue<H> {
     /// The name is not found, or not a queue's.
     pub fn connect(node: &Node, name: &str) -> Result<Self, LookupError> {
         let shared = Arc::clone(node.shared());
-        let end = block_on(Some(Arc::clone(&shared)), find(&shared, name))?;
+        let kind = TargetKind::Queue(H::KIND);
+        let end = block_on(Some(Arc::clone(&shared)), find(&shared, name, kind))?;
         Ok(Self {
             shared,
             end,
@@ -142,29 +159,44 @@ impl<H: Envelope> MessageQueue<H> {
         envelope: H,
     ) -> Result<(), QueueError> {
         let mut outgoing = self.seal(token.into(), envelope)?;
-        let forever = Deadline::never(&self.shared);
-        let mut asks = false;
-        let sent = forever
-            .until(&self.end.room, || {
+        let mut waiting = WaitingForRoom {
+            end: &self.end,
+            key: WaitKey::default(),
+        };
+        let sent = poll_fn(|cx| {
+            for is_registered in [false, true] {
                 match self.offer(&mut outgoing) {
-                    Err(obstacle) if obstacle.may_pass() => {
-                        // The second look, after the waiter is registered, follows the request for room.
-                        if !std::mem::replace(&mut asks, true) {
-                            self.end.wait_for_room();
-                        } else {
-                            asks = false;
-                        }
-                        None
-                    }
-                    sent => Some(sent),
+                    Err(obstacle) if obstacle.may_pass() => {}
+                    sent => return Poll::Ready(sent),
                 }
-            })
-            .await;
-        match sent {
-            Some(Ok(())) => Ok(()),
-            Some(Err(obstacle)) => Err(refuse(outgoing, obstacle)),
-            None => Err(refuse(outgoing, Obstacle::Full)),
-        }
+                if !is_registered {
+                    waiting.register(cx);
+                }
+            }
+            Poll::Pending
+        });
+        sent.await.map_err(|obstacle| refuse(outgoing, obstacle))
+    }
+
+    /// Takes the oldest token that had been sent and did not arrive, because the queue was closed or its node ended first;
+    /// never waits. All senders of this process to one queue share what comes back.
+    pub fn try_undelivered(&self) -> Option<UndeliveredToken> {
+        self.end.returns.take_token().0
+    }
+
+    /// The same, waiting; `None` when the queue is closed and all that came back has been taken.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it takes nothing.
+    pub async fn undelivered(&self) -> Option<UndeliveredToken> {
+        let look = || match self.end.returns.take_token() {
+            (Some(token), _) => Some(Some(token)),
+            (None, true) => Some(None),
+            (None, false) => None,
+        };
+        let forever = Deadline::never(&self.shared);
+        forever.until(self.end.returns.readers(), look).await?
     }
 
     fn offer(&self, outgoing: &mut Outgoing) -> Result<(), Obstacle> {
@@ -188,6 +220,26 @@ impl<H: Envelope> MessageQueue<H> {
     }
 }
 
+/// Leaves the list of those who wait, however the wait ends.
+struct WaitingForRoom<'a> {
+    end: &'a Arc<RemoteEnd>,
+    key: WaitKey,
+}
+
+impl WaitingForRoom<'_> {
+    /// The caller tries once more after this.
+    fn register(&mut self, cx: &Context<'_>) {
+        self.end.room.register(&mut self.key, cx);
+        self.end.wait_for_room();
+    }
+}
+
+impl Drop for WaitingForRoom<'_> {
+    fn drop(&mut self) {
+        self.end.room.remove(&mut self.key);
+    }
+}
+
 fn refuse(outgoing: Outgoing, obstacle: Obstacle) -> QueueError {
     let tokenized = EntryToken::unseal(outgoing.words, outgoing.block);
     let token = OwnedToken::new(tokenized.expect("sealed: by us, a moment ago"));
@@ -198,7 +250,11 @@ fn refuse(outgoing: Outgoing, obstacle: Obstacle) -> QueueError {
     }
 }
 
-async fn find(shared: &Arc<Shared>, name: &str) -> Result<Arc<RemoteEnd>, LookupError> {
+async fn find(
+    shared: &Arc<Shared>,
+    name: &str,
+    kind: TargetKind,
+) -> Result<Arc<RemoteEnd>, LookupError> {
     let deadline = Deadline::new(shared, CONNECT_WITHIN);
     let not_found = || LookupError::NotFound {
         name: name.to_owned(),
@@ -217,7 +273,7 @@ async fn find(shared: &Arc<Shared>, name: &str) -> Result<Arc<RemoteEnd>, Lookup
             name: name.to_owned(),
         });
     }
-    let end = shared.end_to(found.node, found.key, TargetKind::Queue, &[]);
+    let end = shared.end_to(found.node, found.key, kind, &[]);
     match deadline.until(&end.room, || end.open_result()).await {
         Some(Ok(())) => Ok(end),
         Some(Err(Obstacle::Refused(refusal))) => Err(LookupError::Refused {

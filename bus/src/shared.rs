@@ -49,8 +49,9 @@ fn is_full<M: Message + ?Sized>(error: &TokenizeError<M>) -> bool {
 }
 
 /// What a set of carried types is known by inside this process.
-fn hash_of(carried: &[Carried]) -> u64 {
+fn hash_of(kind: TargetKind, carried: &[Carried]) -> u64 {
     let mut hasher = DefaultHasher::new();
+    kind.hash(&mut hasher);
     carried
         .iter()
         .for_each(|it| (it.id, it.schema.hash()).hash(&mut hasher));
@@ -228,7 +229,7 @@ impl Shared {
         let key = EndKey {
             node,
             target,
-            types: hash_of(carried),
+            types: hash_of(kind, carried),
         };
         // Declared before the lock is taken: were it the last one to hold the former end, dropping it would lock again.
         let former;

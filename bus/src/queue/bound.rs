@@ -55,7 +55,7 @@ impl<H: Envelope> BoundQueue<H> {
     pub(super) fn bind(shared: &Arc<Shared>, name: &str) -> Result<Self, NameError> {
         let inbox = Arc::<Inbox>::default();
         let target = Target {
-            kind: TargetKind::Queue,
+            kind: TargetKind::Queue(H::KIND),
             inbox: Arc::clone(&inbox),
             accepted: &[],
             cell: None,

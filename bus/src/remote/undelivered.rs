@@ -13,9 +13,12 @@ use ringway_shm::words::EntryWords;
 
 use crate::actor::Undone;
 use crate::completion;
+use crate::entry::EntryToken;
 use crate::exit::ExitReason;
 use crate::message::{Message, Parcel};
+use crate::queue::UndeliveredToken;
 use crate::shared::Shared;
+use crate::token::OwnedToken;
 use crate::wait_list::{WaitKey, WaitList};
 
 /// Messages kept for readers of one address's stream; the oldest beyond it are counted as dead letters.
@@ -166,6 +169,28 @@ impl Returns {
         }
         drop(queue);
         self.readers.wake_all();
+    }
+
+    /// Those who wait for a change.
+    pub(crate) fn readers(&self) -> &WaitList {
+        &self.readers
+    }
+
+    /// Takes the oldest returned token of a queue, whatever its type; `None` beside `true` when there will be no more.
+    pub(crate) fn take_token(&self) -> (Option<UndeliveredToken>, bool) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let item = queue.items.pop_front();
+        let has_ended = queue.ended.is_some();
+        drop(queue);
+        let Some(Item::Raw(raw)) = item else {
+            return (None, has_ended);
+        };
+        let token = UndeliveredToken {
+            token: EntryToken::unseal(raw.words, raw.block).map(OwnedToken::new),
+            taken: raw.taken,
+            why: raw.why,
+        };
+        (Some(token), has_ended)
     }
 
     /// Takes the oldest returned message of type `M`; `None` beside `true` when there will be no more.

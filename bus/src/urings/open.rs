@@ -267,8 +267,12 @@ fn join(
     let target = shared
         .target(open.target.0)
         .ok_or(OpenRefusal::NoSuchActor)?;
-    if target.kind != open.kind {
-        return Err(OpenRefusal::WrongKind);
+    match (open.kind, target.kind) {
+        (ours, theirs) if ours == theirs => {}
+        (TargetKind::Queue(ours), TargetKind::Queue(theirs)) => {
+            return Err(OpenRefusal::WrongEnvelope { ours, theirs });
+        }
+        _ => return Err(OpenRefusal::WrongKind),
     }
     agree(&target, &open.types)?;
     let layout = layout(open)?;
@@ -355,7 +359,7 @@ fn agree(target: &Target, types: &[CarriedType]) -> Result<(), OpenRefusal> {
             types.len()
         )));
     }
-    if target.kind == TargetKind::Queue {
+    if let TargetKind::Queue(_) = target.kind {
         return Ok(());
     }
     agree_on(target.accepted, types)

@@ -3,6 +3,7 @@
 use ringway_shm::generation::Key;
 use serde::{Deserialize, Serialize};
 
+use crate::envelope::EnvelopeKind;
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
 use crate::message::{Description, Difference};
@@ -24,10 +25,11 @@ pub(crate) struct CarriedType {
 }
 
 /// What a uring is to be opened to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum TargetKind {
     Actor,
-    Queue,
+    /// A queue of tokens in this envelope.
+    Queue(EnvelopeKind),
 }
 
 /// The request to open a uring.
@@ -110,6 +112,14 @@ pub enum OpenRefusal {
     /// The receiver is an actor and a queue was wanted, or the other way round.
     #[error("it is of another kind")]
     WrongKind,
+    /// The queue takes tokens in another envelope.
+    #[error("its envelope is {theirs:?}, not {ours:?}")]
+    WrongEnvelope {
+        /// The sender's envelope.
+        ours: EnvelopeKind,
+        /// The queue's.
+        theirs: EnvelopeKind,
+    },
     /// The receiver does not handle this type.
     #[error("it does not handle {wanted:?}; it handles {handled:?}{}", and_more(*.more))]
     TypeNotHandled {
