@@ -24,10 +24,20 @@ const SYSCALL_STOP: c_int = libc::SIGTRAP | 0x80; // what PTRACE_O_TRACESYSGOOD 
 
 /// In an actor: sets the marks around `stretch`.
 pub(crate) fn marked<R>(stretch: impl FnOnce() -> R) -> R {
-    mark(BEGIN);
+    begin();
     let result = stretch();
-    mark(END);
+    end();
     result
+}
+
+/// In an actor: begins a stretch of this thread.
+pub(crate) fn begin() {
+    mark(BEGIN);
+}
+
+/// In an actor: ends it.
+pub(crate) fn end() {
+    mark(END);
 }
 
 fn mark(which: u64) {
