@@ -8,6 +8,7 @@
 //! | not at all, but its node detaches | finds its lifeline closed, stops its actor, and ends |
 
 use std::future::poll_fn;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub(super) fn play(roles: &Roles, role: &str) -> Result<ExitCode, ParentLost> {
     IS_TAKEN.store(true, Relaxed);
     let start = lifeline.start()?;
     bind_to(start.parent)?;
+    take_programs_name();
     let player = watch(&lifeline).map_err(ParentLost::Watch)?;
     let reason = match find(roles, role, &start) {
         Ok(role) => perform(roles, role, &start, &lifeline, &player),
@@ -69,6 +71,19 @@ fn bind_to(parent: i32) -> Result<(), ParentLost> {
         ParentError::System(error) => ParentLost::Socket(error),
         _ => ParentLost::Dead,
     })
+}
+
+/// Gives a child of `/proc/self/exe`, which the kernel calls `exe`, its program's name: what `ps`, `top` and `pkill` show.
+fn take_programs_name() {
+    const COMM: &str = "/proc/self/comm";
+    let program = std::env::args_os().next().map(PathBuf::from);
+    let Some(name) = program.as_deref().and_then(Path::file_name) else {
+        return;
+    };
+    // Only for those who look on: a child that cannot be renamed plays its role all the same.
+    if std::fs::read(COMM).is_ok_and(|comm| comm == b"exe\n") {
+        let _ = std::fs::write(COMM, name.as_encoded_bytes());
+    }
 }
 
 fn find<'a>(roles: &'a Roles, role: &str, start: &Start) -> Result<&'a Role, StartRefusal> {

@@ -94,6 +94,8 @@ pub(super) async fn environment(node: Node) -> Outcome {
     assert_eq!(counter.ask(variable("RINGWAY_LIFELINE")).await?, None);
     let arguments = |pid: u32| fs::read(format!("/proc/{pid}/cmdline"));
     assert_eq!(arguments(child.pid())?, arguments(std::process::id())?);
+    let name = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm"));
+    assert_eq!(name(child.pid())?, name(std::process::id())?);
     Ok(())
 }
 
