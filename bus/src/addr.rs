@@ -51,6 +51,10 @@ impl<L: ?Sized> Clone for Inner<L> {
 /// The address of an actor of type `A`, wherever it runs.
 ///
 /// An address does not keep its actor alive; it ends by itself, by `stop`, by `kill`, or with its node.
+///
+/// Addresses are equal, and hash alike, when they reach the same actor: both look at [`id`](Self::id) alone, which never
+/// changes. So clippy's `mutable_key_type` is mistaken about a `HashSet<Addr<A>>`; a map with the [`ActorId`] as its key
+/// does not meet it.
 pub struct Addr<A: Actor> {
     inner: Inner<Cell<A>>,
 }
@@ -145,6 +149,24 @@ impl<A: Actor> Addr<A> {
 
     /// Sends a message and waits for its reply, up to a deadline of 5 s unless told otherwise.
     ///
+    /// What this returns becomes a future when it is awaited. Where a future is asked for, such as by `join_all` or
+    /// `select!`, make it one:
+    ///
+    /// ```
+    /// # use ringway::prelude::*;
+    /// # #[derive(Message, Clone, Copy, Pod, Zeroable)]
+    /// # #[message(move, reply = u64)]
+    /// # #[repr(C)]
+    /// # struct Add { amount: u64 }
+    /// # async fn add_all<A: Actor + ringway::Accepts<Add>>(counter: Addr<A>) {
+    /// use futures_util::future::join_all;
+    ///
+    /// let asks = (1..=8).map(|amount| counter.ask(Add { amount }).into_future());
+    /// let totals = join_all(asks).await; // each a `Result<u64, AskError<Add>>`
+    /// # let _: Vec<Result<u64, AskError<Add>>> = totals;
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// See [`AskError`](crate::AskError).
@@ -195,7 +217,10 @@ impl<A: Actor> Addr<A> {
     }
 
     /// The tells of type `M` that failed after their `Ok`, oldest first: the message, whether its handler had begun, and
-    /// why. Shared by all addresses of this process to this actor.
+    /// why. Shared by all addresses of this process to this actor: what one stream has yielded, no other does.
+    ///
+    /// `addr.undelivered::<Job>()` is a [`Stream`](futures_util::Stream) that ends with the actor; see
+    /// [`Undelivered`](crate::Undelivered). It keeps the 4096 youngest.
     pub fn undelivered<M: Message + ?Sized>(&self) -> UndeliveredStream<M> {
         UndeliveredStream::new(match &self.inner {
             Inner::Local(cell) => Arc::clone(cell.core().returns()),

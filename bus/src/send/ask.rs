@@ -32,6 +32,8 @@ type ReplyOf<S> = <<S as Sendable>::Message as Message>::Reply;
 type Arrival<S> = <ReplyOf<S> as Message>::Arrival;
 
 /// A message about to be asked: await it as it is, or refine it first.
+///
+/// Where a future is asked for (`join_all`, `select!`, a pinned one): `.into_future()`. tokio's `timeout` takes it as it is.
 #[must_use = "an ask does nothing until it is awaited"]
 pub struct Ask<'a, S: Sendable> {
     sending: Sending<'a, S>,

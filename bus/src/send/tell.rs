@@ -13,6 +13,8 @@ use crate::clock::Nanos;
 use crate::message::Sendable;
 
 /// A message about to be told: await it as it is, or refine it first.
+///
+/// Where a future is asked for (`join_all`, `select!`, a pinned one): `.into_future()`. tokio's `timeout` takes it as it is.
 #[must_use = "a tell does nothing until it is awaited"]
 pub struct Tell<'a, S: Sendable> {
     sending: Sending<'a, S>,
