@@ -21,19 +21,24 @@
 //! | epoch-begun | `garbage_collect`: store of `epoch` | `PeerRegistry::epoch` | the entries freed before |
 //! | used-raised | `next_vacant`: store of `used` | `PeerRegistry::entries` | nothing but itself |
 
+mod collect;
 mod entry;
+mod error;
 mod name;
 mod peer;
+mod state;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use self::entry::Entry;
-pub use self::entry::{Kind, Published, State};
+pub use self::entry::{Kind, Published};
+pub use self::error::RegistryError;
 #[cfg(not(loom))]
 pub(crate) use self::name::{Label, RawName};
 pub use self::name::{NAME_MAX, Name, NameTooLong};
 pub use self::peer::{Entries, PeerRegistry};
+pub use self::state::State;
 use crate::generation::Key;
 use crate::region::{DefaultKeep, Keep, OwnRecord, OwnRecords, OwnRegion, record};
 use crate::sync::AtomicU64;
@@ -44,8 +49,6 @@ pub const CAPACITY_DEFAULT: u32 = 4096;
 
 /// The most entries that tokens can tell apart: 20 bits of index.
 pub const CAPACITY_MAX: u32 = Key::INDEX_MAX + 1;
-
-const GRACE: u64 = 2; // epochs from mark to reuse: one of them passes whole
 
 record! {
     /// What stands before the entries.
@@ -62,51 +65,6 @@ pub(crate) const ENTRIES: u64 = size_of::<Head>() as u64;
 /// Returns how many bytes a registry of `capacity` entries takes.
 pub(crate) const fn region_len(capacity: u64) -> u64 {
     ENTRIES + capacity * size_of::<Entry>() as u64
-}
-
-/// Why the registry refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegistryError {
-    /// All entries are in use, or still in their grace.
-    #[error("all {capacity} entries of the registry are in use")]
-    Full {
-        /// How many there are.
-        capacity: u32,
-    },
-    /// No registry can have that many entries, or not in that memory.
-    #[error("a registry of {capacity} entries in {len} bytes")]
-    Capacity {
-        /// How many were asked for.
-        capacity: u32,
-        /// How many bytes there were.
-        len: u64,
-    },
-    /// An actor or queue of this node bears the name already, or is about to.
-    #[error("the name \"{name}\" is taken on this node by {holder}")]
-    NameTaken {
-        /// The name.
-        name: Box<str>,
-        /// Who has it.
-        holder: Key,
-    },
-    /// The name is too long for an entry.
-    #[error(transparent)]
-    NameTooLong(#[from] NameTooLong),
-    /// The token's entry has been freed or used again since, or never was.
-    #[error("no entry {key} in the registry (any more)")]
-    Stale {
-        /// The token.
-        key: Key,
-    },
-    /// The entry is not in a state for this.
-    #[error("entry {key} is {state:?}")]
-    WrongState {
-        /// The token.
-        key: Key,
-        /// The state it is in.
-        state: State,
-    },
 }
 
 /// What giving a reference back has led to.
@@ -290,13 +248,6 @@ impl<K: Keep> Registry<K> {
         Ok(())
     }
 
-    /// Begins an epoch and frees the entries that nobody refers to and that were marked two epochs
-    /// ago or earlier. Returns how many. [`allocate`](Self::allocate) calls it when the table is
-    /// full.
-    pub fn garbage_collect(&self) -> usize {
-        self.collect(&mut self.books())
-    }
-
     /// Returns the tokens of all active entries.
     #[must_use]
     pub fn active_tokens(&self) -> Vec<Key> {
@@ -330,44 +281,6 @@ impl<K: Keep> Registry<K> {
     #[must_use]
     pub fn view(&self) -> &PeerRegistry<K> {
         &self.view
-    }
-
-    fn collect(&self, books: &mut Books) -> usize {
-        books.epoch += 1;
-        let (epoch, before) = (books.epoch, books.vacant.len());
-        let Books { marked, vacant, .. } = books;
-        marked.retain(|&(marked_in, key)| {
-            let entry = &self.entries[key.index() as usize];
-            let is_due = marked_in + GRACE <= epoch && entry.references() == 0;
-            if is_due {
-                entry
-                    .transition_to_free()
-                    .expect("one-writer: listed as marked");
-                vacant.push(key.index());
-            }
-            !is_due
-        });
-        // Release epoch-begun: pairs with the acquiring load in `PeerRegistry::epoch`.
-        self.head.epoch.store(epoch, Release);
-        vacant.len() - before
-    }
-
-    fn next_vacant(&self, books: &mut Books) -> Result<u32, RegistryError> {
-        if let Some(index) = books.vacant.pop() {
-            return Ok(index);
-        }
-        let capacity = self.view.capacity();
-        if books.used < capacity {
-            let index = books.used;
-            books.used += 1;
-            // Release used-raised: pairs with the acquiring load in `PeerRegistry::entries`.
-            self.head.used.store(u64::from(books.used), Release);
-            return Ok(index);
-        }
-        for _ in 0..GRACE {
-            self.collect(books);
-        }
-        books.vacant.pop().ok_or(RegistryError::Full { capacity })
     }
 
     /// Tells readers that the names changed, if the entry has one.

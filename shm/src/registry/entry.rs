@@ -1,10 +1,4 @@
-//! One entry of the registry: a state word with its generation, and what it stands for.
-//!
-//! ```text
-//!          allocate (generation + 1)     activate            mark               collect
-//!   FREE ───────────────────────────► ALLOCATING ──► ACTIVE ──► MARKED_FOR_DELETION ──► FREE
-//!                                          └───────────────────────▲ (given up)
-//! ```
+//! One entry of the registry: a state word with its generation (see `state.rs`), and what it stands for.
 //!
 //! The state word is also what makes a copy sound, as in a sequence lock: fields change only while
 //! it says ALLOCATING, so a reader that finds the same ACTIVE or MARKED word before and after
@@ -25,6 +19,7 @@
 //! | any store of the owner | an entry of a dead node, perhaps ALLOCATING for ever | nobody: readers drop the whole card |
 
 use super::name::{Label, Name, RawName};
+use super::state::{State, StateWord};
 use crate::error::Violation;
 use crate::generation::Key;
 use crate::mutant::{Mutant, release_unless, under};
@@ -80,60 +75,6 @@ impl Kind {
         ]
         .into_iter()
         .find(|&kind| kind as u64 == bits)
-    }
-}
-
-/// Where an entry stands in its life; see the drawing at the head of the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum State {
-    /// Nothing: the entry waits for its next use.
-    Free = 0,
-    /// Being filled; its name is claimed on this node, and shown to nobody yet.
-    Allocating = 1,
-    /// Published.
-    Active = 2,
-    /// Not to be found any more; what was opened before goes on.
-    MarkedForDeletion = 3,
-}
-
-/// The state and the generation in one word: a key's bits with the state in place of the index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StateWord(u64);
-
-impl StateWord {
-    const STATE: u64 = Key::INDEX_MAX as u64; // the low 20 bits; the generation is above them
-
-    fn new(generation: u64, state: State) -> Self {
-        Self(generation << Key::INDEX_BITS | state as u64)
-    }
-
-    /// The generation; 0 before the first use.
-    pub(crate) fn generation(self) -> u64 {
-        self.0 >> Key::INDEX_BITS
-    }
-
-    /// The state, or `None` when the bits mean nothing.
-    pub(crate) fn state(self) -> Option<State> {
-        use State::{Active, Allocating, Free, MarkedForDeletion};
-        let state = [Free, Allocating, Active, MarkedForDeletion]
-            .into_iter()
-            .find(|&state| state as u64 == self.0 & Self::STATE)?;
-        (state == Free || self.generation() != 0).then_some(state)
-    }
-
-    /// The word after a step to `to`, or `None` when the drawing has no such arrow.
-    fn after(self, to: State) -> Option<Self> {
-        use State::{Active, Allocating, Free, MarkedForDeletion};
-        let generation = match (self.state()?, to) {
-            (Free, Allocating) if self.generation() == Key::GENERATION_MAX => 1,
-            (Free, Allocating) => self.generation() + 1,
-            (Allocating, Active)
-            | (Allocating | Active, MarkedForDeletion)
-            | (MarkedForDeletion, Free) => self.generation(),
-            _ => return None,
-        };
-        Some(Self::new(generation, to))
     }
 }
 
@@ -314,152 +255,9 @@ fn meaningless(name: &'static str, found: u64) -> Violation {
 
 #[cfg(not(loom))]
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::region::Buffer;
-
-    const STATES: [State; 4] = [
-        State::Free,
-        State::Allocating,
-        State::Active,
-        State::MarkedForDeletion,
-    ];
-
-    #[test]
-    fn transitions_follow_the_drawing() {
-        let allowed = [
-            (State::Free, State::Allocating, 8),
-            (State::Allocating, State::Active, 7),
-            (State::Allocating, State::MarkedForDeletion, 7),
-            (State::Active, State::MarkedForDeletion, 7),
-            (State::MarkedForDeletion, State::Free, 7),
-        ];
-        for from in STATES {
-            for to in STATES {
-                let arrow = allowed
-                    .iter()
-                    .find(|arrow| (arrow.0, arrow.1) == (from, to));
-                let expected = arrow.map(|arrow| StateWord::new(arrow.2, to));
-                assert_eq!(
-                    StateWord::new(7, from).after(to),
-                    expected,
-                    "{from:?} {to:?}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn generations_wrap_past_zero() {
-        let last = StateWord::new(Key::GENERATION_MAX, State::Free);
-        assert_eq!(last.after(State::Allocating).unwrap().generation(), 1);
-        assert_eq!(
-            StateWord(0).after(State::Allocating).unwrap().generation(),
-            1
-        );
-    }
-
-    #[test]
-    fn words_that_mean_nothing_are_violations() {
-        for word in [4, 1 << 20 | 4, u64::MAX, 1, 2, 3] {
-            assert_eq!(StateWord(word).state(), None, "{word:#x}");
-            let region = Buffer::region(192);
-            region
-                .record::<Entry>(0)
-                .unwrap()
-                .state
-                .store(word, Relaxed);
-            let view = region.read_only();
-            assert!(copy(0, view.record(0).unwrap()).is_err());
-        }
-    }
-
-    #[test]
-    fn only_filled_entries_are_copied() {
-        let region = Buffer::region(192);
-        let entry = region.record::<Entry>(0).unwrap();
-        let view = region.read_only();
-        let seen = || copy(5, view.record(0).unwrap()).unwrap();
-
-        assert_eq!(seen(), None);
-        entry.transition_to_allocating().unwrap();
-        entry.fill(Kind::Actor, &Name::new("counter").unwrap(), 9);
-        assert_eq!(seen(), None);
-        entry.transition_to_active().unwrap();
-        let published = seen().unwrap();
-        assert_eq!(
-            (published.key, published.state),
-            (Key::new(5, 1), State::Active)
-        );
-        assert_eq!(
-            (published.kind, published.name.as_str()),
-            (Kind::Actor, "counter")
-        );
-        entry.transition_to_marked().unwrap();
-        assert_eq!(seen().unwrap().state, State::MarkedForDeletion);
-        entry.transition_to_free().unwrap();
-        assert_eq!(seen(), None);
-        assert!(entry.transition_to_active().is_none());
-    }
-}
+mod tests;
 
 /// Models of the edges in the head, for the model checker.
 #[cfg(loom)]
 #[cfg(test)]
-mod models {
-    use super::*;
-    use crate::mutant;
-    use crate::region::Buffer;
-    use crate::sync::thread;
-
-    /// A life of the entry, but for its name, whose words go the same way and would take hours.
-    ///
-    /// The owner does not load the state here: after a thread's load of a word, loom 0.7 leaves out
-    /// interleavings of its later stores to it.
-    fn live(entry: &Entry, generation: u64, kind: Kind) {
-        entry.reopen(StateWord::new(generation, State::Allocating));
-        entry.kind.store(kind as u64, Relaxed);
-        entry.type_hash.store(generation, Relaxed);
-        entry.show(StateWord::new(generation, State::Active));
-    }
-
-    // Goal: a copy is of one generation. Method: the owner ends a life and starts another while a
-    // reader copies; kind and type differ from life to life, and must never be mixed.
-    fn copies() {
-        let region = Buffer::region(192);
-        let entry = region.hold::<Entry>(0).unwrap();
-        let view = region.read_only();
-        live(&entry, 1, Kind::Actor);
-        let owner = thread::spawn(move || {
-            entry.show(StateWord::new(1, State::Free));
-            live(&entry, 2, Kind::Queue);
-        });
-        let seen = copy(0, view.record(0).unwrap()).unwrap();
-        if let Some(seen) = seen {
-            let lives = [(1, Kind::Actor, 1), (2, Kind::Queue, 2)];
-            assert!(lives.contains(&(seen.key.generation(), seen.kind, seen.type_hash)));
-        }
-        owner.join().unwrap();
-    }
-
-    #[test]
-    fn a_copy_is_of_one_generation() {
-        let check = |wrong: Option<Mutant>| {
-            mutant::set(wrong);
-            let mut model = loom::model::Builder::new();
-            model.preemption_bound = Some(3);
-            let outcome = std::panic::catch_unwind(|| model.check(copies));
-            mutant::set(None);
-            outcome.is_ok()
-        };
-        assert!(check(None));
-        for wrong in [
-            Mutant::EntryRelaxed,
-            Mutant::NoFenceAfterReopening,
-            Mutant::NoFenceBeforeSecondLook,
-            Mutant::NoSecondLook,
-        ] {
-            assert!(!check(Some(wrong)), "the model does not notice {wrong:?}");
-        }
-    }
-}
+mod models;

@@ -4,7 +4,8 @@
 //! - **bounded**: a pass looks at no more entries than the table has, and at each a fixed number of
 //!   times, whatever its words say.
 
-use super::entry::{self, Entry, Published, State};
+use super::entry::{self, Entry, Published};
+use super::state::State;
 use super::{CAPACITY_MAX, ENTRIES, Head, region_len};
 use crate::error::Violation;
 use crate::generation::Key;
