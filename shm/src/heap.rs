@@ -27,6 +27,7 @@
 mod books;
 mod class;
 mod growth;
+mod lists;
 mod marks;
 mod space;
 mod supply;

@@ -11,9 +11,7 @@
 //!   in its space.
 //! - **live-stays**: only a segment with no block at a caller is withdrawn.
 
-use std::collections::VecDeque;
-
-use super::class::Class;
+use super::lists::{Listed, Lists};
 use super::space::{Run, Space};
 
 /// A block at a caller: to be given back to the same books once. `H` says where its segment is.
@@ -71,19 +69,12 @@ struct Segment<H> {
     live: u32, // blocks at callers, and the pin; what is on lists is not live
 }
 
-#[derive(Debug)]
-struct Listed {
-    slot: u32,
-    run: Run,
-}
-
 /// See the head of this file.
 #[derive(Debug)]
 pub(crate) struct Books<H> {
     segments: Vec<Option<Segment<H>>>,
     refused: Vec<u32>, // per slot: the least request refused since units last returned to its space
-    lists: Vec<VecDeque<Listed>>,
-    listed: u64, // units on the lists
+    lists: Lists,
     empty: usize,
     allocated: u64,
     freed: u64,
@@ -94,8 +85,7 @@ impl<H: Copy> Books<H> {
         Self {
             segments: Vec::new(),
             refused: Vec::new(),
-            lists: (0..Class::COUNT).map(|_| VecDeque::new()).collect(),
-            listed: 0,
+            lists: Lists::new(),
             empty: 0,
             allocated: 0,
             freed: 0,
@@ -104,7 +94,7 @@ impl<H: Copy> Books<H> {
 
     /// Hands out a block of `units`, a number that [`units_for`](super::class::units_for) made.
     pub(crate) fn allocate(&mut self, units: u32) -> Option<Place<H>> {
-        let Listed { slot, run } = match self.pop_listed(units) {
+        let Listed { slot, run } = match self.lists.pop(units) {
             Some(listed) => listed,
             None => self.carve(units)?,
         };
@@ -122,9 +112,8 @@ impl<H: Copy> Books<H> {
     pub(crate) fn free(&mut self, place: Place<H>) -> Freed {
         let Place { slot, run, .. } = place;
         self.freed += 1;
-        match class_of(run.units()) {
-            Some(class) => self.enlist(class, Listed { slot, run }),
-            None => self.free_to_space(Listed { slot, run }),
+        if let Some(unlisted) = self.lists.push(Listed { slot, run }) {
+            self.free_to_space(unlisted);
         }
         self.leave(slot)
     }
@@ -188,7 +177,7 @@ impl<H: Copy> Books<H> {
         let mut totals = Totals {
             allocated: self.allocated,
             freed: self.freed,
-            free: self.listed,
+            free: self.lists.units(),
             ..Totals::default()
         };
         for segment in self.segments.iter().flatten() {
@@ -200,12 +189,7 @@ impl<H: Copy> Books<H> {
                 _ => segment.space.largest_free(),
             });
         }
-        let on_lists = self
-            .lists
-            .iter()
-            .rev()
-            .find_map(|list| list.back().map(|listed| listed.run.units()));
-        totals.largest_free = totals.largest_free.max(on_lists.unwrap_or(0));
+        totals.largest_free = totals.largest_free.max(self.lists.largest());
         totals
     }
 
@@ -228,16 +212,9 @@ impl<H: Copy> Books<H> {
         Freed::Emptied
     }
 
-    fn pop_listed(&mut self, units: u32) -> Option<Listed> {
-        let listed = self.lists[class_of(units)?.index()].pop_back()?;
-        debug_assert_eq!(listed.run.units(), units, "lists hold one class each");
-        self.listed -= u64::from(units);
-        Some(listed)
-    }
-
     fn carve(&mut self, units: u32) -> Option<Listed> {
         self.search_spaces(units).or_else(|| {
-            (self.listed > 0).then(|| self.flush_slow())?;
+            (self.lists.units() > 0).then(|| self.flush_slow())?;
             self.search_spaces(units)
         })
     }
@@ -264,27 +241,13 @@ impl<H: Copy> Books<H> {
         None
     }
 
-    fn enlist(&mut self, class: Class, listed: Listed) {
-        self.listed += u64::from(listed.run.units());
-        let list = &mut self.lists[class.index()];
-        list.push_back(listed);
-        if list.len() <= class.list_max() {
-            return;
-        }
-        if let Some(oldest) = list.pop_front() {
-            self.listed -= u64::from(oldest.run.units());
-            self.free_to_space(oldest);
-        }
-    }
-
     #[cold]
     fn flush_slow(&mut self) {
-        for class in 0..self.lists.len() {
-            while let Some(listed) = self.lists[class].pop_front() {
+        for list in 0..Lists::COUNT {
+            while let Some(listed) = self.lists.pop_oldest(list) {
                 self.free_to_space(listed);
             }
         }
-        self.listed = 0;
     }
 
     fn free_to_space(&mut self, Listed { slot, run }: Listed) {
@@ -308,17 +271,7 @@ impl<H: Copy> Books<H> {
 
     fn take_out(&mut self, at: usize) -> Withdrawn {
         let slot = slot_of(at);
-        for list in &mut self.lists {
-            list.retain(|listed| {
-                let stays = listed.slot != slot;
-                self.listed -= if stays {
-                    0
-                } else {
-                    u64::from(listed.run.units())
-                };
-                stays
-            });
-        }
+        self.lists.forget(slot);
         self.empty -= 1;
         self.refused[at] = 0;
         Withdrawn {
@@ -334,117 +287,9 @@ impl<H: Copy> Books<H> {
     }
 }
 
-/// The class of runs of just these units; none for runs between two classes, which there are where
-/// the heap's limit forbade rounding up: a list must not hand them out for something larger.
-fn class_of(units: u32) -> Option<Class> {
-    Class::of(units).filter(|class| class.units() == units)
-}
-
 fn slot_of(at: usize) -> u32 {
     u32::try_from(at).expect("slots are the indices of keys, 20 bits")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn books(sizes: &[u32]) -> Books<u32> {
-        let mut books = Books::new();
-        for (slot, &units) in (0..).zip(sizes) {
-            books.insert(slot, slot, Space::new(units));
-            assert_eq!(books.unpin(slot), Freed::Emptied);
-        }
-        books
-    }
-
-    #[test]
-    fn the_last_freed_is_the_first_reused() {
-        let mut books = books(&[4096]);
-        let [a, b, c] = [(); 3].map(|()| books.allocate(4).unwrap());
-        let freed = [a.offset(), c.offset(), b.offset()];
-        for place in [a, c, b] {
-            let _ = books.free(place);
-        }
-        let again = [(); 3].map(|()| books.allocate(4).unwrap().offset());
-        assert_eq!(again, [freed[2], freed[1], freed[0]]);
-    }
-
-    // Goal: lists never make memory short. Method: fill with one class, free all, ask for
-    // everything at once.
-    #[test]
-    fn lists_are_flushed_before_a_request_fails() {
-        let mut books = books(&[4096]);
-        let small: Vec<_> = std::iter::from_fn(|| books.allocate(1)).collect();
-        assert_eq!(small.len(), 4096);
-        for place in small {
-            let _ = books.free(place);
-        }
-        assert!(books.listed > 0, "the test is about listed blocks");
-        let all = books.allocate(4096).expect("flushed");
-        assert_eq!(books.totals().free, 0);
-        assert_eq!(books.free(all), Freed::Emptied);
-    }
-
-    #[test]
-    fn a_full_list_returns_its_oldest_to_the_space() {
-        let mut books = books(&[4096]);
-        let kept = Class::of(1).unwrap().list_max();
-        let places: Vec<_> = (0..kept + 10).map(|_| books.allocate(1).unwrap()).collect();
-        let offsets: Vec<_> = places.iter().map(Place::offset).collect();
-        for place in places {
-            let _ = books.free(place);
-        }
-        assert_eq!((books.listed, books.totals().free), (kept as u64, 4096));
-        let again: Vec<_> = (0..kept)
-            .map(|_| books.allocate(1).unwrap().offset())
-            .collect();
-        let youngest: Vec<_> = offsets[10..].iter().rev().copied().collect();
-        assert_eq!(again, youngest);
-    }
-
-    #[test]
-    fn runs_between_two_classes_are_not_listed() {
-        let mut books = books(&[4096]);
-        let between = books.allocate(17).unwrap();
-        assert_eq!(books.free(between), Freed::Emptied);
-        assert_eq!(books.listed, 0);
-        let [a, b] = [(); 2].map(|()| books.allocate(18).unwrap());
-        assert!(a.offset().abs_diff(b.offset()) >= 18);
-    }
-
-    #[test]
-    fn withdraw_takes_the_smallest_empty_and_keeps_what_it_must() {
-        let mut books = books(&[100, 300, 200]);
-        let place = books.allocate(48).unwrap();
-        assert_eq!(place.home, 0, "first fit by slot");
-        assert!(books.withdraw(2, 0).is_none(), "two are empty, two to keep");
-        assert!(books.withdraw(1, 401).is_none(), "the floor");
-        assert_eq!(books.withdraw(1, 400).unwrap().slot, 2);
-        assert_eq!(books.free(place), Freed::Emptied);
-        assert_eq!(
-            books.withdraw(1, 0).unwrap().slot,
-            0,
-            "its block is on a list, not live"
-        );
-        assert_eq!((books.listed, books.totals().units), (0, 300));
-        assert!(books.withdraw(1, 0).is_none());
-        books.insert(0, 7, Space::new(10));
-        assert!(books.withdraw(1, 0).is_none(), "pinned");
-        assert_eq!(books.unpin(0), Freed::Emptied);
-        assert_eq!(books.allocate(10).unwrap().home, 7);
-    }
-
-    #[test]
-    fn refused_requests_are_tried_again_after_a_free() {
-        let mut books = books(&[64]);
-        let [a, b] = [(); 2].map(|()| books.allocate(32).unwrap());
-        assert!(books.allocate(32).is_none());
-        assert!(books.allocate(1).is_none());
-        assert_eq!(books.free(a), Freed::InUse);
-        assert!(
-            books.allocate(1).is_some(),
-            "cut from what the list gave back"
-        );
-        assert_eq!(books.free(b), Freed::InUse);
-    }
-}
+mod tests;
