@@ -1,0 +1,54 @@
+//! Ringway on the rivals' workloads. Usage: `ringway-peer WORKLOAD MODE [BYTES]`, `ringway-peer w6 ringway MODE`; JSON lines on standard output.
+//!
+//! Through its public API, with its defaults and every check on. Messages of 8 bytes travel in the entry, 64 bytes as a
+//! value in a block, larger ones are lent and filled in place. Modes:
+//! `spin`: each side's only thread drives its node (`Workers::Caller`) and hardly ever sleeps at such a pace;
+//! `threads`: nodes as they come, with a thread of their own beside the one that asks;
+//! `asleep`: the same, but every message finds both sides long asleep.
+
+mod actors;
+mod sink;
+mod start;
+mod wire;
+
+use common::startup;
+use common::work::{SIZES, fresh};
+use std::time::Duration;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let arg = |i: usize| args.get(i).map_or("", |s| s.as_str());
+    let (workload, mode) = (arg(0), arg(1));
+    let ms = Duration::from_millis;
+    // A third word names the only size to measure.
+    let sized = |len: usize| arg(2).parse().is_ok_and(|only: usize| only == len) || arg(2).is_empty();
+    let sizes = SIZES.into_iter().filter(|s| sized(s.0));
+    match workload {
+        "w1" => {
+            for (len, touches) in sizes {
+                for &t in touches {
+                    fresh(|| wire::ask(mode, len, t, ms(if len <= 4096 { 150 } else { 220 })));
+                }
+            }
+        }
+        "w2" => {
+            for (len, touches) in sizes.filter(|s| s.0 != 4096 && s.0 <= 1 << 20) {
+                for &t in touches {
+                    fresh(|| wire::stream(mode, len, t, 1, ms(200)));
+                }
+            }
+        }
+        "w2-senders" => {
+            for senders in [1, 2, 4] {
+                fresh(|| wire::stream(mode, 8, common::Touch::Fill, senders, ms(200)));
+            }
+        }
+
+        "w4" => actors::run(),
+        "w5" => startup::run("ringway", 15, || 0),
+        "w5-child" => startup::in_child(&args[1..], |_, id, recv| start::meet(id, recv)),
+        // Called as the others are, with the system before the mode.
+        "w6" => fresh(|| wire::idle(arg(2))),
+        _ => panic!("unknown workload {workload}"),
+    }
+}
