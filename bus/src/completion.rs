@@ -84,6 +84,7 @@ pub(crate) fn read(words: &EntryWords) -> Said {
         more: entry.has_more(),
         has_block: entry.has_block(),
         failed: !matches!(kind, Some(EntryKind::Reply | EntryKind::Done)),
+        displaced: kind == Some(EntryKind::Displaced),
     }
 }
 
@@ -91,6 +92,7 @@ pub(crate) fn read(words: &EntryWords) -> Said {
 /// with the end of its actor.
 pub(crate) fn undone(words: &EntryWords) -> Option<Undone> {
     match EntryToken::from_words(*words).kind() {
+        Some(EntryKind::Displaced) => Some(Undone::Dropped),
         Some(EntryKind::Expired) => Some(Undone::Expired),
         Some(EntryKind::Cancelled) => Some(Undone::Cancelled),
         Some(EntryKind::Refused) => Some(Undone::Refused("it is not handled there".to_owned())),

@@ -3,6 +3,10 @@
 //! An entry stays in its uring until its handler is about to begin: the uring is the mailbox. What lies here is only
 //! which urings have something. The driver, which watches the lanes, schedules them; the owner serves those scheduled
 //! in turn, a few entries each.
+//!
+//! An owner whose policy is to drop the oldest does so as it takes: of a lane that holds more than are kept, the oldest
+//! are taken and completed as displaced, one after the other, before the next is taken to be handled. So their sender has
+//! them back, and nothing else is ever taken ahead of its handler.
 
 pub(crate) mod lane;
 pub(crate) mod reply;
@@ -11,12 +15,22 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use ringway_shm::layout::UringLayout;
+use ringway_shm::sync::AtomicU64;
+use ringway_shm::sync::Ordering::Relaxed;
+
 use self::lane::Took;
 pub(crate) use self::lane::{InboxLane, Taken};
+use self::reply::RemotePort;
+use crate::actor::Undone;
+use crate::entry::EntryToken;
 use crate::exit::ExitReason;
+use crate::mailbox::Overflow;
 
 /// Entries served from one uring before the next one has its turn.
 const TURN_MAX: u32 = 16;
+/// Entries dropped before the next one is handled, however fast their sender sends more.
+const DROPS_MAX: u32 = 128;
 
 #[derive(Default)]
 struct State {
@@ -33,9 +47,66 @@ struct State {
 #[derive(Default)]
 pub(crate) struct Inbox {
     state: Mutex<State>,
+    overflow: Overflow,
+    /// Entries that the owner keeps of one lane, if its policy is to drop the oldest.
+    bound: u64,
+    dropped: AtomicU64,
 }
 
 impl Inbox {
+    /// The inbox of an actor whose mailbox has this bound and policy.
+    pub(crate) fn new(bound: usize, overflow: Overflow) -> Self {
+        Self {
+            overflow,
+            bound: bound.max(1) as u64,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn overflow(&self) -> Overflow {
+        self.overflow
+    }
+
+    /// How many entries of a lane of this layout are kept; at most half, so that there is room while a handler runs.
+    pub(crate) fn keeps(&self, layout: UringLayout) -> Option<u64> {
+        let half = (layout.sq.get() / 2).max(1);
+        (self.overflow == Overflow::DropOldest).then(|| self.bound.min(half))
+    }
+
+    /// Entries dropped by the policy so far.
+    pub(crate) fn dropped(&self) -> u64 {
+        // Relaxed: a count, which orders nothing.
+        self.dropped.load(Relaxed)
+    }
+
+    /// Drops what a lane holds beyond its bound, oldest first.
+    fn drop_oldest(&self, lane: &Arc<InboxLane>) {
+        for _ in 0..DROPS_MAX {
+            if !lane.overflows() {
+                return;
+            }
+            let Took::Entry {
+                words,
+                is_cancelled,
+            } = lane.take()
+            else {
+                return; // closed meanwhile; who takes next finds out
+            };
+            // Relaxed: as in `dropped`. Before the completion: who hears of the drop finds it counted.
+            self.dropped.fetch_add(1, Relaxed);
+            if let Some(shared) = lane.shared() {
+                shared.count_undone(&Undone::Dropped);
+            }
+            let taken = Taken {
+                words,
+                is_cancelled,
+                lane: Arc::clone(lane),
+            };
+            RemotePort::of(&EntryToken::from_words(words), taken).undone(&Undone::Dropped);
+            lane.finish();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -78,6 +149,9 @@ impl Inbox {
             state.served += 1;
             let lane = Arc::clone(state.ready.front()?);
             drop(state);
+            if self.overflow == Overflow::DropOldest {
+                self.drop_oldest(&lane);
+            }
             let is_over = match lane.take() {
                 Took::Entry {
                     words,

@@ -7,23 +7,34 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use ringway_shm::sync::AtomicUsize;
 use ringway_shm::sync::Ordering::Relaxed;
+use ringway_shm::sync::{AtomicU64, AtomicUsize};
+
+use serde::{Deserialize, Serialize};
 
 use crate::exit::ExitReason;
 use crate::wait_list::WaitList;
 
 /// What happens to a message that meets a full mailbox.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// Senders of the actor's own process share one queue, whose bound is [`ActorBuilder::mailbox`](crate::ActorBuilder::mailbox).
+/// Every other process has a uring of 128 entries of its own, and meets the policy when that is full. A message that was
+/// dropped comes back to its sender: a tell on its address's `undelivered()` stream, an ask as
+/// [`AskError::Dropped`](crate::AskError::Dropped).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Overflow {
     /// The sender waits for room, up to its deadline.
     #[default]
     Wait,
     /// The sender gets its message back at once.
     Fail,
-    /// The new message is dropped and counted.
+    /// The new message is dropped, and counted by the node of its sender.
     DropNewest,
-    /// The oldest message in the queue is dropped and counted.
+    /// The oldest message in the queue is dropped, and counted by the node of the actor.
+    ///
+    /// A uring's are dropped by the actor as it takes, between two handlers: it keeps as many of the newest as the
+    /// mailbox's bound, and at most half of the uring (64). So there is room while a handler runs; a sender that has filled
+    /// the uring all the same waits, or gets its message back from `try_tell`.
     DropOldest,
 }
 
@@ -59,6 +70,7 @@ pub(crate) struct Mailbox<L> {
     length: AtomicUsize,
     capacity: usize,
     overflow: Overflow,
+    dropped: AtomicU64,
     room: WaitList,
 }
 
@@ -74,6 +86,7 @@ impl<L> Mailbox<L> {
             length: AtomicUsize::new(0),
             capacity: capacity.max(1),
             overflow,
+            dropped: AtomicU64::new(0),
             room: WaitList::default(),
         }
     }
@@ -93,10 +106,16 @@ impl<L> Mailbox<L> {
             match self.overflow {
                 Overflow::Wait | Overflow::Fail => return Err(Refused::Full),
                 Overflow::DropNewest => {
+                    // Relaxed: a count, which orders nothing.
+                    self.dropped.fetch_add(1, Relaxed);
                     drop(state);
                     return Ok(Pushed::Dropped(make()));
                 }
-                Overflow::DropOldest => displaced = state.letters.pop_front(),
+                Overflow::DropOldest => {
+                    // Relaxed: as above.
+                    self.dropped.fetch_add(1, Relaxed);
+                    displaced = state.letters.pop_front();
+                }
             }
         }
         state.letters.push_back(make());
@@ -158,6 +177,12 @@ impl<L> Mailbox<L> {
 
     pub(crate) fn overflow(&self) -> Overflow {
         self.overflow
+    }
+
+    /// Letters dropped by the policy so far.
+    pub(crate) fn dropped(&self) -> u64 {
+        // Relaxed: as in `push`.
+        self.dropped.load(Relaxed)
     }
 }
 

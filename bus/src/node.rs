@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use ringway_shm::card::Counter;
 use ringway_shm::heap::Heap;
 use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::Relaxed;
@@ -151,6 +152,13 @@ impl Node {
             .filter(|peer| peer.state() == PeerState::Connected)
             .map(|peer| PeerNode::of(peer))
             .collect()
+    }
+
+    /// Returns how many messages were dropped on this node by the [`Overflow`](crate::Overflow) policies of full mailboxes:
+    /// from the mailboxes of its actors, and, where the policy is to drop the newest, its own messages to actors of other
+    /// nodes. Grows with time; each of them came back to its sender.
+    pub fn dropped(&self) -> u64 {
+        self.shared.core().counted(Counter::Dropped)
     }
 
     /// Starts an actor with the defaults; see [`actor`](Self::actor) for a name and a mailbox of its own.

@@ -36,6 +36,7 @@ use crate::actor::Undone;
 use crate::driver::Job;
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
+use crate::mailbox::Overflow;
 use crate::node::Carried;
 use crate::shared::{EndKey, Rest, Shared};
 use crate::urings::PeerUrings;
@@ -175,8 +176,12 @@ impl RemoteEnd {
         is_claimed
     }
 
-    /// The receiver's node has opened its half, at a place that `theirs` finds.
-    pub(crate) fn opened(&self, theirs: impl FnOnce(&Opening) -> Result<PeerRegion, Violation>) {
+    /// The receiver's node has opened its half, at a place that `theirs` finds; `overflow` is the receiver's policy.
+    pub(crate) fn opened(
+        &self,
+        overflow: Overflow,
+        theirs: impl FnOnce(&Opening) -> Result<PeerRegion, Violation>,
+    ) {
         let mut phase = self.lock();
         if !matches!(*phase, Phase::Opening(_)) {
             return;
@@ -186,7 +191,7 @@ impl RemoteEnd {
         };
         let peer = Arc::clone(&opening.peer);
         let joined = theirs(&opening).map_err(|violation| (peer, violation));
-        *phase = match joined.and_then(|region| opening.join(&region)) {
+        *phase = match joined.and_then(|region| opening.join(&region, overflow)) {
             Ok(open) => Phase::Open(Box::new(open)),
             Err((peer, violation)) => {
                 peer.violation(violation);
@@ -215,6 +220,14 @@ impl RemoteEnd {
             }),
             Phase::Refused(refusal) => Some(Err(Obstacle::Refused(refusal.clone()))),
             Phase::Ended(reason) => Some(Err(Obstacle::Ended(reason.clone()))),
+        }
+    }
+
+    /// What the receiver wants done with a message that meets a full queue.
+    pub(crate) fn overflow(&self) -> Overflow {
+        match &*self.lock() {
+            Phase::Open(open) => open.overflow,
+            _ => Overflow::Wait,
         }
     }
 

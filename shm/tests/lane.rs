@@ -68,6 +68,28 @@ fn smoke() {
     assert_eq!(take.take(), Ok(None));
 }
 
+// Goal: the count of what waits is right on every lap, and for any bound; looking takes nothing.
+#[test]
+fn has_more_than() {
+    let Lane {
+        mut push, mut take, ..
+    } = lane(4);
+    for lap in 0..3 {
+        for waiting in 0..=4 {
+            let bounds = [0, 1, 2, 3, 4, 5, u64::MAX];
+            let more = bounds.map(|bound| take.has_more_than(bound));
+            assert_eq!(more, bounds.map(|bound| waiting > bound), "lap {lap}");
+            if waiting < 4 {
+                push.push(&entry(waiting)).unwrap();
+            }
+        }
+        for number in 0..4 {
+            assert_eq!(take.take(), Ok(Some(entry(number))));
+            assert_eq!(take.has_more_than(0), number < 3);
+        }
+    }
+}
+
 #[test]
 fn capacity() {
     for capacity in [1, 2, 8] {

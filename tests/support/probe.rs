@@ -99,6 +99,11 @@ pub(crate) struct BoomAtLength {
 #[message(move)]
 pub(crate) struct Halt;
 
+/// Asks how many messages its mailbox has dropped.
+#[derive(Message, Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[message(move, reply = u64)]
+pub(crate) struct Drops;
+
 /// What the probe did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -115,7 +120,7 @@ use Event::{Abandoned, Began, Ended, Started, Stopping, TellFailed};
 
 #[derive(Actor)]
 #[actor(
-    handles(Note, Page, Lease<Leaf>, Text, Pixels, Hold, Fail, FailAtLength, Boom, BoomAtLength, Halt),
+    handles(Note, Page, Lease<Leaf>, Text, Pixels, Hold, Fail, FailAtLength, Boom, BoomAtLength, Halt, Drops),
     hooks
 )]
 pub(crate) struct Probe {
@@ -333,6 +338,12 @@ impl Handler<BoomAtLength> for Probe {
     async fn handle(&mut self, boom: BoomAtLength, _cx: &mut Context<Self>) {
         self.hold(boom.text.len() as u64).await;
         panic!("boom at length");
+    }
+}
+
+impl Handler<Drops> for Probe {
+    async fn handle(&mut self, _drops: Drops, cx: &mut Context<Self>) -> u64 {
+        cx.dropped()
     }
 }
 

@@ -187,7 +187,7 @@ impl<A: Actor> Cell<A> {
             number: shared.number(),
             name,
             key: OnceLock::new(),
-            inbox: Arc::default(),
+            inbox: Arc::new(Inbox::new(capacity, overflow)),
             control: AtomicU32::new(RUNS),
             why: Mutex::default(),
             task: OnceLock::new(),
@@ -212,6 +212,11 @@ impl<A: Actor> Cell<A> {
 
     pub(crate) fn inbox(&self) -> &Arc<Inbox> {
         &self.core.inbox
+    }
+
+    /// Messages dropped by the mailbox's policy so far, of this process and of others.
+    pub(super) fn dropped(&self) -> u64 {
+        self.mailbox.dropped() + self.core.inbox.dropped()
     }
 
     /// Publishes the end: what is queued goes back to its senders, the name is free, and all who wait are told.

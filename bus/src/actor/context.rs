@@ -53,6 +53,13 @@ impl<A: Actor> Context<A> {
         self.cell.core().name()
     }
 
+    /// Returns how many messages this actor's mailbox has dropped so far by its [`Overflow`](crate::Overflow) policy, of
+    /// all senders. Grows with time; what [`DropNewest`](crate::Overflow::DropNewest) keeps off a uring is dropped by the
+    /// sender's node, and counted there.
+    pub fn dropped(&self) -> u64 {
+        self.cell.dropped()
+    }
+
     /// Ends the actor after this handler; what is queued goes back to its senders.
     pub fn stop(&mut self) {
         self.ends.get_or_insert(ExitReason::Normal);

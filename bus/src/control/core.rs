@@ -226,6 +226,11 @@ impl Core {
         }
     }
 
+    /// What a counter of this node's card says.
+    pub(crate) fn counted(&self, counter: Counter) -> u64 {
+        self.card.counters().get(counter)
+    }
+
     /// The peers, connected and closed ones, until they are dead.
     pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {
         self.roster.peers()

@@ -22,8 +22,10 @@ pub enum EntryKind {
     Expired,
     /// Completion: the sender had given up before the handler began.
     Cancelled,
-    /// Completion: dropped by a mailbox's policy, or with its receiver.
+    /// Completion: the handler did not come to its end; how its actor ended follows.
     Dropped,
+    /// Completion: the mailbox's policy dropped it before its handler began.
+    Displaced,
 }
 
 impl EntryKind {
@@ -40,6 +42,7 @@ impl EntryKind {
             Self::Expired => 20,
             Self::Cancelled => 21,
             Self::Dropped => 22,
+            Self::Displaced => 23,
         }
     }
 
@@ -56,6 +59,7 @@ impl EntryKind {
             20 => Self::Expired,
             21 => Self::Cancelled,
             22 => Self::Dropped,
+            23 => Self::Displaced,
             _ => return None,
         };
         Some(kind)
@@ -75,7 +79,7 @@ mod tests {
     #[test]
     fn every_byte_round_trips_or_is_refused() {
         let known: Vec<_> = (0..=u8::MAX).filter_map(EntryKind::from_bits).collect();
-        assert_eq!(known.len(), 10);
+        assert_eq!(known.len(), 11);
         assert!(
             known
                 .iter()

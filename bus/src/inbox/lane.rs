@@ -58,6 +58,8 @@ pub(crate) struct InboxLane {
     taking: Mutex<Taking>,
     posting: Mutex<PostEnd>,
     pub(crate) replies: Replies,
+    /// Entries beyond which the oldest are dropped as the owner takes, if its policy is that.
+    keeps: Option<u64>,
     /// Our half of the uring's memory; returned when the lane is dropped.
     span: RingSpan,
 }
@@ -108,6 +110,7 @@ impl InboxLane {
         inbox: &Arc<Inbox>,
         ends: CompleterEnds,
         span: RingSpan,
+        keeps: Option<u64>,
     ) -> Arc<Self> {
         Arc::new(Self {
             peer: Arc::clone(peer),
@@ -123,6 +126,7 @@ impl InboxLane {
             }),
             posting: Mutex::new(ends.post),
             replies: Replies::default(),
+            keeps,
             span,
         })
     }
@@ -167,6 +171,12 @@ impl InboxLane {
             }
             _ => Watch::Leave,
         }
+    }
+
+    /// Whether the oldest entry is to be dropped: the owner's policy says so, and more wait than are kept.
+    pub(super) fn overflows(&self) -> bool {
+        self.keeps
+            .is_some_and(|keeps| self.taking().end.has_more_than(keeps))
     }
 
     /// The driver's last look before it sleeps; the lane leaves its list. From here on only a note, or the owner, brings

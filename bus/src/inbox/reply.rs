@@ -171,7 +171,8 @@ impl RemotePort {
             Undone::Failed(error) => {
                 self.fail(op, EntryKind::Failed, error.text().to_owned(), &shared);
             }
-            Undone::Ended(_) | Undone::Dropped => self.end(op, EntryKind::Dropped, None, &shared),
+            Undone::Dropped => self.end(op, EntryKind::Displaced, None, &shared),
+            Undone::Ended(_) => self.end(op, EntryKind::Dropped, None, &shared),
         }
     }
 

@@ -59,7 +59,7 @@ impl<A: Actor> ActorBuilder<A> {
     }
 
     /// Bounds the mailbox for senders of this process; the default is 128 messages. Every other process has a uring of
-    /// 128 entries of its own.
+    /// 128 entries of its own, of which [`Overflow::DropOldest`] keeps as many as the bound, and at most 64.
     pub fn mailbox(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self

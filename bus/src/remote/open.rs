@@ -20,6 +20,7 @@ use crate::actor::Undone;
 use crate::completion;
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
+use crate::mailbox::Overflow;
 use crate::rings::RingSpan;
 use crate::urings::PeerUrings;
 use crate::urings::wire::UringWord;
@@ -40,7 +41,11 @@ pub(crate) struct Opening {
 
 impl Opening {
     /// The peer has made its half, at `theirs`.
-    pub(super) fn join(self, theirs: &PeerRegion) -> Result<Open, (Arc<PeerUrings>, Violation)> {
+    pub(super) fn join(
+        self,
+        theirs: &PeerRegion,
+        overflow: Overflow,
+    ) -> Result<Open, (Arc<PeerUrings>, Violation)> {
         let Self {
             peer,
             uring,
@@ -56,6 +61,7 @@ impl Opening {
                 reap: ends.reap,
                 words: ends.ops,
                 ops: OpTable::new(credit(layout)),
+                overflow,
                 is_watched: false,
                 room_watched: None,
                 half: layout.sq.get() / 2,
@@ -82,6 +88,8 @@ pub(crate) struct Open {
     reap: ReapEnd,
     words: OpWords,
     pub(super) ops: OpTable<Block>,
+    /// What the receiver wants done with a message that meets a full queue.
+    pub(super) overflow: Overflow,
     /// The driver watches the completions.
     is_watched: bool,
     /// The driver watches for room, which was looked for last when so many entries had been taken.
@@ -132,7 +140,12 @@ impl Open {
     /// Whether submitting this needs the driver to watch the completions from now on; it is told before the entry is
     /// stamped, so that a completion, however quick, finds it watching.
     pub(super) fn must_watch(&mut self, outgoing: &Outgoing) -> bool {
-        outgoing.needs_op() && !std::mem::replace(&mut self.is_watched, true)
+        self.needs_op(outgoing) && !std::mem::replace(&mut self.is_watched, true)
+    }
+
+    /// Whether a completion is to come: of a receiver that may drop what is queued, for every entry.
+    fn needs_op(&self, outgoing: &Outgoing) -> bool {
+        outgoing.needs_op() || self.overflow == Overflow::DropOldest
     }
 
     /// Puts an entry into the submission queue; returns its op if it has one.
@@ -147,7 +160,7 @@ impl Open {
         {
             return Err(Obstacle::Unacknowledged);
         }
-        if !outgoing.needs_op() {
+        if !self.needs_op(outgoing) {
             self.push(&outgoing.words)?;
             self.after_push();
             return Ok(None);
@@ -284,7 +297,7 @@ impl Open {
                         Some(why) => returns.push_raw(Raw {
                             words: entry,
                             block,
-                            taken: true,
+                            taken: why != Undone::Dropped,
                             why,
                         }),
                         None => returns.begun_raw(entry, block),

@@ -80,7 +80,8 @@ struct Op<B> {
     weight: u32,
     /// The completer still reads the block.
     is_lent: bool,
-    /// The completer has not answered yet; a tell wants no answer.
+    /// The completer has not answered yet; a tell wants no answer, but for one without a block, whose op waits for nothing
+    /// else: whether it was handled.
     awaits_reply: bool,
     /// A tell whose failure was told while its block is still lent.
     is_told: bool,
@@ -128,6 +129,8 @@ pub(crate) struct Said {
     pub(crate) has_block: bool,
     /// Anything but a reply or a block's return.
     pub(crate) failed: bool,
+    /// The mailbox's policy dropped the message: its handler never began.
+    pub(crate) displaced: bool,
 }
 
 /// A completion that names no op in flight: a repetition or a lie.
@@ -211,7 +214,7 @@ impl<B> OpTable<B> {
             words: EntryWords::default(),
             weight,
             is_lent,
-            awaits_reply: kind == OpKind::Ask,
+            awaits_reply: kind == OpKind::Ask || !is_lent,
             is_told: false,
         });
         self.credit -= weight;
@@ -313,31 +316,41 @@ impl<B> OpTable<B> {
         let Some(op) = self.get_mut(key).filter(|op| !op.is_final()) else {
             return Err(UnknownOp(words[0]));
         };
-        // What a tell's completion says is not read.
-        effect.release = (op.kind == OpKind::Tell && said.has_block).then_some(key);
+        // What a tell's completion says is not read, nor is a text beside a message that comes back.
+        let is_tell = op.kind == OpKind::Tell;
+        effect.release = (said.has_block && (is_tell || said.displaced)).then_some(key);
+        let is_inline_tell = is_tell && !op.is_lent;
         let mut returned = None;
         if !said.more && op.is_lent {
             op.is_lent = false;
             returned = op.block.take();
         }
-        if said.answers && op.awaits_reply {
+        let is_answered = op.awaits_reply && (said.answers || is_inline_tell);
+        if is_answered {
             op.awaits_reply = false;
-            let answer = State::Completed(Outcome::Completed {
-                words,
-                is_held: said.has_block,
-            });
-            match std::mem::replace(&mut op.state, answer) {
-                State::Waiting(waker) => effect.waker = Some(waker),
-                State::Ignored => {
-                    op.state = State::Ignored;
-                    effect.release = said.has_block.then_some(key);
+            match std::mem::replace(&mut op.state, State::Ignored) {
+                State::Ignored => effect.release = said.has_block.then_some(key),
+                awaited => {
+                    op.state = State::Completed(if said.displaced {
+                        let (words, block) = (op.words, returned.take());
+                        Outcome::Ended(Box::new(Unanswered {
+                            taken: false,
+                            why: Undone::Dropped,
+                            message: Some(Unsent { words, block }),
+                        }))
+                    } else {
+                        let is_held = said.has_block;
+                        Outcome::Completed { words, is_held }
+                    });
+                    if let State::Waiting(waker) = awaited {
+                        effect.waker = Some(waker);
+                    }
                 }
-                _ => {}
             }
         }
         let entry = op.words;
-        let came_undone =
-            op.kind == OpKind::Tell && said.failed && returned.is_some() && !op.is_told;
+        let is_over = returned.is_some() || (is_inline_tell && is_answered);
+        let came_undone = is_tell && said.failed && is_over && !op.is_told;
         if op.is_final() {
             let is_ignored = matches!(op.state, State::Ignored);
             self.in_flight -= 1;
@@ -487,6 +500,7 @@ mod tests {
         more: false,
         has_block: false,
         failed: false,
+        displaced: false,
     };
     const REPLY_MORE: Said = Said {
         more: true,
@@ -534,6 +548,60 @@ mod tests {
             table.complete(words(key), REPLY).unwrap_err(),
             UnknownOp(key.to_bits())
         );
+    }
+
+    // Goal: what a policy dropped comes back with its block, to its asker or as a tell; an asker that gave up gets nothing.
+    #[test]
+    fn displaced_comes_back() {
+        const DISPLACED: Said = Said {
+            failed: true,
+            displaced: true,
+            ..REPLY
+        };
+        for block in [None, Some(7)] {
+            let mut table = OpTable::new(8);
+            let ask = table.issue(OpKind::Ask, block).unwrap();
+            assert!(poll(&mut table, ask).is_pending());
+            table.submitted(ask, 0, &words(ask));
+            let effect = table.complete(words(ask), DISPLACED).unwrap();
+            assert!(effect.waker.is_some() && effect.freed.is_none());
+            let unanswered = Unanswered {
+                taken: false,
+                why: Undone::Dropped,
+                message: Some(Unsent {
+                    words: words(ask),
+                    block,
+                }),
+            };
+            let outcome = Outcome::Ended(Box::new(unanswered));
+            assert_eq!(poll(&mut table, ask), Poll::Ready(Some(outcome)));
+
+            let given_up = table.issue(OpKind::Ask, block).unwrap();
+            table.ignore(given_up);
+            let effect = table.complete(words(given_up), DISPLACED).unwrap();
+            assert_eq!((effect.freed, effect.undone), (block, None));
+
+            let tell = table.issue(OpKind::Tell, block).unwrap();
+            table.submitted(tell, 1, &words(tell));
+            let effect = table.complete(words(tell), DISPLACED).unwrap();
+            assert_eq!(effect.undone, Some((words(tell), block)));
+            assert_eq!((table.is_empty(), table.in_flight()), (true, 0));
+        }
+    }
+
+    // Goal: a tell without a block has an op where it may be dropped: its handling frees the place.
+    #[test]
+    fn an_inline_tell_is_done() {
+        let mut table = OpTable::<u8>::new(1);
+        let tell = table.issue(OpKind::Tell, None).unwrap();
+        assert_eq!(table.in_flight(), 1);
+        let effect = table.complete(words(tell), BACK).unwrap();
+        assert_eq!((effect.undone, table.is_empty()), (None, true));
+        let tell = table.issue(OpKind::Tell, None).unwrap();
+        let ended = table.end(&why(), Leases::MayRemain, |_| Fate::Queued);
+        assert_eq!(ended.tells.len(), 1);
+        assert!(!ended.tells[0].taken && table.is_empty());
+        assert!(table.complete(words(tell), BACK).is_err());
     }
 
     // Goal: a reply in the completer's heap keeps its op, and with it the index, until it is released.

@@ -12,7 +12,7 @@ use ringway_shm::generation::Key;
 use ringway_shm::words::EntryWords;
 
 use super::AskError;
-use super::way::{Sending, Wanted, Way};
+use super::way::{Sending, Sent, Wanted, Way};
 use crate::actor::Undone;
 use crate::actor::port::{Answer, Failure, ReplyPort};
 use crate::clock::Nanos;
@@ -168,7 +168,11 @@ impl<S: Sendable> AskFuture<'_, S> {
         let op = match self.sending.poll(cx) {
             Poll::Pending => return Step::Pending,
             Poll::Ready(Err(error)) => return Step::Ready(Err(AskError::Unsent(error))),
-            Poll::Ready(Ok(op)) => op,
+            Poll::Ready(Ok(Sent::Dropped(message))) => {
+                let message = Some(message);
+                return Step::Ready(Err(AskError::Dropped { message }));
+            }
+            Poll::Ready(Ok(Sent::Away(op))) => op,
         };
         let Stage::Sending(answer) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return Step::Next;
@@ -309,13 +313,15 @@ fn undone<S: Sendable>(failure: Failure<S::Message>, waited: Duration) -> AskErr
 }
 
 fn ended_remotely<S: Sendable>(taken: bool, failure: Failure<S::Message>) -> AskError<S> {
+    let message = failure.message.map(S::from_parcel);
     let reason = match failure.why {
+        Undone::Dropped => return AskError::Dropped { message },
         Undone::Ended(reason) => reason,
         _ => ExitReason::Unreachable,
     };
     AskError::Died {
         taken,
-        message: failure.message.map(S::from_parcel),
+        message,
         reason,
     }
 }

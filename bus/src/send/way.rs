@@ -12,6 +12,7 @@ use ringway_shm::heap::HeapError;
 use ringway_shm::sys::fork;
 
 use super::{LoanError, SendError};
+use crate::actor::Undone;
 use crate::actor::cell::LocalRoute;
 use crate::actor::port::ReplyPort;
 use crate::clock::Nanos;
@@ -23,6 +24,7 @@ use crate::mailbox::{Overflow, Refused};
 use crate::message::{Fill, InPlace, Message, Parcel, Sendable};
 use crate::node::lookup::Deadline;
 use crate::remote::ops::OpKind;
+use crate::remote::undelivered::Undelivered;
 use crate::remote::{Obstacle, Outgoing, RemoteEnd};
 use crate::shared::Shared;
 use crate::token::{Room, TokenizeCause};
@@ -168,8 +170,8 @@ impl<'a, S: Sendable> Sending<'a, S> {
         self.patience = patience;
     }
 
-    /// Offers the message; the op beside `Ok` is that of a remote ask, or of a block.
-    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Key>, SendError<S>>> {
+    /// Offers the message.
+    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Sent<S>, SendError<S>>> {
         if fork::check().is_err() {
             return Poll::Ready(Err(SendError::Forked {
                 message: self.take_back(),
@@ -181,7 +183,8 @@ impl<'a, S: Sendable> Sending<'a, S> {
                 Way::Remote(end) => self.offer_remote(end),
             };
             match offered {
-                Ok(op) => return Poll::Ready(Ok(op)),
+                Ok(op) => return Poll::Ready(Ok(Sent::Away(op))),
+                Err(Offered::Dropped) => return Poll::Ready(Ok(self.drop_newest())),
                 Err(Offered::Fails(error)) => return Poll::Ready(Err(error)),
                 Err(Offered::MayWait) if self.patience == Patience::None => {
                     return Poll::Ready(Err(SendError::Full {
@@ -246,7 +249,33 @@ impl<'a, S: Sendable> Sending<'a, S> {
                 self.load = Load::Gone;
                 Ok(op)
             }
+            Err(Obstacle::Full) => Err(match end.overflow() {
+                Overflow::Wait | Overflow::DropOldest => Offered::MayWait,
+                Overflow::DropNewest => Offered::Dropped,
+                Overflow::Fail => Offered::Fails(SendError::Full {
+                    message: self.take_back(),
+                }),
+            }),
             Err(obstacle) => Err(self.stopped_by(obstacle)),
+        }
+    }
+
+    /// The receiver's policy drops what meets a full uring; here, as nothing of it can reach the receiver.
+    fn drop_newest(&mut self) -> Sent<S> {
+        if let Some(shared) = self.shared() {
+            shared.count_undone(&Undone::Dropped);
+        }
+        let parcel = self.unload();
+        match (&self.wanted, self.way) {
+            (Wanted::Nothing, Way::Remote(end)) => {
+                end.returns.push(Undelivered {
+                    message: Some(parcel),
+                    taken: false,
+                    why: Undone::Dropped,
+                });
+                Sent::Away(None)
+            }
+            _ => Sent::Dropped(S::from_parcel(parcel)),
         }
     }
 
@@ -312,6 +341,10 @@ impl<'a, S: Sendable> Sending<'a, S> {
 
     /// The message as it was handed over.
     fn take_back(&mut self) -> S {
+        S::from_parcel(self.unload())
+    }
+
+    fn unload(&mut self) -> Parcel<S::Message> {
         let parcel = match std::mem::replace(&mut self.load, Load::Gone) {
             Load::Parcel(parcel) => Some(parcel),
             Load::Packed(outgoing) => {
@@ -320,7 +353,7 @@ impl<'a, S: Sendable> Sending<'a, S> {
             }
             Load::Gone => None,
         };
-        S::from_parcel(parcel.expect("unsent: it is taken back once, from what it was packed into"))
+        parcel.expect("unsent: it is taken back once, from what it was packed into")
     }
 
     fn wait(&mut self, cx: &Context<'_>) {
@@ -373,8 +406,18 @@ impl<S: Sendable> Drop for Sending<'_, S> {
     }
 }
 
+/// What became of a message that was not refused.
+pub(super) enum Sent<S> {
+    /// On its way; the op beside it is that of a remote ask, or of a block.
+    Away(Option<Key>),
+    /// An ask that was dropped by its receiver's policy.
+    Dropped(S),
+}
+
 /// Why an offer was not accepted.
 enum Offered<S> {
     MayWait,
+    /// The receiver's policy drops it.
+    Dropped,
     Fails(SendError<S>),
 }

@@ -169,6 +169,7 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
             uring,
             place,
             notes_head,
+            overflow,
         } => {
             let head = notes_head
                 .map(|at| urings.find(at, NotesLayout::reader_len()))
@@ -179,7 +180,9 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
             }
             match urings.end(uring.0) {
                 Some(end) => {
-                    end.opened(|opening| urings.find(place, opening.layout.completer_len()));
+                    end.opened(overflow, |opening| {
+                        urings.find(place, opening.layout.completer_len())
+                    });
                 }
                 // Its addresses went while it was being opened.
                 None => urings.say(&UringWord::Close { uring }),
@@ -250,6 +253,7 @@ impl Joined {
             uring: WireKey(lane.uring),
             place,
             notes_head,
+            overflow: target.inbox.overflow(),
         });
         match target.inbox.add(&lane) {
             Ok(()) => shared.jobs.rouse(Job::Watch(lane), &shared.queue),
@@ -305,7 +309,16 @@ fn join(
         Some((place, exponent)) => Some(read_notes_at(shared, urings, place, exponent)?),
         None => None,
     };
-    let lane = InboxLane::new(shared, urings, open.uring.0, &target.inbox, ends, span);
+    let keeps = target.inbox.keeps(layout);
+    let lane = InboxLane::new(
+        shared,
+        urings,
+        open.uring.0,
+        &target.inbox,
+        ends,
+        span,
+        keeps,
+    );
     Ok(Joined {
         lane,
         target,

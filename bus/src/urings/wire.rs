@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::envelope::EnvelopeKind;
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
+use crate::mailbox::Overflow;
 use crate::message::{Description, Difference};
 use crate::node::Carried;
 
@@ -52,11 +53,13 @@ pub(crate) struct OpenWord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum UringWord {
     Open(Box<OpenWord>),
-    /// `notes_head` is where the offered note ring is read, if one was offered.
+    /// `notes_head` is where the offered note ring is read, if one was offered. `overflow` is the target's policy: the
+    /// submitter applies it to what meets a full queue, and gives every entry an op where the completer may drop some.
     Opened {
         uring: WireKey,
         place: Place,
         notes_head: Option<Place>,
+        overflow: Overflow,
     },
     Refused {
         uring: WireKey,

@@ -48,6 +48,20 @@ impl<const W: usize, K: Keep> Take<W, K> {
         self.slot(self.head).load(|slot| &slot.stamp) != self.empty(self.head)
     }
 
+    /// Whether more than `count` entries wait; `false` for a count that the lane has no room for.
+    ///
+    /// Stamps are stored in order, so the entry behind `count` others tells of all of them. A writer that stamps out of
+    /// order deceives this look, and nobody but itself.
+    ///
+    /// Cost: a load of one of the writer's lines; no store.
+    #[inline]
+    #[must_use]
+    pub fn has_more_than(&self, count: u64) -> bool {
+        let position = self.head + count.min(self.capacity.get());
+        // Relaxed: `take` looks again before it reads words.
+        count < self.capacity.get() && self.slot(position).load(|slot| &slot.stamp) == position + 1
+    }
+
     /// Takes the next entry: copies it out and publishes the head, before it returns.
     ///
     /// Cost: the writer's line, and one Release store into this side's.

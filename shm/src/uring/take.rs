@@ -46,6 +46,13 @@ impl<K: Keep> TakeEnd<K> {
         self.lane.peek()
     }
 
+    /// Whether more than `count` entries wait. Takes nothing; see [`Take::has_more_than`].
+    #[inline]
+    #[must_use]
+    pub fn has_more_than(&self, count: u64) -> bool {
+        self.lane.has_more_than(count)
+    }
+
     /// Takes the next entry; its handler begins now (taken-means-begun). The head is published before this returns.
     ///
     /// # Errors
