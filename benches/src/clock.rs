@@ -32,6 +32,22 @@ pub(crate) fn nanos(ticks: u64) -> f64 {
     ticks as f64 * tick_ns()
 }
 
+/// The system's monotonic clock in nanoseconds, the same for all processes.
+pub(crate) fn system_nanos() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let nanos = i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec);
+    u64::try_from(nanos).unwrap_or(0)
+}
+
+/// Does nothing for so long.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "idling is the purpose: others are to fall asleep, or to be placed anew"
+)]
+pub(crate) fn idle(time: Duration) {
+    std::thread::sleep(time);
+}
+
 fn tick_ns() -> f64 {
     static TICK: OnceLock<f64> = OnceLock::new();
     *TICK.get_or_init(|| {

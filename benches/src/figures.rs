@@ -1,68 +1,78 @@
-//! From single round trips to the figures that are reported.
+//! From single times to the figures that are reported.
 
 use crate::clock;
 
-/// What is told of one series of round trips, in nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Figures {
-    pub(crate) min: f64,
-    pub(crate) p50: f64,
-    pub(crate) p99: f64,
-    pub(crate) p999: f64,
-    pub(crate) n: usize,
-}
+/// Times that must lie beyond a percentile for it to be told.
+const BEYOND: f64 = 5.0;
 
-impl Figures {
-    /// Of round trips in ticks, at least one.
-    pub(crate) fn of(mut ticks: Vec<u64>) -> Self {
-        ticks.sort_unstable();
-        let at = |share: f64| {
-            let index = (ticks.len() - 1) as f64 * share;
+/// Times of one kind, in ticks.
+pub(crate) type Ticks = Vec<u64>;
+
+/// Minimum, percentiles and mean in nanoseconds, each with its name. A percentile is left out when fewer than five times
+/// lie beyond it.
+pub(crate) fn of(mut ticks: Ticks) -> Vec<(&'static str, f64)> {
+    let mut figures = Vec::new();
+    ticks.sort_unstable();
+    let (Some(min), len) = (ticks.first(), ticks.len() as f64) else {
+        return figures;
+    };
+    figures.push(("min", clock::nanos(*min)));
+    for (name, share) in [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)] {
+        if len * (1.0 - share) >= BEYOND {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "an index below the length"
             )]
-            clock::nanos(ticks[index as usize])
-        };
-        Self {
-            min: at(0.0),
-            p50: at(0.5),
-            p99: at(0.99),
-            p999: at(0.999),
-            n: ticks.len(),
+            let index = (len * share) as usize;
+            figures.push((name, clock::nanos(ticks[index])));
         }
     }
+    let sum: u64 = ticks.iter().sum();
+    figures.push(("mean", clock::nanos(sum) / len));
+    figures
+}
 
-    /// The median over rounds, figure by figure, and how far the medians of the rounds lie apart: maximum over minimum,
-    /// less one.
-    pub(crate) fn median(rounds: &[Self]) -> (Self, f64) {
-        let median = |pick: fn(&Self) -> f64| {
-            let mut values: Vec<f64> = rounds.iter().map(pick).collect();
-            values.sort_unstable_by(f64::total_cmp);
-            (
-                values[values.len() / 2],
-                values[values.len() - 1] / values[0] - 1.0,
-            )
-        };
-        let (p50, spread) = median(|figures| figures.p50);
-        let all = Self {
-            min: median(|figures| figures.min).0,
-            p50,
-            p99: median(|figures| figures.p99).0,
-            p999: median(|figures| figures.p999).0,
-            n: rounds.iter().map(|figures| figures.n).sum(),
-        };
-        (all, spread)
+/// The median of some values, and how far they lie apart: maximum over minimum, less one.
+pub(crate) fn median(mut values: Vec<f64>) -> (f64, f64) {
+    values.sort_unstable_by(f64::total_cmp);
+    match (values.first(), values.last()) {
+        (Some(least), Some(most)) => (values[values.len() / 2], most / least - 1.0),
+        _ => (f64::NAN, f64::NAN),
     }
 }
 
-/// Nanoseconds in three digits, with a unit.
-pub(crate) fn text(nanos: f64) -> String {
-    match nanos {
-        1e6.. => format!("{:.1} ms", nanos / 1e6),
-        1e5.. => format!("{:.0} us", nanos / 1e3),
-        1e3.. => format!("{:.1} us", nanos / 1e3),
-        _ => format!("{nanos:.0} ns"),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_need_times_beyond() {
+        let names = |len: u64| {
+            let figures = of((0..len).collect());
+            figures.into_iter().map(|it| it.0).collect::<Vec<_>>()
+        };
+        assert!(names(0).is_empty());
+        assert_eq!(names(10), ["min", "p50", "mean"]);
+        assert_eq!(names(500), ["min", "p50", "p99", "mean"]);
+        assert_eq!(names(5_000), ["min", "p50", "p99", "p999", "mean"]);
+    }
+
+    #[test]
+    fn figures_of_a_known_series() {
+        let tick = clock::nanos(1);
+        let figures = of((0..1_000).rev().collect());
+        let near = |name: &str, ticks: f64| {
+            let found = figures.iter().find(|it| it.0 == name).map(|it| it.1);
+            assert!(
+                found.is_some_and(|ns| (ns / tick - ticks).abs() < 0.01),
+                "{name} {found:?}"
+            );
+        };
+        near("min", 0.0);
+        near("p50", 500.0);
+        near("p99", 990.0);
+        near("mean", 499.5);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), (2.0, 2.0));
     }
 }

@@ -1,31 +1,55 @@
-//! Measures Ringway beside the limit of the machine, in one run. `benches/README.md` says under which conditions.
+//! Measures Ringway beside the limit of the machine, in one run. `benches/README.md` says what, and under which conditions.
 //!
 //! ```sh
-//! cargo run --release -p ringway-bench -- ping            # about ten seconds
-//! cargo run --release -p ringway-bench -- ping --brief    # one second, for CI: checks what arrives, not how fast
+//! cargo run --release -p ringway-bench -- ask --bytes 8 --table
+//! cargo run --release -p ringway-bench -- all --brief              # what CI runs: checks what arrives, not how fast
 //! ```
 
+mod ask;
+mod bare;
+mod bus;
 mod clock;
 mod figures;
+mod gate;
+mod limit;
 mod line;
+mod options;
 mod pair;
-mod ping;
+mod payload;
 mod place;
+mod report;
+mod ring;
+mod series;
+mod shared;
+mod sink;
+mod tell;
 
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::process::ExitCode;
+
+use options::Options;
+use pair::Teller;
+use report::Report;
 
 /// What can go wrong in a measurement: it is told and ends the run.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-const USAGE: &str = "usage: ringway-bench ping [--brief] [--rounds N] [--mode spin|own|sleep]";
+type Workload = fn(&Options, &mut Report) -> Result<()>;
+
+/// The subcommands; `all` runs every one.
+const WORKLOADS: [(&str, Workload); 3] = [
+    ("limit", limit::run),
+    ("ask", ask::run),
+    ("tell", tell::run),
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["ping", options @ ..] => ping::Options::parse(options).and_then(|plan| ping::run(&plan)),
-        [pair::ANSWER] => pair::answer(),
-        _ => Err(USAGE.into()),
+        [pair::ANSWER, processor] => pair::answer(processor),
+        [name, options @ ..] => measure(name, options),
+        [] => Err(usage().into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -34,4 +58,43 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn measure(name: &str, options: &[&str]) -> Result<()> {
+    let options = Options::parse(options)?;
+    let asked = |workload: &&(&str, Workload)| name == "all" || name == workload.0;
+    let mut workloads = WORKLOADS.iter().filter(asked).peekable();
+    if workloads.peek().is_none() {
+        return Err(usage().into());
+    }
+    let mut report = Report::new(options.table);
+    for (_, run) in workloads {
+        run(&options, &mut report)?;
+    }
+    report.end();
+    Ok(())
+}
+
+fn usage() -> String {
+    let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.0).collect();
+    format!(
+        "usage: ringway-bench {}|all [options]\n{}",
+        names.join("|"),
+        options::TEXT
+    )
+}
+
+/// What an answering process does when it is told to.
+pub(crate) fn work(words: &[&str], teller: &mut Teller) -> Result<()> {
+    match words {
+        [bare::RING, words @ ..] => bare::serve(words, teller),
+        [sink::SINK, words @ ..] => sink::serve(words, teller),
+        [tell::SEND, words @ ..] => tell::serve(words, teller),
+        _ => Err(format!("told {words:?}").into()),
+    }
+}
+
+/// Where another process can open a descriptor of this one, while it is open.
+pub(crate) fn path_of(fd: BorrowedFd<'_>) -> String {
+    format!("/proc/{}/fd/{}", std::process::id(), fd.as_raw_fd())
 }

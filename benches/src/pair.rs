@@ -1,19 +1,16 @@
-//! Two processes, each on a processor of its own: this one asks, a child of the same program answers.
+//! Other processes of this very program, each pinned to a processor, and told over their standard input what to do next.
 //!
-//! The child is told over its standard input what to do next, a line each, and says over its standard output when it has
-//! begun or ended:
+//! They answer a line over their standard output when they have begun, and another when they have ended:
 //!
 //! | told | does | says |
 //! |---|---|---|
 //! | `line PATH` | shares a cache line with the asker's at PATH | the path of its own |
 //! | `place` | answers on that line until told on it to stop | |
-//! | `pipe N` | sends N times eight bytes back | |
-//! | `spin DIR`, `own DIR`, `sleep DIR` | runs an actor until that is stopped | `ready`, then what the actor counted and summed |
+//! | anything else | the workload named first, see `work` in `main.rs` | as that says |
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
-use std::path::Path;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use ringway_shm::segment::OwnSegment;
@@ -21,42 +18,39 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::line::{self, Line};
-use crate::ping::{self, Mode};
 use crate::{Result, place};
 
-/// The argument that makes this program the answering side.
+/// The argument that makes this program an answering process; the processor follows.
 pub(crate) const ANSWER: &str = "answer";
+/// What a workload says when it can be measured.
+pub(crate) const READY: &str = "ready";
+/// Where the measuring process runs, and other senders.
+pub(crate) const HERE: usize = 0;
+/// Where the answering process runs.
+pub(crate) const THERE: usize = 1;
 
-/// The answering process, and the ways to it. Killed when dropped.
+/// Another process of this program. Killed when dropped.
 #[derive(Debug)]
-pub(crate) struct Pair {
+pub(crate) struct Other {
     child: Child,
     told: ChildStdin,
     says: BufReader<ChildStdout>,
-    pub(crate) line: Line,
-    _segment: OwnSegment,
 }
 
-impl Pair {
-    /// Starts the other side on processor 1 and moves this one to processor 0.
-    pub(crate) fn start() -> Result<Self> {
+impl Other {
+    /// Starts it, on that processor.
+    pub(crate) fn start(processor: usize) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .arg(ANSWER)
+            .args([ANSWER, &processor.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        pin(0)?;
-        let mut told = child.stdin.take().ok_or("no pipe to the child")?;
-        let mut says = BufReader::new(child.stdout.take().ok_or("no pipe from the child")?);
-        let segment = line::create()?;
-        writeln!(told, "line {}", path_of(&segment))?;
-        let line = Line::open(&segment, &hear(&mut says)?)?;
+        let told = child.stdin.take().ok_or("no pipe to the child")?;
+        let says = child.stdout.take().ok_or("no pipe from the child")?;
         Ok(Self {
             child,
             told,
-            says,
-            line,
-            _segment: segment,
+            says: BufReader::new(says),
         })
     }
 
@@ -65,20 +59,21 @@ impl Pair {
         Ok(())
     }
 
+    /// The next line that it says; an error when it has ended.
     pub(crate) fn hear(&mut self) -> Result<String> {
         hear(&mut self.says)
     }
 
-    /// One exchange of eight bytes over the pipes, for a child that was told so.
-    pub(crate) fn exchange(&mut self, word: u64) -> Result<u64> {
-        let mut bytes = word.to_ne_bytes();
-        self.told.write_all(&bytes)?;
-        self.says.read_exact(&mut bytes)?;
-        Ok(u64::from_ne_bytes(bytes))
+    /// Waits until it is ready.
+    pub(crate) fn ready(&mut self) -> Result<()> {
+        match self.hear()? {
+            said if said == READY => Ok(()),
+            said => Err(format!("the other process said {said:?}, not {READY:?}").into()),
+        }
     }
 }
 
-impl Drop for Pair {
+impl Drop for Other {
     fn drop(&mut self) {
         // Errors mean that it has ended by itself.
         let _ = self.child.kill();
@@ -86,62 +81,86 @@ impl Drop for Pair {
     }
 }
 
+/// An answering process and a cache line to it, with this process on the other processor.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) other: Other,
+    pub(crate) line: Line,
+    _segment: OwnSegment,
+}
+
+impl Pair {
+    /// Starts the other side on processor 1 and moves this one to processor 0.
+    pub(crate) fn start() -> Result<Self> {
+        let mut other = Other::start(THERE)?;
+        pin(HERE)?;
+        let segment = line::create()?;
+        other.tell(&format!("line {}", crate::path_of(segment.fd())))?;
+        let line = Line::open(&segment, &other.hear()?)?;
+        Ok(Self {
+            other,
+            line,
+            _segment: segment,
+        })
+    }
+}
+
 fn hear(says: &mut impl BufRead) -> Result<String> {
     let mut said = String::new();
     says.read_line(&mut said)?;
     if said.is_empty() {
-        return Err("the answering process has ended".into());
+        return Err("the other process has ended".into());
     }
     Ok(said.trim_end().to_owned())
 }
 
+/// The ways of an answering process to the one that told it something.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    input: BufReader<File>,
+    output: File,
+}
+
+impl Teller {
+    pub(crate) fn say(&mut self, words: &str) -> Result<()> {
+        writeln!(self.output, "{words}")?;
+        Ok(())
+    }
+
+    pub(crate) fn hear(&mut self) -> Result<String> {
+        hear(&mut self.input)
+    }
+}
+
 /// The answering process, until its standard input ends.
-pub(crate) fn answer() -> Result<()> {
+pub(crate) fn answer(processor: &str) -> Result<()> {
     // It may be spinning when the asker dies, and read nothing.
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    pin(1)?;
-    let (input, output) = (
-        std::io::stdin().as_fd().try_clone_to_owned()?,
-        std::io::stdout(),
-    );
-    let mut input = BufReader::new(File::from(input));
-    let mut output = File::from(output.as_fd().try_clone_to_owned()?);
+    pin(processor.parse()?)?;
+    let input = std::io::stdin().as_fd().try_clone_to_owned()?;
+    let output = std::io::stdout().as_fd().try_clone_to_owned()?;
+    let mut teller = Teller {
+        input: BufReader::new(File::from(input)),
+        output: File::from(output),
+    };
     let segment = line::create()?;
     let mut line = None;
-    while let Ok(words) = hear(&mut input) {
-        match words.split_once(' ').unwrap_or((&words, "")) {
-            ("line", path) => {
+    while let Ok(said) = teller.hear() {
+        let words: Vec<&str> = said.split(' ').collect();
+        match words.as_slice() {
+            ["line", path] => {
                 line = Some(Line::open(&segment, path)?);
-                writeln!(output, "{}", path_of(&segment))?;
+                teller.say(&crate::path_of(segment.fd()))?;
             }
-            ("place", _) => place::answer(line.as_ref().ok_or("no line yet")?),
-            ("pipe", count) => {
-                let mut bytes = [0; 8];
-                for _ in 0..count.parse::<u64>()? {
-                    input.read_exact(&mut bytes)?;
-                    output.write_all(&bytes)?;
-                }
-            }
-            (mode, directory) => match Mode::named(mode) {
-                Some(mode) => ping::answer(mode, Path::new(directory), &mut output)?,
-                None => return Err(format!("told {words:?}").into()),
-            },
+            ["place"] => place::answer(line.as_ref().ok_or("no line yet")?),
+            words => crate::work(words, &mut teller)?,
         }
     }
     Ok(())
 }
 
-/// Where another process can open the segment, while this one holds it.
-fn path_of(segment: &OwnSegment) -> String {
-    format!(
-        "/proc/{}/fd/{}",
-        std::process::id(),
-        segment.fd().as_raw_fd()
-    )
-}
-
 /// Moves this thread, and those that it will start, to one processor.
-fn pin(processor: usize) -> Result<()> {
+pub(crate) fn pin(processor: usize) -> Result<()> {
     let mut set = CpuSet::new();
     set.set(processor);
     sched_setaffinity(None, &set)

@@ -6,6 +6,7 @@
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::line::Line;
 
 /// Round trips of one look.
@@ -21,6 +22,11 @@ const NAP: Duration = Duration::from_millis(12);
 const WANTED: RangeInclusive<u32> = 90..=200;
 /// Nanoseconds after it.
 const TOLERATED: RangeInclusive<u32> = 85..=250;
+
+/// Whether the processors lay as wanted around a measurement; also where nobody looked.
+pub(crate) fn held(line_ns: [u32; 2]) -> bool {
+    line_ns.iter().all(|ns| *ns == 0 || TOLERATED.contains(ns))
+}
 
 /// The answerer is to nap after it has answered this word.
 const NAPS: u64 = 1 << 62;
@@ -42,7 +48,7 @@ pub(crate) fn answer(line: &Line) {
             return;
         }
         if word & NAPS != 0 {
-            nap();
+            clock::idle(NAP);
         }
     }
 }
@@ -70,16 +76,11 @@ impl<'a> Place<'a> {
                 break;
             }
             self.ask(NAPS);
-            nap();
+            clock::idle(NAP);
             self.look();
             found = self.look();
         }
         found
-    }
-
-    /// Whether the placement is such that a measurement before it counts.
-    pub(crate) fn still_holds(&mut self) -> bool {
-        TOLERATED.contains(&self.look())
     }
 
     /// Ends the answering.
@@ -113,12 +114,4 @@ impl<'a> Place<'a> {
 pub(crate) enum Patience {
     None,
     Some,
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "idling is the purpose: the host then places the processor anew"
-)]
-fn nap() {
-    std::thread::sleep(NAP);
 }

@@ -1,0 +1,159 @@
+//! What a command line asks for: the options are the same for all subcommands, which take what concerns them.
+
+use std::time::Duration;
+
+use crate::Result;
+use crate::payload::Touch;
+use crate::place::Patience;
+
+/// Sending processes that one receiver tells apart.
+pub(crate) const SENDERS_MAX: usize = 16;
+/// Bytes of the largest payload.
+pub(crate) const BYTES_MAX: usize = 64 << 20;
+/// Bytes of the largest payload in brief.
+const BRIEF_MAX: usize = 64 << 10;
+
+pub(crate) const TEXT: &str = "options, where they make sense:
+  --mode spin|block|sleep   only this mode
+  --bytes N                 only payloads of N bytes (8, 32, or a multiple of 8 from 64 up)
+  --touch ends|fill|sum     only so much of them written and read
+  --senders N               only with N sending processes, 1 to 16
+  --seconds S               how long a measurement lasts; default 0.2
+  --rounds N                how often each is made, in turn with the others; default 3
+  --brief                   a moment each: checks what arrives, says nothing of speed
+  --table                   medians in a table, not a line of JSON for each value";
+
+/// How both sides wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The measuring threads drive their nodes and never sleep meanwhile.
+    Spin,
+    /// Nodes with a thread of their own, as they come, kept busy; they sleep if they find it right.
+    Block,
+    /// The same, after a pause in which both sides fell asleep.
+    Sleep,
+}
+
+impl Mode {
+    pub(crate) const ALL: [Self; 3] = [Self::Spin, Self::Block, Self::Sleep];
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Spin => "spin",
+            Self::Block => "block",
+            Self::Sleep => "sleep",
+        }
+    }
+}
+
+/// The options, with their defaults filled in.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) mode: Option<Mode>,
+    pub(crate) bytes: Option<usize>,
+    pub(crate) touch: Option<Touch>,
+    pub(crate) senders: Option<usize>,
+    /// How long a measurement lasts.
+    pub(crate) budget: Duration,
+    pub(crate) rounds: usize,
+    pub(crate) brief: bool,
+    pub(crate) table: bool,
+}
+
+impl Options {
+    pub(crate) fn parse(words: &[&str]) -> Result<Self> {
+        let mut options = Self {
+            mode: None,
+            bytes: None,
+            touch: None,
+            senders: None,
+            budget: Duration::from_millis(200),
+            rounds: 3,
+            brief: words.contains(&"--brief"),
+            table: false,
+        };
+        if options.brief {
+            options.budget = Duration::from_millis(2);
+            options.rounds = 1;
+        }
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or(format!("{word} needs a value"));
+            match *word {
+                "--brief" => {}
+                "--table" => options.table = true,
+                "--mode" => options.mode = Some(known(Mode::named, value()?)?),
+                "--touch" => options.touch = Some(known(Touch::named, value()?)?),
+                "--bytes" => options.bytes = Some(payload_bytes(value()?.parse()?)?),
+                "--senders" => options.senders = Some(value()?.parse()?),
+                "--seconds" => options.budget = Duration::try_from_secs_f64(value()?.parse()?)?,
+                "--rounds" => options.rounds = value()?.parse::<usize>()?.max(1),
+                other => return Err(format!("no option {other:?}\n{TEXT}").into()),
+            }
+        }
+        match options.senders {
+            Some(senders) if !(1..=SENDERS_MAX).contains(&senders) => {
+                Err(format!("--senders {senders} is not 1 to {SENDERS_MAX}").into())
+            }
+            _ => Ok(options),
+        }
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        if self.brief {
+            Patience::None
+        } else {
+            Patience::Some
+        }
+    }
+
+    /// The modes asked for.
+    pub(crate) fn modes(&self) -> impl Iterator<Item = Mode> {
+        let only = self.mode;
+        Mode::ALL
+            .into_iter()
+            .filter(move |mode| only.is_none_or(|only| only == *mode))
+    }
+
+    /// The payloads asked for, of those that a workload has; or the one asked for, even if it is not among them.
+    pub(crate) fn payloads(&self, all: &[(usize, &[Touch])]) -> Vec<(usize, Touch)> {
+        let mut payloads = Vec::new();
+        for &(bytes, touches) in all {
+            let touches = touches.iter().map(|touch| (bytes, *touch));
+            match touches.clone().next_back() {
+                // Briefly: what is checked most, and quickly.
+                Some(last) if self.brief => payloads.extend((bytes <= BRIEF_MAX).then_some(last)),
+                _ => payloads.extend(touches),
+            }
+        }
+        if let Some(bytes) = self.bytes {
+            payloads.retain(|payload| payload.0 == bytes);
+            if payloads.is_empty() {
+                payloads.push((bytes, Touch::Fill));
+            }
+        }
+        if let Some(touch) = self.touch {
+            payloads.iter_mut().for_each(|payload| payload.1 = touch);
+            payloads.dedup();
+        }
+        payloads
+    }
+}
+
+fn known<T>(named: impl Fn(&str) -> Option<T>, name: &str) -> Result<T> {
+    named(name).ok_or_else(|| format!("no {name:?} here\n{TEXT}").into())
+}
+
+fn payload_bytes(bytes: usize) -> Result<usize> {
+    if bytes == 8 || bytes == 32 || (bytes.is_multiple_of(8) && (64..=BYTES_MAX).contains(&bytes)) {
+        return Ok(bytes);
+    }
+    Err(
+        format!("--bytes {bytes} is neither 8, nor 32, nor a multiple of 8 from 64 to {BYTES_MAX}")
+            .into(),
+    )
+}

@@ -1,0 +1,217 @@
+//! `tell`: streams one way, from one or several sending processes to one actor, beside the same through the bare ring.
+//!
+//! The receiver has a processor of its own, all senders share the other. Time runs from the first message of the sender that
+//! begins first until the last message of all has been handled.
+
+use std::time::Duration;
+
+use crate::ask::patience;
+use crate::bare::{self, Stream, stretch};
+use crate::bus::Bus;
+use crate::clock::system_nanos;
+use crate::options::{Mode, Options};
+use crate::pair::{HERE, Other, READY, Teller};
+use crate::payload::Touch;
+use crate::report::{Cell, Lay, Report};
+use crate::sink::{self, SINK, Source};
+use crate::{Result, gate};
+
+/// What another sender is told: `send MODE BYTES TOUCH SENDER MICROSECONDS DIRECTORY`, then a line to begin.
+pub(crate) const SEND: &str = "send";
+
+const PAYLOADS: [(usize, &[Touch]); 6] = [
+    (8, &[Touch::Fill]),
+    (32, &[Touch::Fill]),
+    (64, &[Touch::Fill]),
+    (1 << 10, &[Touch::Fill]),
+    (64 << 10, &Touch::ALL),
+    (1 << 20, &Touch::ALL),
+];
+const SENDERS: [usize; 3] = [1, 2, 4];
+
+pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
+    for _ in 0..options.rounds {
+        // A stream never finds its receiver asleep, but for the first message.
+        for mode in options.modes().filter(|mode| *mode != Mode::Sleep) {
+            for payload in options.payloads(&PAYLOADS) {
+                for senders in options.senders.map_or(SENDERS.to_vec(), |only| vec![only]) {
+                    if senders == 1 {
+                        floor(mode, payload, options, report)?;
+                    }
+                    measure(mode, payload, senders, options, report)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The bare ring's stream, which has one sender.
+pub(crate) fn floor(
+    mode: Mode,
+    payload: (usize, Touch),
+    options: &Options,
+    report: &mut Report,
+) -> Result<()> {
+    let measured = gate::measure(patience(mode, options), |pair| {
+        bare::tell(&mut pair.other, mode, payload, options)
+    });
+    let (stream, lay) = measured?;
+    rates(
+        report,
+        &cell("bare-ring", mode, payload, 1),
+        payload.0,
+        stream,
+        lay,
+    );
+    Ok(())
+}
+
+fn measure(
+    mode: Mode,
+    payload: (usize, Touch),
+    senders: usize,
+    options: &Options,
+    report: &mut Report,
+) -> Result<()> {
+    let measured = gate::measure(patience(mode, options), |pair| {
+        streams(&mut pair.other, mode, payload, senders, options.budget)
+    });
+    let (stream, lay) = measured?;
+    rates(
+        report,
+        &cell("ringway", mode, payload, senders),
+        payload.0,
+        stream,
+        lay,
+    );
+    Ok(())
+}
+
+fn cell(system: &'static str, mode: Mode, (bytes, touch): (usize, Touch), senders: usize) -> Cell {
+    let cell = Cell::new(system, "tell").with("mode", mode.name());
+    cell.with("bytes", bytes)
+        .with("touch", touch.name())
+        .with("senders", senders)
+}
+
+fn rates(report: &mut Report, cell: &Cell, bytes: usize, stream: Stream, lay: Lay) {
+    let rate = stream.n as f64 / stream.seconds;
+    report.value(cell, "msg/s", rate, stream.n, lay);
+    report.value(cell, "GB/s", rate * bytes as f64 / 1e9, stream.n, lay);
+}
+
+fn streams(
+    receiver: &mut Other,
+    mode: Mode,
+    payload: (usize, Touch),
+    senders: usize,
+    budget: Duration,
+) -> Result<Stream> {
+    let bus = Bus::new();
+    let directory = bus.directory();
+    sink::begin(receiver, mode, payload.1, &directory)?;
+    let mut others = Vec::new();
+    for sender in 1..senders {
+        let mut other = Other::start(HERE)?;
+        let (mode, (bytes, touch)) = (mode.name(), (payload.0, payload.1.name()));
+        let micros = budget.as_micros();
+        other.tell(&format!(
+            "{SEND} {mode} {bytes} {touch} {sender} {micros} {directory}"
+        ))?;
+        other.ready()?;
+        others.push(other);
+    }
+    let node = sink::attach(mode, &directory, "source-0")?;
+    let mut sent = node.run_until(async {
+        let source = Source::new(node.lookup(SINK).await?, 0, payload);
+        let warm = warm_up(&source, payload.0, budget).await?;
+        for other in &mut others {
+            other.tell("begin")?;
+        }
+        let mut sent = vec![send(&source, payload.0, warm, budget).await?];
+        for other in &mut others {
+            sent.push(Sent::parse(&other.hear()?)?);
+        }
+        source.stop().await;
+        Result::Ok(sent)
+    })?;
+    drop(node);
+    receiver.hear()?;
+    sent.sort_by_key(|it| it.from);
+    let from = sent.iter().map(|it| it.from).min().unwrap_or(0);
+    let until = sent.iter().map(|it| it.until).max().unwrap_or(0);
+    Ok(Stream {
+        n: sent.iter().map(|it| it.n).sum(),
+        seconds: (until - from) as f64 / 1e9,
+    })
+}
+
+/// What one sender sent, and when, in nanoseconds of the system's clock.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    n: u64,
+    from: u64,
+    until: u64,
+}
+
+impl Sent {
+    fn parse(said: &str) -> Result<Self> {
+        let words: Vec<&str> = said.split(' ').collect();
+        let [n, from, until] = words.as_slice() else {
+            return Err(format!("a sender said {said:?}").into());
+        };
+        Ok(Self {
+            n: n.parse()?,
+            from: from.parse()?,
+            until: until.parse()?,
+        })
+    }
+}
+
+/// Sends for a fifth of the time, and returns how many.
+async fn warm_up(source: &Source, bytes: usize, budget: Duration) -> Result<u64> {
+    let sent = send(source, bytes, 0, budget / 5).await?;
+    Ok(sent.n)
+}
+
+/// Sends from number `first` on for as long as a measurement lasts, until all is handled.
+async fn send(source: &Source, bytes: usize, first: u64, budget: Duration) -> Result<Sent> {
+    let budget = u64::try_from(budget.as_nanos())?;
+    let (mut next, from) = (first, system_nanos());
+    while system_nanos() - from < budget {
+        for number in next..next + stretch(bytes) {
+            source.tell(number).await?;
+        }
+        next += stretch(bytes);
+    }
+    source.settle(next).await?;
+    Ok(Sent {
+        n: next - first,
+        from,
+        until: system_nanos(),
+    })
+}
+
+/// Another sending process.
+pub(crate) fn serve(words: &[&str], teller: &mut Teller) -> Result<()> {
+    let [mode, bytes, touch, sender, micros, directory] = words else {
+        return Err(format!("{SEND} {words:?}").into());
+    };
+    let (mode, touch) = (Mode::named(mode), Touch::named(touch));
+    let (mode, touch) = mode.zip(touch).ok_or("no such mode or touch")?;
+    let (bytes, budget) = (bytes.parse()?, Duration::from_micros(micros.parse()?));
+    let node = sink::attach(mode, directory, &format!("source-{sender}"))?;
+    let (source, warm) = node.run_until(async {
+        let source = Source::new(node.lookup(SINK).await?, sender.parse()?, (bytes, touch));
+        let warm = warm_up(&source, bytes, budget).await?;
+        Result::Ok((source, warm))
+    })?;
+    teller.say(READY)?;
+    teller.hear()?;
+    let sent = node.run_until(send(&source, bytes, warm, budget))?;
+    teller.say(&format!("{} {} {}", sent.n, sent.from, sent.until))?;
+    drop(source);
+    drop(node);
+    Ok(())
+}
