@@ -226,7 +226,7 @@ impl<S: Into<String>> From<S> for NodeConfig {
 #[non_exhaustive]
 pub enum ConfigError {
     /// The bus name cannot be a directory's name.
-    #[error("bus name {bus:?} is not usable: {reason}")]
+    #[error("bus name {bus:?} of {} bytes is not usable: {reason}", .bus.len())]
     BusName {
         /// The name, as given.
         bus: String,

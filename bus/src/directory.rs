@@ -162,6 +162,11 @@ impl BusDirectory {
         }
     }
 
+    /// A refusal of the system's that is this directory's.
+    pub(crate) fn refused(&self, error: SysError) -> DirectoryError {
+        system(&self.path, error.call(), error.errno().into())
+    }
+
     /// Gives a listening socket its final name. `false` says that the temporary name vanished: somebody met the
     /// socket between `bind` and `listen`, found it refusing, and unlinked it.
     pub(crate) fn publish(&self, id: NodeId) -> io::Result<bool> {

@@ -1,11 +1,14 @@
 //! Why a node could not attach, or a name not be had.
 
+use std::error::Error as Cause;
 use std::io;
 
 use ringway_shm::card::CardError;
 use ringway_shm::registry::RegistryError;
 use ringway_shm::sys::SysError;
 use ringway_shm::sys::fork::{GuardError, UsedAfterFork};
+use ringway_shm::sys::limit::nofile_limit;
+use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::config::ConfigError;
@@ -50,6 +53,18 @@ pub enum AttachError {
         /// How often it was tried.
         times: u32,
     },
+    /// This process has no descriptor left. Attaching has raised its soft limit to the hard one already.
+    #[error(
+        "this process has too many open files for a node, which needs some ten and as many for each peer: \
+         its limit (RLIMIT_NOFILE, `ulimit -Hn`) is {}", .limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string())
+    )]
+    TooManyFiles {
+        /// How many files the process may have open.
+        limit: Option<u64>,
+        /// What was to be opened.
+        #[source]
+        source: Box<AttachError>,
+    },
     /// The system refused something else.
     #[error("the system refused what a node needs")]
     System(#[from] io::Error),
@@ -60,6 +75,26 @@ impl AttachError {
     pub(crate) fn system(error: impl Into<io::Error>) -> Self {
         Self::System(error.into())
     }
+
+    /// The same with its remedy, where it is one that the system gives for many calls alike.
+    pub(crate) fn explained(self) -> Self {
+        if !is_out_of_files(&self) {
+            return self;
+        }
+        Self::TooManyFiles {
+            limit: nofile_limit(),
+            source: Box::new(self),
+        }
+    }
+}
+
+/// Whether the cause of all causes is that this process has no descriptor left.
+fn is_out_of_files(error: &(dyn Cause + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.any(|error| {
+        let of_io = || Errno::from_io_error(error.downcast_ref()?);
+        error.downcast_ref().copied().or_else(of_io) == Some(Errno::MFILE)
+    })
 }
 
 impl From<SysError> for AttachError {

@@ -97,6 +97,10 @@ impl Node {
     pub fn attach(config: impl Into<NodeConfig>) -> Result<Self, AttachError> {
         let mut config = config.into();
         config.role_taken |= process::is_role_taken();
+        Self::join(config).map_err(AttachError::explained)
+    }
+
+    fn join(config: NodeConfig) -> Result<Self, AttachError> {
         let workers = config.workers;
         let queue = RunQueue::create().map_err(AttachError::system)?;
         let shared = Shared::new(queue);
@@ -104,14 +108,14 @@ impl Node {
             shared.set_core(Arc::clone(core))
         })?;
         drop(core);
-        let driver = Driver::create(&shared).map_err(AttachError::system)?;
-        let stopped = Arc::new(AtomicBool::new(false));
-        let workers = start_workers(&shared, driver, workers, &stopped)?;
-        let attached = Attached {
+        // From here on peers may know the node: what fails below leaves the bus again, with the workers started so far.
+        let mut attached = Attached {
             shared: Arc::clone(&shared),
-            stopped,
-            workers,
+            stopped: Arc::new(AtomicBool::new(false)),
+            workers: Vec::new(),
         };
+        let driver = Driver::create(&shared).map_err(AttachError::system)?;
+        attached.start_workers(driver, workers)?;
         Ok(Self {
             shared,
             _attached: Some(Arc::new(attached)),
@@ -215,48 +219,43 @@ impl std::fmt::Debug for Node {
     }
 }
 
-/// Starts the threads that a node is to have; without any, the driver waits for a caller.
-fn start_workers(
-    shared: &Arc<Shared>,
-    mut driver: Driver,
-    workers: Workers,
-    stopped: &Arc<AtomicBool>,
-) -> Result<Vec<JoinHandle<()>>, AttachError> {
-    let Workers::Threads(count) = workers else {
-        *lock(&shared.driver) = Some(driver);
-        return Ok(Vec::new());
-    };
-    let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
-    let mut threads = Vec::new();
-    let stop = Arc::clone(stopped);
-    let for_whom = Arc::clone(shared);
-    let drive = move || {
-        let _at_work = AtWork::begin(&for_whom);
-        let _driving = for_whom.queue.drive_here();
-        // Relaxed: set before the rousing fence of `Attached::drop`.
-        while !stop.load(Relaxed) {
-            driver.turn_unless(&stop);
-        }
-        for_whom.queue.run_rest();
-    };
-    threads.push(
-        named(WORKER_NAMES[0])
-            .spawn(drive)
-            .map_err(AttachError::system)?,
-    );
-    for _ in 1..count.get() {
-        let (shared, stop) = (Arc::clone(shared), Arc::clone(stopped));
-        let help = move || {
-            let _at_work = AtWork::begin(&shared);
-            shared.queue.help(&stop);
+impl Attached {
+    /// Starts the threads that a node is to have; without any, the driver waits for a caller.
+    fn start_workers(&mut self, mut driver: Driver, workers: Workers) -> Result<(), AttachError> {
+        let Workers::Threads(count) = workers else {
+            *lock(&self.shared.driver) = Some(driver);
+            return Ok(());
         };
-        threads.push(
-            named(WORKER_NAMES[1])
-                .spawn(help)
-                .map_err(AttachError::system)?,
-        );
+        let (shared, stop) = (Arc::clone(&self.shared), Arc::clone(&self.stopped));
+        self.start(WORKER_NAMES[0], move || {
+            let _at_work = AtWork::begin(&shared);
+            let _driving = shared.queue.drive_here();
+            // Relaxed: set before the rousing fence of `Attached::drop`.
+            while !stop.load(Relaxed) {
+                driver.turn_unless(&stop);
+            }
+            shared.queue.run_rest();
+        })?;
+        for _ in 1..count.get() {
+            let (shared, stop) = (Arc::clone(&self.shared), Arc::clone(&self.stopped));
+            self.start(WORKER_NAMES[1], move || {
+                let _at_work = AtWork::begin(&shared);
+                shared.queue.help(&stop);
+            })?;
+        }
+        Ok(())
     }
-    Ok(threads)
+
+    fn start(
+        &mut self,
+        name: &str,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<(), AttachError> {
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let started = thread.spawn(work).map_err(AttachError::system)?;
+        self.workers.push(started);
+        Ok(())
+    }
 }
 
 impl Drop for Attached {

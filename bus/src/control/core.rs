@@ -24,6 +24,7 @@ use ringway_shm::sys::fork;
 use ringway_shm::sys::limit::raise_nofile_limit;
 use ringway_shm::sys::process::Pidfd;
 use ringway_shm::sys::socket::Listener;
+use rustix::io::Errno;
 
 use super::run::Control;
 use super::{Command, Commands};
@@ -137,7 +138,13 @@ impl Core {
     fn publish(&self) -> Result<Listener, AttachError> {
         let temporary = SocketName::Starting(self.id).file_name();
         for _ in 0..STARTS_MAX {
-            let listener = Listener::bind(&self.directory, &temporary, BACKLOG)?;
+            let listener = Listener::bind(&self.directory, &temporary, BACKLOG);
+            let listener = listener.map_err(|error| match error.errno() {
+                Errno::ACCESS | Errno::ROFS | Errno::NOSPC | Errno::DQUOT => {
+                    self.directory.refused(error).into()
+                }
+                _ => AttachError::from(error),
+            })?;
             if self.directory.publish(self.id)? {
                 return Ok(listener);
             }

@@ -39,6 +39,12 @@ pub fn raise_nofile_limit() -> Result<NofileLimit, SysError> {
     })
 }
 
+/// Returns how many descriptors the process may have open: the soft limit, `None` for no limit.
+#[must_use]
+pub fn nofile_limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
 /// Returns the largest file that the process may make, `None` for no limit. Growing one beyond it raises SIGXFSZ, also
 /// when the file is memory.
 #[must_use]
