@@ -1,12 +1,17 @@
-//! The usual imports: `use ringway::prelude::*`.
+//! The usual imports: `use ringway::prelude::*`. What a program derives, calls, and names in signatures and matches, its
+//! errors included; builders and futures, which are seldom named, are at the crate's root. A name of the program's own
+//! hides the one from here.
 
 pub use ringway_macros::{Actor, Message, Schema};
 pub use serde::{Deserialize, Serialize};
 
-pub use crate::actor::{Actor, Context, FromArgs, Handler, Hooks};
-pub use crate::addr::{Addr, Recipient, WeakAddr};
-pub use crate::config::{NodeConfig, Workers};
+pub use crate::access::Access;
+pub use crate::actor::{Accepts, Actor, Context, FromArgs, Handler, Hooks, Undone};
+pub use crate::addr::{ActorId, Addr, Recipient, WeakAddr};
+pub use crate::config::{ConfigError, NodeConfig, Workers};
+pub use crate::directory::DirectoryError;
 pub use crate::envelope::{Checked, Plain, Timed, Traced};
+pub use crate::error::{AttachError, NameError};
 pub use crate::exit::ExitReason;
 #[cfg(feature = "rkyv")]
 pub use crate::lease::ArchivedLease;
@@ -17,12 +22,16 @@ pub use crate::message::{
     BoxError, BytesMessage, CopyMessage, HandlerError, Message, Move, MoveMessage, Publish,
     PublishMessage, Schema, Serial, SerialMessage,
 };
-pub use crate::node::Node;
-pub use crate::process::{ChildProcess, Roles};
-pub use crate::queue::MessageQueue;
-pub use crate::send::{AskError, SendError};
+pub use crate::node::{LookupError, Node, PeerNode, SpawnError};
+pub use crate::peering::NodeId;
+pub use crate::process::{ChildProcess, Roles, SpawnProcessError};
+pub use crate::queue::{BoundQueue, MessageQueue, QueueError, ReceiveError};
+pub use crate::remote::undelivered::{Undelivered, UndeliveredStream};
+pub use crate::send::{AskError, LoanError, SendError};
+pub use crate::urings::wire::OpenRefusal;
 pub use futures_executor::block_on;
 pub use futures_util::StreamExt;
+pub use ringway_shm::heap::{HeapError, HeapStats};
 
 pub use bits::{CheckedBitPattern, NoUninit, Pod, Zeroable};
 

@@ -16,7 +16,7 @@ use crate::control::ROLE_VARIABLE;
 use crate::message::BoxError;
 use crate::node::Node;
 
-/// What a program's processes can be; the first thing in its `main`.
+/// What a program's processes can be; [`run`](Self::run) or [`take`](Self::take) is the first thing in its `main`.
 ///
 /// A child process that [`Node::spawn_process`] starts runs the same program from the start, with [the same
 /// arguments](crate::SpawnProcess::executable). Here it learns that it is a child, and what it is to be.
@@ -55,6 +55,35 @@ use crate::node::Node;
 ///             Ok(())
 ///         })
 /// }
+/// ```
+///
+/// A program that attaches by itself, under a runtime of its own or with errors of its own, takes its role and goes on:
+///
+/// ```no_run
+/// # use ringway::prelude::*;
+/// # #[derive(Message, Clone, Copy, Pod, Zeroable)]
+/// # #[message(move, reply = u64)]
+/// # #[repr(C)]
+/// # struct Add { amount: u64 }
+/// # #[derive(Actor, Default)]
+/// # #[actor(handles(Add))]
+/// # struct Counter { total: u64 }
+/// # impl Handler<Add> for Counter {
+/// #     async fn handle(&mut self, add: Add, _cx: &mut Context<Self>) -> u64 {
+/// #         self.total += add.amount;
+/// #         self.total
+/// #     }
+/// # }
+/// fn main() -> ringway::ExitCode {
+///     if let Some(code) = Roles::on("demo").actor::<Counter>("counter").take() {
+///         return code; // this was a child; the rest is for the parent
+///     }
+///     match Node::attach("demo") {
+///         Ok(node) => count(&node),
+///         Err(error) => { eprintln!("{error}"); ringway::ExitCode::from(2) }
+///     }
+/// }
+/// # fn count(_node: &Node) -> ringway::ExitCode { ringway::ExitCode::SUCCESS }
 /// ```
 ///
 /// Whatever stands before it in `main` runs in every child too. A program that starts threads there cannot take the
