@@ -7,10 +7,14 @@ mod crowd;
 mod deaths;
 #[allow(dead_code, reason = "the tests' half of it")]
 mod messages;
+mod visitor;
 
 use ringway_shm::sys::process::{Pid, Signal, die_with_parent};
 
 fn main() {
+    if let Ok(uid) = std::env::var("RINGWAY_TEST_UID") {
+        visitor::become_user(uid.parse().expect("a number")); // which forgets who is to die with whom
+    }
     let parent = std::env::var("RINGWAY_TEST_PARENT").expect("started by a test");
     let parent = parent.parse().ok().and_then(Pid::from_raw);
     if die_with_parent(Signal::KILL, parent.expect("a process id")).is_err() {
@@ -24,6 +28,7 @@ fn main() {
             crowd::pin(processor.parse().expect("a number"));
             crowd::play(count.parse().expect("a number"));
         }
+        ["visitor"] => visitor::play(),
         words => deaths::play(words),
     }
 }
