@@ -1,4 +1,4 @@
-//! What the operating system refuses, as a program sees it: descriptors, directories, names. Each refusal is an error of
+//! What the operating system refuses, as a program sees it: descriptors, threads, directories, names. Each refusal is an error of
 //! its own with both sides' values, leaves nothing behind, and ends when its cause does.
 //!
 //! Method: the helper `visitor` attaches as poor in descriptors or rights as it is told to be. Root may do anything, so
@@ -16,5 +16,6 @@ mod system {
     mod directories;
     mod names;
     mod places;
+    mod threads;
     mod visitor;
 }

@@ -65,6 +65,11 @@ pub enum AttachError {
         #[source]
         source: Box<AttachError>,
     },
+    /// A thread of the node's could not be started.
+    #[error(
+        "no thread for the node (RLIMIT_NPROC, `ulimit -u`, limits the threads of a user, and a control group those in it)"
+    )]
+    NoThread(#[source] io::Error),
     /// The system refused something else.
     #[error("the system refused what a node needs")]
     System(#[from] io::Error),

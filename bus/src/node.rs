@@ -252,7 +252,7 @@ impl Attached {
         work: impl FnOnce() + Send + 'static,
     ) -> Result<(), AttachError> {
         let thread = std::thread::Builder::new().name(name.to_owned());
-        let started = thread.spawn(work).map_err(AttachError::system)?;
+        let started = thread.spawn(work).map_err(AttachError::NoThread)?;
         self.workers.push(started);
         Ok(())
     }

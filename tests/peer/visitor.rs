@@ -70,6 +70,8 @@ impl Visitor {
             "fill" => self.fill(),
             "free" => self.files.clear(),
             "attach-with-few" => return self.attach_with_few(),
+            "limit-threads" => limit_threads(rest.parse().expect("a number")),
+            "threads" => return count_threads().to_string(),
             "hoard" => return self.hoard(),
             "let-go" => self.sockets.clear(),
             other => panic!("no verb {other:?}"),
@@ -181,6 +183,15 @@ fn limit_files(limit: u64) {
     assert_eq!(getrlimit(Resource::Nofile).current, limit);
 }
 
+/// Lowers the limit of the user's threads, or raises it again.
+fn limit_threads(current: u64) {
+    let limits = Rlimit {
+        current: Some(current),
+        ..getrlimit(Resource::Nproc)
+    };
+    setrlimit(Resource::Nproc, limits).expect("within the hard limit");
+}
+
 fn open_files() -> u64 {
     // The listing's own is among them.
     std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64 - 1)
@@ -188,9 +199,13 @@ fn open_files() -> u64 {
 
 /// Waits, under the test's watchdog, until the kernel lists this thread alone: it does so a little after a join.
 fn await_single_thread() {
-    while std::fs::read_dir("/proc/self/task").expect("there").count() > 1 {
+    while count_threads() > 1 {
         std::thread::yield_now();
     }
+}
+
+fn count_threads() -> usize {
+    std::fs::read_dir("/proc/self/task").expect("there").count()
 }
 
 /// An error with its causes.

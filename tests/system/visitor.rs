@@ -13,8 +13,19 @@ use crate::support::Bus;
 /// Nobody.
 const OTHER: u32 = 65534;
 
+/// Whether this process may become another user. Root of a user namespace that has no other may not.
 pub(super) fn is_root() -> bool {
-    getuid().is_root()
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
+    let has_other = |line: &str| {
+        let numbers: Vec<u32> = line
+            .split_whitespace()
+            .map(|it| it.parse().unwrap())
+            .collect();
+        OTHER
+            .checked_sub(numbers[0])
+            .is_some_and(|at| at < numbers[2])
+    };
+    getuid().is_root() && map.lines().any(has_other)
 }
 
 /// The user that visitors are: another than root.
@@ -24,9 +35,14 @@ pub(super) fn visitors_uid() -> u32 {
 
 /// A visitor that rights hold for.
 pub(super) fn visitor(bus: &Bus, adjust: impl FnOnce(&mut Command)) -> Helper {
+    visitor_of(visitors_uid(), bus, adjust)
+}
+
+/// A visitor of that user's, who is this process's own unless this is root's.
+pub(super) fn visitor_of(uid: u32, bus: &Bus, adjust: impl FnOnce(&mut Command)) -> Helper {
     Helper::start_with(bus, &["visitor"], |command| {
-        if is_root() {
-            command.env("RINGWAY_TEST_UID", OTHER.to_string());
+        if uid != getuid().as_raw() {
+            command.env("RINGWAY_TEST_UID", uid.to_string());
         }
         adjust(command);
     })

@@ -172,7 +172,8 @@ impl Core {
         }
         let mut control = Control::new(Arc::clone(self), upper, listener, others)?;
         let thread = std::thread::Builder::new().name("ringway-control".to_owned());
-        let thread = thread.spawn(move || control.run())?;
+        let thread = thread.spawn(move || control.run());
+        let thread = thread.map_err(AttachError::NoThread)?;
         *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         Ok(())
     }
