@@ -18,10 +18,10 @@ pub enum ExitReason {
     /// Somebody called `kill` on it.
     #[error("it was killed")]
     Killed,
-    /// Its start hook failed.
+    /// Its start hook failed. Another process learns the first 4096 bytes of the text.
     #[error("it could not start: {0}")]
     StartFailed(String),
-    /// A handler panicked with this message.
+    /// A handler panicked with this message, of which another process learns the first 4096 bytes.
     #[error("a handler panicked: {0}")]
     Panicked(String),
     /// Its process ended by itself with this exit code.
@@ -39,4 +39,17 @@ pub enum ExitReason {
     /// The peer closed its connection without saying goodbye; its process may still live.
     #[error("its node closed the connection")]
     Unreachable,
+}
+
+/// Bytes of a text that cross to another process: far below what a frame has room for.
+const TEXT_MAX: usize = 4096;
+
+impl ExitReason {
+    /// The same reason with as much of its text as another process learns.
+    pub(crate) fn shortened(mut self) -> Self {
+        if let Self::StartFailed(text) | Self::Panicked(text) = &mut self {
+            text.truncate(text.floor_char_boundary(TEXT_MAX));
+        }
+        self
+    }
 }

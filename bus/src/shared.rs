@@ -332,6 +332,7 @@ impl Shared {
     /// A uring without addresses was refused: its memory is free.
     pub(crate) fn refused_unheld(&self, urings: &PeerUrings, uring: Key) {
         self.closing.closed(urings.id(), uring);
+        urings.remove_end(uring);
     }
 
     pub(crate) fn ring_span(&self, len: u64) -> Result<RingSpan, RingsError> {
@@ -443,7 +444,7 @@ impl Shared {
         let uring = WireKey(lane.uring);
         lane.peer.say(&UringWord::Closed {
             uring,
-            reason: reason.clone(),
+            reason: reason.clone().shortened(),
         });
     }
 

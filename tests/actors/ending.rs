@@ -176,6 +176,26 @@ fn a_panic_ends_its_actor_alone() {
     });
 }
 
+// Goal: an actor that panics with a text larger than any frame is heard of all the same; another process gets its start.
+#[test]
+fn a_panic_at_length_is_heard_of() {
+    both("panic-length", |stage| {
+        let text = "x".repeat(100_000);
+        let (probe, watcher) = held(stage, BoomAtLength { text });
+        block_on(async {
+            let queued = Queued::behind(&probe).await;
+            watcher.open_gate();
+            let reason = probe.closed().await;
+            let ExitReason::Panicked(text) = &reason else {
+                panic!("{reason}")
+            };
+            assert!(text.starts_with("boom at length x"));
+            assert_eq!(text.len() == 4096, stage.is_remote());
+            queued.come_back(&reason).await;
+        });
+    });
+}
+
 // Goal: a tell whose handler panics comes back as taken, with the reason, whatever it travelled in.
 #[test]
 fn a_tell_that_panics_was_taken() {
@@ -197,7 +217,9 @@ fn a_tell_that_panics_was_taken() {
         watcher.open_gate();
         block_on(async {
             let reason = probe.closed().await;
-            assert_eq!(reason, ExitReason::Panicked("boom at length".to_owned()));
+            assert!(
+                matches!(&reason, ExitReason::Panicked(text) if text.starts_with("boom at length x"))
+            );
             let back: Vec<_> = probe.undelivered::<BoomAtLength>().collect().await;
             let [back] = back.try_into().unwrap();
             assert_eq!((back.taken, back.why), (true, Undone::Ended(reason)));

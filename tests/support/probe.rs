@@ -337,7 +337,7 @@ impl Handler<Boom> for Probe {
 impl Handler<BoomAtLength> for Probe {
     async fn handle(&mut self, boom: BoomAtLength, _cx: &mut Context<Self>) {
         self.hold(boom.text.len() as u64).await;
-        panic!("boom at length");
+        panic!("boom at length {}", boom.text);
     }
 }
 
