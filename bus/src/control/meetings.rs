@@ -9,7 +9,7 @@ use ringway_shm::sys::eventfd::Eventfd;
 use ringway_shm::sys::socket::{Received, RecvError, SeqPacket};
 
 use super::run::{Control, Source, TURN, Watch, is_end};
-use crate::access::Principal;
+use crate::access::{Principal, Trust};
 use crate::config::PEERS_MAX;
 use crate::frame::{Frame, FrameError};
 use crate::peering::evidence;
@@ -211,6 +211,12 @@ impl Control {
             trust,
             clock_offset_ns: Clock::of_process().offset_from(hello.clock),
         };
+        // Whoever has a descriptor of a bell can have reads and writes of it wait. An untrusted peer rings by a frame, so
+        // this node sleeps on a bell that the peer does not have.
+        let bell = match trust {
+            Trust::Cooperative => Arc::clone(&meeting.bell),
+            Trust::Untrusted => Arc::new(Eventfd::create().map_err(|_| Refusal::TooManyFiles)?),
+        };
         let watched = self
             .core
             .epoll
@@ -221,7 +227,7 @@ impl Control {
             identity,
             slot,
             evidence,
-            bell: Arc::clone(&meeting.bell),
+            bell,
         };
         meeting.introduced = Some(Introduced {
             gathered,

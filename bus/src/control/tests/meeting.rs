@@ -1,4 +1,5 @@
 use std::fs::Permissions;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
@@ -243,6 +244,23 @@ fn two_users_meet_where_the_policy_lets_them() {
         (nobody, crate::access::Trust::Untrusted)
     );
     peer.ring_bell(); // goes over the socket
+    // What this node sleeps on is no descriptor of the other's, which could have reads and writes of it wait.
+    let own = eventfd_id("self", &peer.bell_fd().as_raw_fd().to_string());
+    let theirs = std::fs::read_dir(format!("/proc/{}/fd", scene.pid().as_raw_nonzero())).unwrap();
+    let theirs = theirs.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let pid = scene.pid().as_raw_nonzero().to_string();
+    let theirs: Vec<_> = theirs.filter_map(|fd| eventfd_id(&pid, &fd)).collect();
+    assert!(own.is_some() && !theirs.is_empty());
+    assert!(!theirs.contains(&own.unwrap()));
+}
+
+/// What the kernel calls an eventfd; none for other descriptors.
+fn eventfd_id(process: &str, fd: &str) -> Option<String> {
+    let info = std::fs::read_to_string(format!("/proc/{process}/fdinfo/{fd}")).ok()?;
+    let id = info
+        .lines()
+        .find_map(|line| line.strip_prefix("eventfd-id:"))?;
+    Some(id.trim().to_owned())
 }
 
 #[test]
