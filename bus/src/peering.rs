@@ -179,7 +179,7 @@ impl Peer {
         let rings = Segments::default();
         rings
             .insert(evidence.ring_key, evidence.ring)
-            .expect("later-only: the first of an empty table");
+            .expect("later-only: the first of an empty table, its index checked with the hello");
         Self {
             bell: Bell::new(bell, evidence.bell, &evidence.card, identity.trust),
             replica: Mutex::default(),

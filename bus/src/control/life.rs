@@ -45,7 +45,8 @@ impl Control {
 
     /// A peer's process has ended: what it had sent is handled first, the death last.
     pub(super) fn bury(&mut self, peer: &Arc<Peer>) {
-        // What a dead process has sent is finite: the kernel bounds the queue, and nobody adds to it.
+        // What it has sent is finite once nobody adds to it: a process that it forked may hold its socket, and go on.
+        peer.link().refuse_more();
         while self.take_frame(peer) {}
         self.die(peer, Death::Process);
     }

@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::frame::WireKey;
 use crate::peering::hello::{Caller, Hello};
 use crate::peering::refusal::{FileRole, Refusal};
+use crate::peering::segments::Segments;
 
 /// Descriptors of a hello: card, ring segment, doorbell, process.
 pub(crate) const HELLO_FILES: u32 = 4;
@@ -67,6 +68,9 @@ pub(crate) fn examine(
         });
     }
     let WireKey(ring_key) = hello.ring;
+    // What becomes the first of an empty table must have a place in it.
+    let placed = Segments::default().check(ring_key);
+    placed.map_err(|breach| Refusal::file(FileRole::Ring, &breach))?;
     let ring = map(FileRole::Ring, ring, hello.ring_len)?;
     Ok(Evidence {
         card,

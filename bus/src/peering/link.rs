@@ -5,6 +5,8 @@
 //!
 //! # Invariants
 //! - **in-order**: while anything is queued, nothing overtakes it: what arrives is what was sent, in order.
+//! - **no-gap**: a frame that finds no place ends the connection for both sides: a word about a uring that is missing
+//!   between others would leave somebody waiting for ever.
 //! - **armed**: the socket is watched for room exactly while something is queued and no retry is due by the clock.
 
 use std::collections::VecDeque;
@@ -60,6 +62,8 @@ struct Outbox {
     queue: VecDeque<Outgoing>,
     bytes: usize,
     is_armed: bool,
+    /// Ended for want of room in the queue; the control thread is about to find out.
+    is_over: bool,
 }
 
 #[derive(Debug)]
@@ -85,7 +89,9 @@ pub(crate) enum Flushed {
 pub(crate) enum LinkError {
     #[error("the peering has ended")]
     Closed,
-    #[error("{queued} frames wait for a peer that does not read, the limit is {QUEUE_MAX}")]
+    #[error(
+        "{queued} frames waited for a peer that does not read, the limit is {QUEUE_MAX}: the peering ends"
+    )]
     Backlog { queued: usize },
     #[error(transparent)]
     Frame(#[from] FrameError),
@@ -106,6 +112,7 @@ impl Link {
             queue: VecDeque::new(),
             bytes: 0,
             is_armed: false,
+            is_over: false,
         };
         Ok(Self {
             epoll: Arc::clone(epoll),
@@ -114,18 +121,18 @@ impl Link {
         })
     }
 
-    /// Sends or queues a frame. Never waits.
+    /// Sends or queues a frame. Never waits. One that the queue has no room for ends the connection.
     pub(crate) fn send(&self, frame: &Frame, passed: Vec<Passed>) -> Result<(), LinkError> {
         fork::check()?;
         let bytes = frame.encode()?;
         let mut outbox = self.lock();
-        if outbox.socket.is_none() {
+        if outbox.socket.is_none() || outbox.is_over {
             return Err(LinkError::Closed);
         }
         if outbox.queue.len() >= QUEUE_MAX || outbox.bytes >= QUEUE_BYTES_MAX {
-            return Err(LinkError::Backlog {
-                queued: outbox.queue.len(),
-            });
+            let queued = outbox.queue.len();
+            outbox.hang_up();
+            return Err(LinkError::Backlog { queued });
         }
         let is_first = outbox.queue.is_empty();
         outbox.bytes += cost(&bytes);
@@ -168,6 +175,14 @@ impl Link {
         socket.recv(buffer)
     }
 
+    /// Lets nothing more arrive: what has arrived is still received, then the end.
+    pub(crate) fn refuse_more(&self) {
+        if let Some(socket) = self.lock().socket.as_ref() {
+            // It fails only for a connection that has ended.
+            let _ = socket.refuse_more();
+        }
+    }
+
     /// Closes the connection and drops what is queued. The other end reads what was sent, then the end.
     pub(crate) fn shut(&self) {
         let mut outbox = self.lock();
@@ -202,6 +217,17 @@ impl Link {
 }
 
 impl Outbox {
+    /// no-gap: what is queued is dropped with all that would follow; reading tells the control thread, and the peer.
+    fn hang_up(&mut self) {
+        self.is_over = true;
+        self.queue.clear();
+        self.bytes = 0;
+        if let Some(socket) = &self.socket {
+            // It fails only for a connection that has ended.
+            let _ = socket.hang_up();
+        }
+    }
+
     fn work_off(&mut self) -> Flushed {
         while let (Some(first), Some(socket)) = (self.queue.front(), self.socket.as_ref()) {
             let fds: Vec<BorrowedFd<'_>> = first.passed.iter().map(AsFd::as_fd).collect();
@@ -252,17 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_does_not_read_costs_a_bounded_queue() {
-        // Goal: order is kept through the queue, its bound is an error, and room is announced by the kernel.
+    fn what_waits_for_room_arrives_in_order() {
+        // Goal: order is kept through the queue, and room is announced by the kernel.
         let (link, peer, epoll) = link();
-        let mut sent = 0;
-        let error = loop {
-            match link.send(&numbered(sent), Vec::new()) {
-                Ok(()) => sent += 1,
-                Err(error) => break error,
-            }
-        };
-        assert_eq!(error, LinkError::Backlog { queued: QUEUE_MAX });
+        let sent = 1000;
+        for n in 0..sent {
+            link.send(&numbered(n), Vec::new()).unwrap();
+        }
+        assert_ne!(link.flush(), Flushed::Empty, "more than a socket takes");
         link.poke(&Frame::NamesChanged); // is lost
         assert_eq!(read(&peer), Some(numbered(0)));
         link.poke(&Frame::NamesChanged); // has room, but does not overtake
@@ -290,6 +313,51 @@ mod tests {
         assert_eq!(link.flush(), Flushed::Empty);
         epoll.wait(&mut events, Some(Duration::ZERO)).unwrap();
         assert!(events.is_empty(), "an empty queue waits for no room");
+    }
+
+    #[test]
+    fn a_frame_without_room_ends_the_connection() {
+        // Goal: no gap: the other end reads frames up to some point, in order, and then the end; and so does this one.
+        let (link, peer, epoll) = link();
+        let error = (0..)
+            .find_map(|n| link.send(&numbered(n), Vec::new()).err())
+            .unwrap();
+        assert_eq!(error, LinkError::Backlog { queued: QUEUE_MAX });
+        assert_eq!(
+            link.send(&numbered(0), Vec::new()),
+            Err(LinkError::Closed),
+            "nothing follows a gap"
+        );
+        let mut got = 0;
+        while let Some(frame) = read(&peer) {
+            assert_eq!(frame, numbered(got));
+            got += 1;
+        }
+        assert!(got > 0, "what the socket had taken arrives");
+        assert!(matches!(peer.recv(&mut [0; 8]), Err(RecvError::Closed)));
+        let mut events = Vec::new();
+        epoll
+            .wait(&mut events, Some(Duration::from_secs(30)))
+            .unwrap();
+        assert!(events.iter().any(|event| event.readable), "{events:?}");
+        assert!(matches!(
+            link.receive(&mut [0; FRAME_MAX]),
+            Err(RecvError::Closed)
+        ));
+    }
+
+    #[test]
+    fn what_has_arrived_is_received_and_nothing_more() {
+        let (link, peer, _epoll) = link();
+        peer.send(&numbered(0).encode().unwrap(), &[]).unwrap();
+        link.refuse_more();
+        let refused = peer.send(&numbered(1).encode().unwrap(), &[]);
+        assert!(matches!(refused, Err(SendError::Closed)), "{refused:?}");
+        assert!(link.receive(&mut [0; FRAME_MAX]).is_ok());
+        assert!(matches!(
+            link.receive(&mut [0; FRAME_MAX]),
+            Err(RecvError::Closed)
+        ));
     }
 
     #[test]

@@ -18,8 +18,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
-    accept_with, bind, connect, listen, recvmsg, sendmsg, socket_with, socketpair,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketAddrUnix, SocketFlags,
+    SocketType, accept_with, bind, connect, listen, recvmsg, sendmsg, shutdown, socket_with,
+    socketpair,
 };
 use rustix::process::Pid;
 
@@ -225,6 +226,25 @@ impl SeqPacket {
             fds_lost,
         })
         // Descriptors that were not taken out of `control` are closed with it.
+    }
+
+    /// Lets the other end send no more: what it has sent can still be received, then comes the end. Ends also what is
+    /// sent by others who hold the other end.
+    ///
+    /// # Errors
+    ///
+    /// `shutdown`, when this is not a connection.
+    pub fn refuse_more(&self) -> Result<(), SysError> {
+        shutdown(&self.fd, Shutdown::Read).named("shutdown")
+    }
+
+    /// Ends the connection for both ends, also while others hold this one: each receives what was sent, then the end.
+    ///
+    /// # Errors
+    ///
+    /// `shutdown`, when this is not a connection.
+    pub fn hang_up(&self) -> Result<(), SysError> {
+        shutdown(&self.fd, Shutdown::Both).named("shutdown")
     }
 
     /// Returns who is at the other end.

@@ -4,22 +4,26 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
 
 use ringway_shm::card::{Card, CardConfig};
 use ringway_shm::generation::Key;
 use ringway_shm::segment::OwnSegment;
 use ringway_shm::sys::eventfd::Eventfd;
-use ringway_shm::sys::process::{Pid, Pidfd};
+use ringway_shm::sys::process::{Pid, Pidfd, Signal};
 use ringway_shm::sys::socket::{RecvError, SeqPacket};
 use rustix::fs::{MemfdFlags, OFlags, SealFlags};
+use rustix::process::{PidfdGetfdFlags, pidfd_getfd};
 
+use crate::control::{Core, Upper};
 use crate::frame::{
     Announcement, FRAME_MAX, Frame, Protocols, SegmentName, UringFrame, WireKey, preamble,
 };
 use crate::peering::hello::{Clock, Hello, Host};
 use crate::peering::link::LinkError;
-use crate::peering::{Closure, Death, NodeId};
-use crate::testing::{Notice, TempDir, TestNode, wait_until};
+use crate::peering::{Closure, Death, NodeId, Peer};
+use crate::testing::scene::Scene;
+use crate::testing::{Notice, Notices, TempDir, TestNode, wait_until};
 
 /// A node that exists only as far as its hello needs it.
 struct Impostor {
@@ -205,6 +209,10 @@ fn false_introductions_are_refused_with_their_reason() {
                     SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL,
                 );
             },
+        ),
+        (
+            "its first ring segment is not what it is said to be: segment 4096#1 has an index beyond",
+            &|it| it.hello.ring = WireKey(Key::first(4096)),
         ),
         (
             "its doorbell is not what it is said to be: the descriptor is",
@@ -450,6 +458,9 @@ fn a_peer_that_never_reads_costs_a_bounded_queue() {
         }
     };
     assert!(matches!(error, LinkError::Backlog { .. }), "{error}");
+    // A word that is lost would be waited for: the peering ends instead, and both sides know.
+    node.notices
+        .wait_for(&Notice::Closed(deaf.hello.id, Closure::HungUp));
     let other = TestNode::attach(&temp, "other");
     node.meet(other.id())
         .send(UringFrame::encode(&1).unwrap())
@@ -474,6 +485,89 @@ fn the_peer_beyond_the_last_slot_is_refused_until_one_is_free() {
     node.notices
         .wait_for(&Notice::Dead(leaving.hello.id, Death::Goodbye));
     drop(Impostor::peer(&temp, &node, 1001));
+}
+
+/// A layer above that has a peer say everything once more, by a copy of its socket.
+#[derive(Default)]
+struct Parrot {
+    notices: Notices,
+    sockets: Mutex<Vec<SeqPacket>>,
+}
+
+impl Upper for Parrot {
+    fn connected(&self, peer: &Arc<Peer>) {
+        self.notices.connected(peer);
+    }
+
+    fn frame(&self, _peer: &Arc<Peer>, frame: UringFrame) {
+        let bytes = Frame::Uring(frame).encode().unwrap();
+        for socket in &*self.sockets.lock().unwrap() {
+            let _ = socket.send(&bytes, &[]); // fails at the last
+        }
+    }
+
+    fn closed(&self, _peer: &Arc<Peer>, _reason: &Closure) {}
+
+    fn dead(&self, peer: &Arc<Peer>, how: Death) {
+        self.notices.dead(peer, how);
+    }
+
+    fn names_changed(&self, _peer: &Arc<Peer>) {}
+
+    fn heap_acknowledged(&self, _peer: &Arc<Peer>, _segment: Key) {}
+}
+
+#[test]
+fn a_dead_peer_says_nothing_more_though_its_socket_is_held() {
+    // Goal: what a dead process has said is read, and no more: else one that holds its socket could speak for ever, and
+    // its death would not be told. Method: this process takes the socket of a child, kills it, and adds a frame for each
+    // that is read.
+    let temp = TempDir::new();
+    let upper = Arc::new(Parrot::default());
+    let core = Core::attach(temp.config("node"), upper.clone(), |_| {}).unwrap();
+    let (mut scene, id) = Scene::attach(&temp);
+    upper.notices.wait_for(&Notice::Connected(id));
+    let _hush = Hush(&upper, &core);
+    let frame = Frame::Uring(UringFrame::encode(&0).unwrap());
+    let frame = frame.encode().unwrap();
+    {
+        let mut sockets = upper.sockets.lock().unwrap();
+        *sockets = sockets_of(&scene);
+        assert!(sockets.iter().any(|it| it.send(&frame, &[]).is_ok()));
+    }
+    scene.signal(Signal::KILL);
+    scene.wait();
+    upper.notices.wait_for(&Notice::Dead(id, Death::Process));
+}
+
+/// Ends the talk, also when the test fails, and with it the node.
+struct Hush<'a>(&'a Parrot, &'a Core);
+
+impl Drop for Hush<'_> {
+    fn drop(&mut self) {
+        self.0.sockets.lock().unwrap().clear();
+        self.1.detach();
+    }
+}
+
+/// Copies of a child's connections.
+fn sockets_of(scene: &Scene) -> Vec<SeqPacket> {
+    let pid = scene.pid();
+    let process = Pidfd::open(pid).unwrap();
+    let listing = format!("/proc/{}/fd", pid.as_raw_nonzero());
+    let is_socket = |path: &std::path::Path| {
+        std::fs::read_link(path).is_ok_and(|link| link.to_string_lossy().starts_with("socket:"))
+    };
+    let paths = std::fs::read_dir(listing).unwrap();
+    let paths = paths.map(|entry| entry.unwrap().path());
+    let sockets: Vec<_> = paths
+        .filter(|path| is_socket(path))
+        .map(|path| path.file_name().unwrap().to_str().unwrap().parse().unwrap())
+        .map(|fd| pidfd_getfd(&process, fd, PidfdGetfdFlags::empty()).unwrap())
+        .map(SeqPacket::from)
+        .collect();
+    assert!(!sockets.is_empty());
+    sockets
 }
 
 #[test]
