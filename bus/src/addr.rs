@@ -3,36 +3,27 @@
 //! The same type serves both: a local address holds the actor's cell, a remote one the node's end of a uring to it. All
 //! addresses of one process to one remote actor share that end.
 
+mod identity;
+mod recipient;
+mod weak;
 pub(crate) mod wire;
 
-use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::actor::cell::{Cell, LocalRoute};
+pub use self::identity::ActorId;
+use self::identity::{local_id, remote_id};
+pub use self::recipient::Recipient;
+pub use self::weak::WeakAddr;
+use crate::actor::cell::{Cell, CellCore, LocalRoute};
 use crate::actor::{Accepts, Actor};
 use crate::exit::ExitReason;
 use crate::loan::Loan;
 use crate::message::{Fill, InPlace, Message, Sendable};
-use crate::peering::NodeId;
 use crate::remote::RemoteEnd;
 use crate::remote::undelivered::UndeliveredStream;
 use crate::send::{Ask, LoanError, SendError, Tell, Way};
 use crate::wait_list::WaitKey;
-
-/// Which actor an address reaches: the node, and the actor's place there. Plain data.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ActorId {
-    node: NodeId,
-    place: u64,
-}
-
-impl fmt::Debug for ActorId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{:x}", self.node, self.place)
-    }
-}
 
 enum Inner<L: ?Sized> {
     Local(Arc<L>),
@@ -59,21 +50,6 @@ pub struct Addr<A: Actor> {
     inner: Inner<Cell<A>>,
 }
 
-/// An address that does not keep the actor's mailbox, or the uring to it, in memory.
-pub struct WeakAddr<A: Actor> {
-    inner: WeakInner<Cell<A>>,
-}
-
-enum WeakInner<L: ?Sized> {
-    Local(Weak<L>),
-    Remote(Weak<RemoteEnd>),
-}
-
-/// The address of an actor or queue that handles `M`, whatever else it is.
-pub struct Recipient<M: Message + ?Sized> {
-    inner: Inner<dyn LocalRoute<M>>,
-}
-
 /// The end of an actor, as [`Addr::closed`] awaits it.
 pub(crate) async fn closed<L: ?Sized>(inner: Ended<'_, L>) -> ExitReason {
     let mut key = WaitKey::default();
@@ -91,10 +67,7 @@ pub(crate) async fn closed<L: ?Sized>(inner: Ended<'_, L>) -> ExitReason {
 
 /// What to watch for an end.
 pub(crate) enum Ended<'a, L: ?Sized> {
-    Local(
-        &'a crate::actor::cell::CellCore,
-        std::marker::PhantomData<L>,
-    ),
+    Local(&'a CellCore, std::marker::PhantomData<L>),
     Remote(&'a Arc<RemoteEnd>),
 }
 
@@ -281,12 +254,7 @@ impl<A: Actor> Addr<A> {
 
     /// Returns an address that keeps nothing in memory.
     pub fn downgrade(&self) -> WeakAddr<A> {
-        WeakAddr {
-            inner: match &self.inner {
-                Inner::Local(cell) => WeakInner::Local(Arc::downgrade(cell)),
-                Inner::Remote(end) => WeakInner::Remote(Arc::downgrade(end)),
-            },
-        }
+        WeakAddr::new(&self.inner)
     }
 
     /// Identifies the actor.
@@ -294,185 +262,6 @@ impl<A: Actor> Addr<A> {
         match &self.inner {
             Inner::Local(cell) => local_id(cell.core()),
             Inner::Remote(end) => remote_id(end),
-        }
-    }
-}
-
-/// A local actor that peers cannot reach is known by its number, with the high bit that no registry key has.
-fn local_id(core: &crate::actor::cell::CellCore) -> ActorId {
-    ActorId {
-        node: core.shared().core().id(),
-        place: core.number(),
-    }
-}
-
-fn remote_id(end: &RemoteEnd) -> ActorId {
-    ActorId {
-        node: end.key.node,
-        place: end.key.target.to_bits(),
-    }
-}
-
-impl<A: Actor> WeakAddr<A> {
-    /// Returns the address, if the actor's cell or the uring to it is still there.
-    pub fn upgrade(&self) -> Option<Addr<A>> {
-        Some(Addr {
-            inner: match &self.inner {
-                WeakInner::Local(cell) => Inner::Local(cell.upgrade()?),
-                WeakInner::Remote(end) => Inner::Remote(end.upgrade()?),
-            },
-        })
-    }
-}
-
-impl<M: Message + ?Sized> Recipient<M> {
-    pub(crate) fn local(route: Arc<dyn LocalRoute<M>>) -> Self {
-        Self {
-            inner: Inner::Local(route),
-        }
-    }
-
-    pub(crate) fn remote(end: Arc<RemoteEnd>) -> Self {
-        Self {
-            inner: Inner::Remote(end),
-        }
-    }
-
-    fn way(&self) -> Way<'_, M> {
-        match &self.inner {
-            Inner::Local(route) => Way::Local(&**route),
-            Inner::Remote(end) => Way::Remote(end),
-        }
-    }
-
-    /// Sends a message; see [`Addr::tell`].
-    ///
-    /// # Errors
-    ///
-    /// Every [`SendError`] gives the message back.
-    pub fn tell<S: Sendable<Message = M>>(&self, message: S) -> Tell<'_, S> {
-        Tell::new(self.way(), message)
-    }
-
-    /// Sends a message if that is possible at once; see [`Addr::try_tell`].
-    ///
-    /// # Errors
-    ///
-    /// Every [`SendError`] gives the message back.
-    pub fn try_tell<S: Sendable<Message = M>>(&self, message: S) -> Result<(), SendError<S>> {
-        self.tell(message).now()
-    }
-
-    /// Sends a message and waits for its reply; see [`Addr::ask`].
-    ///
-    /// # Errors
-    ///
-    /// See [`AskError`](crate::AskError).
-    pub fn ask<S: Sendable<Message = M>>(&self, message: S) -> Ask<'_, S> {
-        Ask::new(self.way(), message)
-    }
-
-    /// Reserves a message to be filled in place; see [`Addr::loan`].
-    ///
-    /// # Errors
-    ///
-    /// The heap is full, or the message is larger than the heap may grow.
-    pub fn loan(&self, items: usize) -> Result<Loan<M>, LoanError>
-    where
-        M: InPlace,
-        M::Access: Fill<M::View>,
-    {
-        self.way().loan(items)
-    }
-
-    /// Reserves a message, waiting for blocks to come back; see [`Addr::loan_timeout`].
-    ///
-    /// # Errors
-    ///
-    /// As for `loan`.
-    pub async fn loan_timeout(&self, items: usize, timeout: Duration) -> Result<Loan<M>, LoanError>
-    where
-        M: InPlace,
-        M::Access: Fill<M::View>,
-    {
-        self.way().loan_timeout(items, timeout).await
-    }
-
-    /// The tells that failed after their `Ok`; see [`Addr::undelivered`].
-    pub fn undelivered(&self) -> UndeliveredStream<M> {
-        UndeliveredStream::new(match &self.inner {
-            Inner::Local(route) => Arc::clone(route.core().returns()),
-            Inner::Remote(end) => Arc::clone(&end.returns),
-        })
-    }
-
-    /// Waits for the receiver's end; see [`Addr::closed`].
-    pub async fn closed(&self) -> ExitReason {
-        match &self.inner {
-            Inner::Local(route) => {
-                closed::<()>(Ended::Local(route.core(), std::marker::PhantomData)).await
-            }
-            Inner::Remote(end) => closed::<()>(Ended::Remote(end)).await,
-        }
-    }
-
-    /// Identifies the receiver.
-    pub fn id(&self) -> ActorId {
-        match &self.inner {
-            Inner::Local(route) => local_id(route.core()),
-            Inner::Remote(end) => remote_id(end),
-        }
-    }
-}
-
-macro_rules! by_identity {
-    ($($address:ident<$parameter:ident: $bound:path $(, $maybe:tt)?>),+) => {$(
-        impl<$parameter: $bound $(+ $maybe Sized)?> Clone for $address<$parameter> {
-            fn clone(&self) -> Self {
-                Self { inner: self.inner.clone() }
-            }
-        }
-
-        impl<$parameter: $bound $(+ $maybe Sized)?> PartialEq for $address<$parameter> {
-            fn eq(&self, other: &Self) -> bool {
-                self.id() == other.id()
-            }
-        }
-
-        impl<$parameter: $bound $(+ $maybe Sized)?> Eq for $address<$parameter> {}
-
-        impl<$parameter: $bound $(+ $maybe Sized)?> Hash for $address<$parameter> {
-            fn hash<H: Hasher>(&self, state: &mut H) {
-                self.id().hash(state);
-            }
-        }
-
-        impl<$parameter: $bound $(+ $maybe Sized)?> fmt::Debug for $address<$parameter> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($address), "({:?})"), self.id())
-            }
-        }
-    )+};
-}
-
-by_identity!(Addr<A: Actor>, Recipient<M: Message, ?>);
-
-impl<A: Actor> fmt::Debug for WeakAddr<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.upgrade() {
-            Some(addr) => write!(f, "Weak{addr:?}"),
-            None => f.write_str("WeakAddr(gone)"),
-        }
-    }
-}
-
-impl<A: Actor> Clone for WeakAddr<A> {
-    fn clone(&self) -> Self {
-        Self {
-            inner: match &self.inner {
-                WeakInner::Local(cell) => WeakInner::Local(Weak::clone(cell)),
-                WeakInner::Remote(end) => WeakInner::Remote(Weak::clone(end)),
-            },
         }
     }
 }

@@ -1,0 +1,119 @@
+//! Addresses by message: whoever handles it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::identity::{local_id, remote_id};
+use super::{ActorId, Ended, Inner, closed};
+use crate::actor::cell::LocalRoute;
+use crate::exit::ExitReason;
+use crate::loan::Loan;
+use crate::message::{Fill, InPlace, Message, Sendable};
+use crate::remote::RemoteEnd;
+use crate::remote::undelivered::UndeliveredStream;
+use crate::send::{Ask, LoanError, SendError, Tell, Way};
+
+/// The address of an actor or queue that handles `M`, whatever else it is.
+pub struct Recipient<M: Message + ?Sized> {
+    pub(super) inner: Inner<dyn LocalRoute<M>>,
+}
+
+impl<M: Message + ?Sized> Recipient<M> {
+    pub(crate) fn local(route: Arc<dyn LocalRoute<M>>) -> Self {
+        Self {
+            inner: Inner::Local(route),
+        }
+    }
+
+    pub(crate) fn remote(end: Arc<RemoteEnd>) -> Self {
+        Self {
+            inner: Inner::Remote(end),
+        }
+    }
+
+    fn way(&self) -> Way<'_, M> {
+        match &self.inner {
+            Inner::Local(route) => Way::Local(&**route),
+            Inner::Remote(end) => Way::Remote(end),
+        }
+    }
+
+    /// Sends a message; see [`Addr::tell`].
+    ///
+    /// # Errors
+    ///
+    /// Every [`SendError`] gives the message back.
+    pub fn tell<S: Sendable<Message = M>>(&self, message: S) -> Tell<'_, S> {
+        Tell::new(self.way(), message)
+    }
+
+    /// Sends a message if that is possible at once; see [`Addr::try_tell`].
+    ///
+    /// # Errors
+    ///
+    /// Every [`SendError`] gives the message back.
+    pub fn try_tell<S: Sendable<Message = M>>(&self, message: S) -> Result<(), SendError<S>> {
+        self.tell(message).now()
+    }
+
+    /// Sends a message and waits for its reply; see [`Addr::ask`].
+    ///
+    /// # Errors
+    ///
+    /// See [`AskError`](crate::AskError).
+    pub fn ask<S: Sendable<Message = M>>(&self, message: S) -> Ask<'_, S> {
+        Ask::new(self.way(), message)
+    }
+
+    /// Reserves a message to be filled in place; see [`Addr::loan`].
+    ///
+    /// # Errors
+    ///
+    /// The heap is full, or the message is larger than the heap may grow.
+    pub fn loan(&self, items: usize) -> Result<Loan<M>, LoanError>
+    where
+        M: InPlace,
+        M::Access: Fill<M::View>,
+    {
+        self.way().loan(items)
+    }
+
+    /// Reserves a message, waiting for blocks to come back; see [`Addr::loan_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// As for `loan`.
+    pub async fn loan_timeout(&self, items: usize, timeout: Duration) -> Result<Loan<M>, LoanError>
+    where
+        M: InPlace,
+        M::Access: Fill<M::View>,
+    {
+        self.way().loan_timeout(items, timeout).await
+    }
+
+    /// The tells that failed after their `Ok`; see [`Addr::undelivered`].
+    pub fn undelivered(&self) -> UndeliveredStream<M> {
+        UndeliveredStream::new(match &self.inner {
+            Inner::Local(route) => Arc::clone(route.core().returns()),
+            Inner::Remote(end) => Arc::clone(&end.returns),
+        })
+    }
+
+    /// Waits for the receiver's end; see [`Addr::closed`].
+    pub async fn closed(&self) -> ExitReason {
+        match &self.inner {
+            Inner::Local(route) => {
+                closed::<()>(Ended::Local(route.core(), std::marker::PhantomData)).await
+            }
+            Inner::Remote(end) => closed::<()>(Ended::Remote(end)).await,
+        }
+    }
+
+    /// Identifies the receiver.
+    pub fn id(&self) -> ActorId {
+        match &self.inner {
+            Inner::Local(route) => local_id(route.core()),
+            Inner::Remote(end) => remote_id(end),
+        }
+    }
+}
