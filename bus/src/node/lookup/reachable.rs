@@ -1,0 +1,103 @@
+//! What a name can be looked up as, and which messages that must carry.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::actor::{Accepted, Actor};
+use crate::addr::{Addr, Recipient};
+use crate::message::{Message, MessageSchema, TypeId};
+use crate::remote::RemoteEnd;
+use crate::shared::Target;
+
+/// What a name can be looked up as: an [`Addr`] or a [`Recipient`]. Sealed.
+#[expect(
+    private_interfaces,
+    reason = "sealed: what it is made of is the bus's business"
+)]
+pub trait Reachable: Sized + Send + 'static {
+    /// The messages that it will carry.
+    #[doc(hidden)]
+    fn accepted() -> Vec<Carried>;
+    #[doc(hidden)]
+    fn at_home(target: &Target) -> Result<Self, NotAtHome>;
+    #[doc(hidden)]
+    fn abroad(end: Arc<RemoteEnd>) -> Self;
+}
+
+/// Why an actor of this node is not reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotAtHome {
+    /// It has ended.
+    Gone,
+    /// It is of another type, or handles other messages.
+    OtherType,
+}
+
+/// One message type as it is agreed upon: id, name and schema.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Carried {
+    pub(crate) id: TypeId,
+    pub(crate) name: &'static str,
+    pub(crate) schema: MessageSchema,
+}
+
+impl Carried {
+    pub(crate) fn of<M: Message + ?Sized>() -> Self {
+        Self {
+            id: M::TYPE_ID,
+            name: M::NAME,
+            schema: M::SCHEMA,
+        }
+    }
+
+    pub(crate) fn all(accepted: &[Accepted]) -> Vec<Self> {
+        let carried = |it: &Accepted| Self {
+            id: it.id,
+            name: it.name,
+            schema: it.schema,
+        };
+        accepted.iter().map(carried).collect()
+    }
+}
+
+#[expect(private_interfaces, reason = "sealed")]
+impl<M: Message + ?Sized> Reachable for Recipient<M> {
+    fn accepted() -> Vec<Carried> {
+        vec![Carried::of::<M>()]
+    }
+
+    fn at_home(target: &Target) -> Result<Self, NotAtHome> {
+        let cell = target.living_cell()?;
+        let mut routes = target.accepted.iter();
+        let route = routes.find_map(|it| it.route_of(Arc::clone(&cell)));
+        route.map(Self::local).ok_or(NotAtHome::OtherType)
+    }
+
+    fn abroad(end: Arc<RemoteEnd>) -> Self {
+        Self::remote(end)
+    }
+}
+
+#[expect(private_interfaces, reason = "sealed")]
+impl<A: Actor> Reachable for Addr<A> {
+    fn accepted() -> Vec<Carried> {
+        Carried::all(A::ACCEPTED)
+    }
+
+    fn at_home(target: &Target) -> Result<Self, NotAtHome> {
+        let cell = target.living_cell()?;
+        let cell = cell.downcast().map_err(|_| NotAtHome::OtherType)?;
+        Ok(Self::local(cell))
+    }
+
+    fn abroad(end: Arc<RemoteEnd>) -> Self {
+        Self::remote(end)
+    }
+}
+
+impl Target {
+    fn living_cell(&self) -> Result<Arc<dyn Any + Send + Sync>, NotAtHome> {
+        let cell = self.cell.as_ref().ok_or(NotAtHome::OtherType)?;
+        cell.upgrade().ok_or(NotAtHome::Gone)
+    }
+}
