@@ -8,6 +8,7 @@ use rkyv::ser::allocator::ArenaHandle;
 use rkyv::util::AlignedVec;
 use rkyv::{Archive, Deserialize, Serialize};
 
+use super::semantics::values;
 use super::{Message, Parcel, Semantics, SemanticsCode};
 use crate::entry::Verified;
 use crate::token::{
@@ -71,37 +72,12 @@ where
 {
     const CODE: SemanticsCode = SemanticsCode::RKYV;
 
-    fn arrive(parcel: Parcel<M>) -> M {
-        match parcel {
-            Parcel::Value(value) => value,
-            Parcel::Loan(_) => unreachable!("loans are made of messages that are read in place"),
-        }
-    }
-
     fn receive(verified: Verified) -> Result<M, DetokenizeError> {
         let verified = verified.expect::<M>()?;
         rkyv::from_bytes::<M, Error>(verified.bytes()).map_err(DetokenizeError::decode::<M>)
     }
 
-    fn receive_value(verified: Verified) -> Result<M, DetokenizeError> {
-        <Self as Semantics<M>>::receive(verified)
-    }
-
-    fn pack(parcel: Parcel<M>, heap: &Heap, room: Room) -> Result<Tokenized, TokenizeError<M>> {
-        let value = Self::arrive(parcel);
-        encode(&value, heap, room).map_err(|cause| TokenizeError::new(Parcel::Value(value), cause))
-    }
-
-    fn unpack(tokenized: Tokenized) -> Result<Parcel<M>, DetokenizeError> {
-        <Self as Semantics<M>>::receive(tokenized.into_verified()).map(Parcel::Value)
-    }
-
-    fn value(parcel: Parcel<M>) -> Result<M, Parcel<M>> {
-        match parcel {
-            Parcel::Value(value) => Ok(value),
-            loan => Err(loan),
-        }
-    }
+    values!(M, encode);
 }
 
 /// Encodes to private memory and copies: rkyv does not know the length before it is done.

@@ -54,6 +54,47 @@ pub trait Semantics<M: Message + ?Sized>: Sized + 'static {
     fn value(parcel: Parcel<M>) -> Result<M::Value, Parcel<M>>;
 }
 
+/// The methods of a semantics whose messages are values: all but `receive`, whatever the codec. `$encode` makes of a
+/// value of `$message` what is sent.
+macro_rules! values {
+    ($message:ident, $encode:path) => {
+        fn arrive(parcel: Parcel<$message>) -> $message {
+            match parcel {
+                Parcel::Value(value) => value,
+                Parcel::Loan(_) => {
+                    unreachable!("loans are made of messages that are read in place")
+                }
+            }
+        }
+
+        fn receive_value(verified: Verified) -> Result<$message, DetokenizeError> {
+            <Self as Semantics<$message>>::receive(verified)
+        }
+
+        fn pack(
+            parcel: Parcel<$message>,
+            heap: &Heap,
+            room: Room,
+        ) -> Result<Tokenized, TokenizeError<$message>> {
+            let value = Self::arrive(parcel);
+            $encode(&value, heap, room)
+                .map_err(|cause| TokenizeError::new(Parcel::Value(value), cause))
+        }
+
+        fn unpack(tokenized: Tokenized) -> Result<Parcel<$message>, DetokenizeError> {
+            <Self as Semantics<$message>>::receive(tokenized.into_verified()).map(Parcel::Value)
+        }
+
+        fn value(parcel: Parcel<$message>) -> Result<$message, Parcel<$message>> {
+            match parcel {
+                Parcel::Value(value) => Ok(value),
+                loan => Err(loan),
+            }
+        }
+    };
+}
+pub(super) use values;
+
 /// How values are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -4,6 +4,7 @@ use postcard::ser_flavors::Size;
 use ringway_shm::heap::Heap;
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::semantics::values;
 use super::{
     Answer, Message, MessageSchema, Name, Parcel, Schema, Semantics, SemanticsCode, Shape, TypeId,
 };
@@ -23,13 +24,6 @@ where
 {
     const CODE: SemanticsCode = SemanticsCode::SERIAL;
 
-    fn arrive(parcel: Parcel<M>) -> M {
-        match parcel {
-            Parcel::Value(value) => value,
-            Parcel::Loan(_) => unreachable!("loans are made of messages that are read in place"),
-        }
-    }
-
     fn receive(verified: Verified) -> Result<M, DetokenizeError> {
         let verified = verified.expect::<M>()?;
         match postcard::take_from_bytes(verified.bytes()) {
@@ -39,25 +33,7 @@ where
         }
     }
 
-    fn receive_value(verified: Verified) -> Result<M, DetokenizeError> {
-        <Self as Semantics<M>>::receive(verified)
-    }
-
-    fn pack(parcel: Parcel<M>, heap: &Heap, room: Room) -> Result<Tokenized, TokenizeError<M>> {
-        let value = Self::arrive(parcel);
-        encode(&value, heap, room).map_err(|cause| TokenizeError::new(Parcel::Value(value), cause))
-    }
-
-    fn unpack(tokenized: Tokenized) -> Result<Parcel<M>, DetokenizeError> {
-        <Self as Semantics<M>>::receive(tokenized.into_verified()).map(Parcel::Value)
-    }
-
-    fn value(parcel: Parcel<M>) -> Result<M, Parcel<M>> {
-        match parcel {
-            Parcel::Value(value) => Ok(value),
-            loan => Err(loan),
-        }
-    }
+    values!(M, encode);
 }
 
 /// What a `serial` message must be. Implemented for all that is.
