@@ -104,9 +104,7 @@ where
     S: ringway::message::Sendable,
     Probe: ringway::Accepts<S::Message>,
 {
-    let (probe, watcher) = probe();
-    let probe = stage.spawn(probe);
-    watcher.expect(Started);
+    let (probe, watcher) = stage.probe();
     probe.tell(first).wait().unwrap();
     assert!(matches!(watcher.next(), Began(_)));
     (probe, watcher)
@@ -145,9 +143,7 @@ fn a_panic_ends_its_actor_alone() {
     both("panic", |stage| {
         let (other, _watcher) = probe();
         let other = stage.spawn_as("other", other, |builder| builder);
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         let reason = ExitReason::Panicked("boom 1".to_owned());
         block_on(async {
             let mut boom = Box::pin(probe.ask(Boom { number: 1 }).into_future());
@@ -248,9 +244,7 @@ fn stop_gives_back_what_waits() {
 #[test]
 fn kill_interrupts_an_await() {
     both("kill", |stage| {
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         block_on(async {
             let mut hold = Box::pin(probe.ask(Hold { number: 1 }).into_future());
             assert!(poll!(&mut hold).is_pending());
@@ -294,9 +288,7 @@ fn kill_overrules_stop() {
 #[test]
 fn an_actor_stops_itself() {
     both("halt", |stage| {
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         probe.ask(Halt).wait().unwrap();
         expect_ended(&probe, &ExitReason::Normal);
         assert_eq!(watcher.rest(), [Stopping(ExitReason::Normal)]);
@@ -377,9 +369,7 @@ fn detaching_kills_those_who_stay() {
 #[test]
 fn detaching_stops_the_actors() {
     both("detach", |stage| {
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         assert_eq!(probe.ask(Note { number: 1 }).wait().unwrap(), 1);
         stage.home().detach();
         expect_ended(&probe, &ExitReason::Shutdown);

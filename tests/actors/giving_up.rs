@@ -5,17 +5,15 @@ use std::future::IntoFuture;
 use futures::poll;
 use ringway::prelude::*;
 
-use crate::support::probe::Event::{Abandoned, Began, Ended, Started};
-use crate::support::probe::{Hold, Note, Text, probe};
+use crate::support::probe::Event::{Abandoned, Began, Ended};
+use crate::support::probe::{Hold, Note, Text};
 use crate::support::stage::both;
 
 // Goal: an ask whose deadline passes before its handler begins is answered so, and never begun.
 #[test]
 fn expired_asks_are_not_begun() {
     both("deadline", |stage| {
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         block_on(async {
             probe.tell(Hold { number: 1 }).await.unwrap();
             watcher.expect(Began(1));
@@ -53,9 +51,7 @@ fn expired_asks_are_not_begun() {
 #[test]
 fn the_wait_is_told_whoever_finds_it_over() {
     both("deadline-told", |stage| {
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         block_on(async {
             probe.tell(Hold { number: 1 }).await.unwrap();
             watcher.expect(Began(1));
@@ -79,9 +75,7 @@ fn the_wait_is_told_whoever_finds_it_over() {
 #[test]
 fn a_deadline_does_not_interrupt() {
     both("deadline-late", |stage| {
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         let error = probe
             .ask(Hold { number: 1 })
             .deadline(ms(20))
@@ -99,9 +93,7 @@ fn a_deadline_does_not_interrupt() {
 #[test]
 fn dropped_asks_are_not_begun() {
     both("dropped", |stage| {
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         block_on(async {
             probe.tell(Hold { number: 1 }).await.unwrap();
             watcher.expect(Began(1));
@@ -126,9 +118,7 @@ fn dropped_asks_are_not_begun() {
 #[test]
 fn a_dropped_ask_does_not_interrupt() {
     both("dropped-late", |stage| {
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         block_on(async {
             let mut ask = Box::pin(probe.ask(Hold { number: 1 }).into_future());
             assert!(poll!(&mut ask).is_pending());
@@ -147,9 +137,7 @@ fn a_dropped_ask_does_not_interrupt() {
 #[test]
 fn unpolled_asks_send_nothing() {
     both("unpolled", |stage| {
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         drop(probe.ask(Note { number: 1 }));
         drop(probe.ask(Note { number: 2 }).into_future());
         drop(probe.tell(Note { number: 3 }).into_future());

@@ -2,7 +2,7 @@
 
 use ringway::prelude::*;
 
-use crate::support::probe::Event::{Began, Ended, Started, TellFailed};
+use crate::support::probe::Event::{Began, Ended, TellFailed};
 use crate::support::probe::{Fail, FailAtLength, Leaf, Note, Page, Pixels, Text, Watcher, probe};
 use crate::support::stage::both;
 
@@ -42,9 +42,7 @@ fn expect_handled(watcher: &Watcher, numbers: &[u64]) {
 #[test]
 fn tells_are_handled_in_order() {
     both("tells", |stage| {
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         let mut pixels = probe.loan::<Pixels>(3).unwrap();
         pixels.header_mut().number = 5;
         block_on(async {
@@ -91,9 +89,7 @@ fn asks_are_answered() {
 #[test]
 fn loans_are_filled_in_place() {
     both("loans", |stage| {
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         block_on(async {
             let mut pixels = probe.loan::<Pixels>(LARGE).unwrap();
             assert_eq!(pixels.len(), LARGE);
@@ -234,9 +230,7 @@ fn a_failing_handler_answers_its_asker() {
 #[test]
 fn a_failing_tell_goes_to_the_hook() {
     both("tell-fails", |stage| {
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         probe.tell(Fail { number: 3 }).wait().unwrap();
         expect_handled(&watcher, &[3]);
         let TellFailed(message, text) = watcher.next() else {
@@ -262,9 +256,7 @@ fn a_failing_tell_goes_to_the_hook() {
 #[test]
 fn many_messages_in_order() {
     both("many", |stage| {
-        let (probe, watcher) = probe();
-        let probe = stage.spawn(probe);
-        watcher.expect(Started);
+        let (probe, watcher) = stage.probe();
         let numbers: Vec<u64> = (0..2_000).collect();
         block_on(async {
             for &number in &numbers {

@@ -5,6 +5,7 @@ use std::fmt;
 use ringway::prelude::*;
 use ringway::{ActorBuilder, Node};
 
+use super::probe::{Event, Probe, Watcher, probe};
 use super::{Bus, watch};
 
 /// Where the actor is, seen from its sender.
@@ -73,6 +74,14 @@ impl Stage {
     /// Starts an actor; its address as the sender has it.
     pub(crate) fn spawn<A: Actor>(&self, actor: A) -> Addr<A> {
         self.spawn_as("actor", actor, |builder| builder)
+    }
+
+    /// Starts a probe, and waits until it has.
+    pub(crate) fn probe(&self) -> (Addr<Probe>, Watcher) {
+        let (probe, watcher) = probe();
+        let probe = self.spawn(probe);
+        watcher.expect(Event::Started);
+        (probe, watcher)
     }
 
     pub(crate) fn spawn_as<A: Actor>(
