@@ -38,7 +38,7 @@ impl<M: Message + ?Sized> Recipient<M> {
         }
     }
 
-    /// Sends a message; see [`Addr::tell`].
+    /// Sends a message; see [`Addr::tell`](crate::Addr::tell).
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl<M: Message + ?Sized> Recipient<M> {
         Tell::new(self.way(), message)
     }
 
-    /// Sends a message if that is possible at once; see [`Addr::try_tell`].
+    /// Sends a message if that is possible at once; see [`Addr::try_tell`](crate::Addr::try_tell).
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl<M: Message + ?Sized> Recipient<M> {
         self.tell(message).now()
     }
 
-    /// Sends a message and waits for its reply; see [`Addr::ask`].
+    /// Sends a message and waits for its reply; see [`Addr::ask`](crate::Addr::ask).
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl<M: Message + ?Sized> Recipient<M> {
         Ask::new(self.way(), message)
     }
 
-    /// Reserves a message to be filled in place; see [`Addr::loan`].
+    /// Reserves a message to be filled in place; see [`Addr::loan`](crate::Addr::loan).
     ///
     /// # Errors
     ///
@@ -78,11 +78,15 @@ impl<M: Message + ?Sized> Recipient<M> {
         self.way().loan(items)
     }
 
-    /// Reserves a message, waiting for blocks to come back; see [`Addr::loan_timeout`].
+    /// Reserves a message, waiting for blocks to come back; see [`Addr::loan_timeout`](crate::Addr::loan_timeout).
     ///
     /// # Errors
     ///
     /// As for `loan`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it reserves nothing.
     pub async fn loan_timeout(&self, items: usize, timeout: Duration) -> Result<Loan<M>, LoanError>
     where
         M: InPlace,
@@ -91,7 +95,7 @@ impl<M: Message + ?Sized> Recipient<M> {
         self.way().loan_timeout(items, timeout).await
     }
 
-    /// The tells that failed after their `Ok`; see [`Addr::undelivered`].
+    /// The tells that failed after their `Ok`; see [`Addr::undelivered`](crate::Addr::undelivered).
     pub fn undelivered(&self) -> UndeliveredStream<M> {
         UndeliveredStream::new(match &self.inner {
             Inner::Local(route) => Arc::clone(route.core().returns()),
@@ -99,7 +103,11 @@ impl<M: Message + ?Sized> Recipient<M> {
         })
     }
 
-    /// Waits for the receiver's end; see [`Addr::closed`].
+    /// Waits for the receiver's end; see [`Addr::closed`](crate::Addr::closed).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it changes nothing.
     pub async fn closed(&self) -> ExitReason {
         match &self.inner {
             Inner::Local(route) => {
