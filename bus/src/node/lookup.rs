@@ -51,6 +51,10 @@ fn called(kind: Kind) -> &'static str {
 }
 
 /// A lookup about to be made: await it as it is, or refine it first.
+///
+/// # Cancel safety
+///
+/// Dropping it changes nothing that others see: a uring that was opened for it is closed again.
 #[must_use = "a lookup does nothing until it is awaited"]
 #[derive(Debug)]
 pub struct Lookup<T> {

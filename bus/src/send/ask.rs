@@ -34,6 +34,11 @@ type Arrival<S> = <ReplyOf<S> as Message>::Arrival;
 /// A message about to be asked: await it as it is, or refine it first.
 ///
 /// Where a future is asked for (`join_all`, `select!`, a pinned one): `.into_future()`. tokio's `timeout` takes it as it is.
+///
+/// # Cancel safety
+///
+/// Dropping it before the message is on its way sends nothing, and drops the message. Dropping it later withdraws the
+/// message where its handler has not begun; a handler that has begun goes on, and its reply is dropped.
 #[must_use = "an ask does nothing until it is awaited"]
 pub struct Ask<'a, S: Sendable> {
     sending: Sending<'a, S>,
@@ -104,7 +109,7 @@ enum Stage<S: Sendable> {
     Over,
 }
 
-/// An [`Ask`] on its way, or waiting for its reply.
+/// An [`Ask`] on its way, or waiting for its reply; cancel-safe as that says.
 #[must_use = "futures do nothing until they are awaited"]
 pub struct AskFuture<'a, S: Sendable> {
     sending: Sending<'a, S>,

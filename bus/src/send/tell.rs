@@ -15,6 +15,10 @@ use crate::message::Sendable;
 /// A message about to be told: await it as it is, or refine it first.
 ///
 /// Where a future is asked for (`join_all`, `select!`, a pinned one): `.into_future()`. tokio's `timeout` takes it as it is.
+///
+/// # Cancel safety
+///
+/// Dropping it before it is ready drops the message unsent; there is no state in between.
 #[must_use = "a tell does nothing until it is awaited"]
 pub struct Tell<'a, S: Sendable> {
     sending: Sending<'a, S>,
@@ -74,7 +78,7 @@ impl<'a, S: Sendable> IntoFuture for Tell<'a, S> {
     }
 }
 
-/// A [`Tell`] on its way.
+/// A [`Tell`] on its way; cancel-safe as that says.
 #[must_use = "futures do nothing until they are awaited"]
 pub struct TellFuture<'a, S: Sendable> {
     sending: Sending<'a, S>,
