@@ -189,6 +189,10 @@ impl NotesOut {
     }
 }
 
+/// Rings that a peer may have read: each is twice as large as the one before, so these are more than it needs. All are
+/// looked at in every pass.
+const READ_MAX: usize = 32;
+
 /// The reading side.
 #[derive(Default)]
 pub(crate) struct NotesIn {
@@ -203,6 +207,12 @@ impl NotesIn {
         layout: NotesLayout,
         span: RingSpan,
     ) -> Result<(), Violation> {
+        if self.readers.len() == READ_MAX {
+            return Err(Violation::Meaningless {
+                name: "note rings of one peer",
+                found: READ_MAX as u64 + 1,
+            });
+        }
         let reader = NoteReader::open(span.region(), peer, layout)?;
         self.readers.push((reader, span));
         Ok(())
@@ -216,5 +226,27 @@ impl NotesIn {
             }
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rings::Rings;
+
+    // Goal: a peer cannot make every pass of the driver look at ever more rings.
+    #[test]
+    fn a_peer_has_so_many_rings_and_no_more() {
+        let rings = Rings::create(1 << 16, 1 << 16).unwrap();
+        let span = || rings.span(64).unwrap().0;
+        let layout = NotesLayout {
+            capacity: Pow2::of::<2>(),
+        };
+        let (theirs, mut notes) = (span(), NotesIn::default());
+        let theirs = theirs.region().read_only();
+        for _ in 0..READ_MAX {
+            notes.add(&theirs, layout, span()).unwrap();
+        }
+        assert!(notes.add(&theirs, layout, span()).is_err());
     }
 }
