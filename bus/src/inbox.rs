@@ -26,6 +26,7 @@ use crate::actor::Undone;
 use crate::entry::EntryToken;
 use crate::exit::ExitReason;
 use crate::mailbox::Overflow;
+use crate::wait_list::WaitList;
 
 /// Entries served from one uring before the next one has its turn.
 const TURN_MAX: u32 = 16;
@@ -39,6 +40,7 @@ struct State {
     served: u32,
     /// Every lane that is open, for the end.
     lanes: Vec<Arc<InboxLane>>,
+    /// The actor's waker. Those who wait at a queue are on `waiting`.
     receiver: Option<Waker>,
     closed: Option<ExitReason>,
 }
@@ -51,6 +53,8 @@ pub(crate) struct Inbox {
     /// Entries that the owner keeps of one lane, if its policy is to drop the oldest.
     bound: u64,
     dropped: AtomicU64,
+    /// Receivers that wait at a queue, of any number.
+    waiting: WaitList,
 }
 
 impl Inbox {
@@ -132,12 +136,23 @@ impl Inbox {
         state.ready.push_back(lane);
         let receiver = state.receiver.take();
         drop(state);
+        self.wake(receiver);
+    }
+
+    fn wake(&self, receiver: Option<Waker>) {
         if let Some(waker) = receiver {
             waker.wake();
+        }
+        // Who registers looks at `ready` under the lock afterwards: it was before us there and is seen here, or sees what
+        // we did.
+        if self.waiting.has_waiters() {
+            self.waiting.wake_all();
         }
     }
 
     /// Takes the next entry; what it returns has been taken: its handler must begin now.
+    ///
+    /// For one caller at a time: the owner, or the receiver whose turn it is.
     pub(crate) fn pop(&self) -> Option<Taken> {
         let mut state = self.lock();
         loop {
@@ -190,17 +205,29 @@ impl Inbox {
         Poll::Pending
     }
 
+    /// Those who wait at a queue: they look again after they have registered.
+    pub(crate) fn waiting(&self) -> &WaitList {
+        &self.waiting
+    }
+
+    /// Whether nothing will ever be taken any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed.is_some()
+    }
+
     /// Refuses further lanes and closes those open: their submitters learn what was never taken, and `reason`.
     pub(crate) fn close(&self, reason: &ExitReason) {
-        let lanes = {
-            let mut state = self.lock();
-            state.closed.get_or_insert_with(|| reason.clone());
-            state.ready.clear();
-            std::mem::take(&mut state.lanes)
-        };
+        let mut state = self.lock();
+        state.closed.get_or_insert_with(|| reason.clone());
+        let ready = std::mem::take(&mut state.ready);
+        let lanes = std::mem::take(&mut state.lanes);
+        let receiver = state.receiver.take();
+        drop(state);
+        drop(ready);
         for lane in lanes {
             lane.close(reason);
         }
+        self.wake(receiver);
     }
 }
 

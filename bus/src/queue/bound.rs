@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use ringway_shm::generation::Key;
@@ -18,20 +18,29 @@ use crate::names::Wanted;
 use crate::shared::{Shared, Target};
 use crate::token::ReceivedToken;
 use crate::urings::wire::TargetKind;
+use crate::wait_list::WaitKey;
 
 /// A name to which other nodes send tokens; dropping it closes the queue and frees the name.
+///
+/// Any number of threads and tasks may receive: each token goes to one of them, those of one sender are handed out in the
+/// order of sending.
 #[derive(Debug)]
 pub struct BoundQueue<H: Envelope> {
     shared: Arc<Shared>,
     inbox: Arc<Inbox>,
+    /// Whose turn it is to take from the inbox, which has one owner at a time.
+    turn: Mutex<()>,
     key: Key,
     envelope: PhantomData<fn() -> H>,
 }
 
-/// An entry that is no token in the queue's envelope. It was completed as refused, and its sender is blamed.
+/// Why there is no token. An entry that is none was completed as refused, and its sender is blamed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReceiveError {
+    /// The node has left the bus: nothing will come any more. What had not been received went back to its senders.
+    #[error("the node is detached")]
+    Detached,
     /// The entry does not hold together.
     #[error("node {node:?} sent an entry that is no token")]
     Entry {
@@ -69,20 +78,26 @@ impl<H: Envelope> BoundQueue<H> {
         let key = shared
             .core()
             .claim(wanted, |key| shared.add_target(key, target))?;
-        shared.changes.wake_all();
-        Ok(Self {
+        let queue = Self {
             shared: Arc::clone(shared),
             inbox,
+            turn: Mutex::default(),
             key,
             envelope: PhantomData,
-        })
+        };
+        // A node that leaves closes the queues that it finds; it has found this one, or is seen here.
+        if shared.is_detaching() {
+            return Err(NameError::Detached);
+        }
+        shared.changes.wake_all();
+        Ok(queue)
     }
 
-    /// Takes the next token; `None` when there is none now. Never waits.
+    /// Takes the next token; `None` when there is none now. Waits for nothing but another thread's `receive`.
     ///
     /// # Errors
     ///
-    /// The next entry is no token; the one after it may be.
+    /// The next entry is no token; the one after it may be. Or the node is detached, and none will come.
     pub fn receive(&self) -> Result<Option<ReceivedToken>, ReceiveError> {
         Ok(self.receive_with()?.map(|(token, _)| token))
     }
@@ -93,13 +108,16 @@ impl<H: Envelope> BoundQueue<H> {
     ///
     /// As for [`receive`](Self::receive).
     pub fn receive_with(&self) -> Result<Option<(ReceivedToken, H)>, ReceiveError> {
-        self.inbox
-            .pop()
-            .map(|taken| open(&self.shared, taken))
-            .transpose()
+        // To the end: what is taken first is finished first, so that `done` says what was received.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.inbox.pop() {
+            Some(taken) => open(&self.shared, taken).map(Some),
+            None if self.inbox.is_closed() => Err(ReceiveError::Detached),
+            None => Ok(None),
+        }
     }
 
-    /// Waits for the next token.
+    /// Waits for the next token, or until the node is detached.
     ///
     /// # Errors
     ///
@@ -109,21 +127,34 @@ impl<H: Envelope> BoundQueue<H> {
     ///
     /// Dropping it takes nothing.
     pub async fn next(&self) -> Result<ReceivedToken, ReceiveError> {
+        let mut waiting = Waiting {
+            inbox: &self.inbox,
+            key: WaitKey::default(),
+        };
         poll_fn(|cx| {
-            for _ in 0..2 {
-                match self.receive() {
-                    Ok(None) => {}
-                    Ok(Some(token)) => return Poll::Ready(Ok(token)),
-                    Err(error) => return Poll::Ready(Err(error)),
+            for is_registered in [false, true] {
+                if let Some(received) = self.receive().transpose() {
+                    return Poll::Ready(received);
                 }
-                if self.inbox.poll_ready(cx).is_pending() {
-                    return Poll::Pending;
+                if !is_registered {
+                    waiting.inbox.waiting().register(&mut waiting.key, cx);
                 }
             }
-            cx.waker().wake_by_ref();
             Poll::Pending
         })
         .await
+    }
+}
+
+/// Leaves the list of those who wait, however the wait ends.
+struct Waiting<'a> {
+    inbox: &'a Inbox,
+    key: WaitKey,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.inbox.waiting().remove(&mut self.key);
     }
 }
 
