@@ -443,6 +443,13 @@ impl RemoteEnd {
         let _ = self.reap(&mut Vec::new(), Linger::No);
         let mut phase = self.lock();
         let mut wakers = Vec::new();
+        // What was heard first is the receiver's own end: that its node leaves, or its process dies, only follows from it.
+        let first = match &*phase {
+            Phase::Open(open) => open.end_reason().cloned(),
+            Phase::Ended(first) => Some(first.clone()),
+            _ => None,
+        };
+        let reason = first.as_ref().unwrap_or(reason);
         if let Phase::Open(open) = &mut *phase {
             open.ended = Some(reason.clone());
             wakers = open.finish(&Undone::Ended(reason.clone()), leases, &self.returns);

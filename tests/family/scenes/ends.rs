@@ -84,15 +84,21 @@ pub(super) async fn stopped(node: Node) -> Outcome {
     Ok(())
 }
 
+/// How the actor ended is told as it was, also to those who look when its node and its process are long gone.
 pub(super) async fn codes(node: Node) -> Outcome {
     for (end, code) in [(End::Normally, 0), (End::ByPanic, 101), (End::ByExit(7), 7)] {
         let child = child(&node).await?;
         assert_works(&child.addr()).await?;
 
-        let asked = child.addr().ask(end).await;
+        let counter = child.addr();
+        let mut asked = counter.ask(end).deadline(secs(60)).into_future();
+        begin(&mut asked);
 
         assert_eq!(child.exited().await, ExitReason::ProcessExited(code));
-        match (code, asked) {
+        while !node.peers().is_empty() {
+            std::thread::yield_now();
+        }
+        match (code, asked.await) {
             (0, Ok(())) => {}
             (
                 101,
