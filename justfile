@@ -4,7 +4,7 @@ check:
 test:
     cargo test --workspace
 loom:
-    RUSTFLAGS='--cfg loom' cargo test -p ringway-shm --test loom --release --target-dir target/loom
+    RUSTFLAGS='--cfg loom' cargo test -p ringway-shm --lib --test loom --release --target-dir target/loom
 no-std:
     sh shm/tests/no_std/run
 examples:
