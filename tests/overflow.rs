@@ -210,17 +210,28 @@ fn drop_oldest_has_head_room() {
     });
     let (by_actor, on_home, on_sender) = pair.counts();
     assert_eq!((by_actor, on_sender), (on_home, 0));
-    // The one that waited came while the actor dropped, or later.
-    let kept = URING / 2;
+    // The one that waited, and the question, came while the actor dropped, or later: each may have cost one more.
+    let excess = URING - 1 - URING / 2;
     assert!(
-        (URING - 1 - kept..=URING - kept).contains(&by_actor),
+        (excess..=excess + 2).contains(&by_actor),
         "{by_actor} dropped"
     );
-    pair.expect_handled(by_actor + 1..=URING);
-    assert_eq!(
-        pair.dropped(|note: Note| note.number),
-        Vec::from_iter(1..=by_actor)
-    );
+    let dropped = pair.dropped(|note: Note| note.number);
+    assert_eq!(dropped.len() as u64, by_actor);
+    let handled = pair
+        .watcher
+        .so_far()
+        .into_iter()
+        .filter_map(|event| match event {
+            Ended(number) => Some(number),
+            _ => None,
+        });
+    let handled: Vec<u64> = handled.collect();
+    assert!(dropped.is_sorted() && handled.is_sorted());
+    assert!(dropped[..63].iter().copied().eq(1..=63), "the oldest");
+    let mut all = [dropped, handled].concat();
+    all.sort_unstable();
+    assert_eq!(all, Vec::from_iter(1..=URING));
 }
 
 // Goal: a receiver that dies with a uring from which it may drop: what was not taken comes back as such, inline tells
