@@ -11,17 +11,11 @@ mod replies;
 mod reuse;
 mod support;
 
-use std::collections::BTreeSet;
-use std::future::IntoFuture;
-use std::mem;
-
-use futures::poll;
 use ringway::prelude::*;
-use ringway::{HeapError, LoanError, Node};
 
-use support::probe::Event::{Began, Ended, Started};
-use support::probe::{Hold, Note, Pixels, Probe, Text, Watcher, probe};
-use support::{Bus, watch};
+use support::Bus;
+use support::probe::Event::{Began, Started};
+use support::probe::{Hold, Note, Probe, Text, Watcher, probe};
 
 const MIB: usize = 1 << 20;
 

@@ -1,7 +1,7 @@
 //! One model per edge of the heads' tables, checked in every interleaving and with every value that a weak memory may show;
 //! then again under each known-wrong variant of that edge, where it must fail.
 //!
-//! `RUSTFLAGS='--cfg loom' cargo test -p ringway-shm --test loom --release`
+//! `RUSTFLAGS='--cfg loom' cargo test -p ringway-shm --lib --test loom --release`
 //!
 //! A side that would block is not blocked but asked, at the end, whether anybody would have woken it.
 #![cfg(loom)]

@@ -9,16 +9,12 @@ mod garbage;
 #[path = "uring/words.rs"]
 mod words;
 
-use ringway_shm::doorbell::{Asleep, AsleepLine, Bell};
-use ringway_shm::error::{PushError, Violation};
+use ringway_shm::error::PushError;
 use ringway_shm::generation::Key;
-use ringway_shm::layout::{NotesLayout, Pow2, UringLayout};
-use ringway_shm::ready::{NoteReader, NoteWriter};
+use ringway_shm::layout::{Pow2, UringLayout};
 use ringway_shm::region::{Buffer, OwnRegion};
-use ringway_shm::sync::{AtomicU64, Ordering::Relaxed, thread};
-use ringway_shm::uring::{
-    Completer, CompleterEnds, Forward, PostEnd, Submitter, SubmitterEnds, TakeEnd,
-};
+use ringway_shm::sync::thread;
+use ringway_shm::uring::{Completer, CompleterEnds, PostEnd, Submitter, SubmitterEnds, TakeEnd};
 use ringway_shm::words::EntryWords;
 
 const LAYOUT: UringLayout = UringLayout {

@@ -1,6 +1,11 @@
 //! Full heaps, and messages that are too large for any.
 
-use super::*;
+use futures::poll;
+use ringway::prelude::*;
+
+use crate::support::probe::{Note, Pixels, Probe, Text, probe};
+use crate::support::{Bus, watch};
+use crate::{MIB, Pair, text};
 
 // Goal: a message that no heap of the limit can hold is an error at once, for all who send, with both sizes and the message.
 #[test]

@@ -1,6 +1,13 @@
 //! Receivers that keep what they are lent.
 
-use super::*;
+use std::mem;
+
+use futures::poll;
+use ringway::prelude::*;
+
+use crate::support::probe::{Note, Pixels, Probe, probe};
+use crate::support::{Bus, watch};
+use crate::{MIB, text};
 
 /// Keeps what it is lent.
 #[derive(Actor, Default)]

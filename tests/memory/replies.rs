@@ -1,6 +1,10 @@
 //! Replies that find no room.
 
-use super::*;
+use ringway::prelude::*;
+
+use crate::MIB;
+use crate::support::probe::Note;
+use crate::support::{Bus, watch};
 
 /// A reply of 16 KiB that is read in place.
 #[derive(Message, Clone, Copy, Pod, Zeroable)]

@@ -1,6 +1,13 @@
 //! Blocks that serve again, and heaps that grow meanwhile.
 
-use super::*;
+use std::collections::BTreeSet;
+
+use ringway::prelude::*;
+
+use crate::support::probe::Event::{Began, Ended};
+use crate::support::probe::Pixels;
+use crate::support::watch;
+use crate::{MIB, Pair};
 
 // Goal: however much is sent, a heap keeps to its limit, and its blocks serve again; all of them come back.
 #[test]

@@ -1,6 +1,12 @@
 //! Bells and notes.
 
-use super::*;
+use ringway_shm::doorbell::{Asleep, AsleepLine, Bell};
+use ringway_shm::error::Violation;
+use ringway_shm::generation::Key;
+use ringway_shm::layout::{NotesLayout, Pow2};
+use ringway_shm::ready::{NoteReader, NoteWriter};
+use ringway_shm::region::Buffer;
+use ringway_shm::sync::{AtomicU64, Ordering::Relaxed};
 
 #[test]
 fn a_bell_rings_once_per_sleep() {

@@ -1,6 +1,13 @@
 //! Memory that a peer has filled with anything.
 
-use super::*;
+use ringway_shm::error::Violation;
+use ringway_shm::generation::Key;
+use ringway_shm::layout::UringLayout;
+use ringway_shm::region::{Buffer, OwnRegion};
+use ringway_shm::sync::{AtomicU64, Ordering::Relaxed};
+use ringway_shm::uring::{Completer, Submitter};
+
+use super::{LAYOUT, Uring, entry, uring};
 
 #[test]
 fn parts_that_are_something_else_are_refused() {

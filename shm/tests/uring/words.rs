@@ -1,6 +1,10 @@
 //! What the two sides of a uring say to each other beside its queues.
 
-use super::*;
+use ringway_shm::error::Violation;
+use ringway_shm::generation::Key;
+use ringway_shm::uring::Forward;
+
+use super::{LAYOUT, Uring, entry, uring};
 
 #[test]
 fn op_words_speak_of_one_generation() {
