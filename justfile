@@ -13,6 +13,10 @@ storm times="20":
     for i in $(seq {{times}}); do cargo test --workspace -q || exit 1; done
 bench *options="all --table":
     cargo run --release -p ringway-bench -- {{options}}
+instructions:
+    cargo run --release -p ringway-bench -- count --against benches/instructions.txt
+instructions-keep:
+    cargo run --release -p ringway-bench -- count --keep benches/instructions.txt
 deny:
     cargo deny check bans licenses sources
 ci:

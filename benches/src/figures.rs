@@ -5,6 +5,9 @@ use crate::clock;
 /// Times that must lie beyond a percentile for it to be told.
 const BEYOND: f64 = 5.0;
 
+/// The names of all figures.
+pub(crate) const NAMES: [&str; 5] = ["min", "p50", "p99", "p999", "mean"];
+
 /// Times of one kind, in ticks.
 pub(crate) type Ticks = Vec<u64>;
 

@@ -5,14 +5,17 @@
 //! cargo run --release -p ringway-bench -- all --brief              # what CI runs: checks what arrives, not how fast
 //! ```
 
+mod alloc;
 mod ask;
 mod bare;
 mod bus;
 mod clock;
+mod count;
 mod figures;
 mod gate;
 mod limit;
 mod line;
+mod local;
 mod options;
 mod pair;
 mod payload;
@@ -37,10 +40,13 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 type Workload = fn(&Options, &mut Report) -> Result<()>;
 
 /// The subcommands; `all` runs every one.
-const WORKLOADS: [(&str, Workload); 3] = [
+const WORKLOADS: [(&str, Workload); 6] = [
     ("limit", limit::run),
     ("ask", ask::run),
     ("tell", tell::run),
+    ("local", local::run),
+    ("alloc", alloc::run),
+    ("count", count::run),
 ];
 
 fn main() -> ExitCode {
@@ -90,6 +96,8 @@ pub(crate) fn work(words: &[&str], teller: &mut Teller) -> Result<()> {
         [bare::RING, words @ ..] => bare::serve(words, teller),
         [sink::SINK, words @ ..] => sink::serve(words, teller),
         [tell::SEND, words @ ..] => tell::serve(words, teller),
+        [local::LOCAL, words @ ..] => local::serve(words, teller),
+        [count::PATHS, words @ ..] => count::serve(words, teller),
         _ => Err(format!("told {words:?}").into()),
     }
 }

@@ -1,5 +1,6 @@
 //! What a command line asks for: the options are the same for all subcommands, which take what concerns them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Result;
@@ -21,6 +22,8 @@ pub(crate) const TEXT: &str = "options, where they make sense:
   --seconds S               how long a measurement lasts; default 0.2
   --rounds N                how often each is made, in turn with the others; default 3
   --brief                   a moment each: checks what arrives, says nothing of speed
+  --against FILE            count: show the difference to the baseline in FILE
+  --keep FILE               count: make these counts the baseline in FILE
   --table                   medians in a table, not a line of JSON for each value";
 
 /// How both sides wait.
@@ -62,6 +65,8 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     pub(crate) brief: bool,
     pub(crate) table: bool,
+    pub(crate) against: Option<PathBuf>,
+    pub(crate) keep: Option<PathBuf>,
 }
 
 impl Options {
@@ -75,6 +80,8 @@ impl Options {
             rounds: 3,
             brief: words.contains(&"--brief"),
             table: false,
+            against: None,
+            keep: None,
         };
         if options.brief {
             options.budget = Duration::from_millis(2);
@@ -85,6 +92,8 @@ impl Options {
             let mut value = || words.next().ok_or(format!("{word} needs a value"));
             match *word {
                 "--brief" => {}
+                "--against" => options.against = Some(value()?.into()),
+                "--keep" => options.keep = Some(value()?.into()),
                 "--table" => options.table = true,
                 "--mode" => options.mode = Some(known(Mode::named, value()?)?),
                 "--touch" => options.touch = Some(known(Touch::named, value()?)?),

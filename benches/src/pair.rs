@@ -28,6 +28,8 @@ pub(crate) const READY: &str = "ready";
 pub(crate) const HERE: usize = 0;
 /// Where the answering process runs.
 pub(crate) const THERE: usize = 1;
+/// A process on both.
+pub(crate) const ANYWHERE: usize = usize::MAX;
 
 /// Another process of this program. Killed when dropped.
 #[derive(Debug)]
@@ -40,7 +42,14 @@ pub(crate) struct Other {
 impl Other {
     /// Starts it, on that processor.
     pub(crate) fn start(processor: usize) -> Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
+        Self::start_as(processor, |_| {})
+    }
+
+    /// The same, with something else about it.
+    pub(crate) fn start_as(processor: usize, change: impl FnOnce(&mut Command)) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        change(&mut command);
+        let mut child = command
             .args([ANSWER, &processor.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -62,6 +71,10 @@ impl Other {
     /// The next line that it says; an error when it has ended.
     pub(crate) fn hear(&mut self) -> Result<String> {
         hear(&mut self.says)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until it is ready.
@@ -159,10 +172,13 @@ pub(crate) fn answer(processor: &str) -> Result<()> {
     Ok(())
 }
 
-/// Moves this thread, and those that it will start, to one processor.
+/// Moves this thread, and those that it will start, to one processor, or to [`ANYWHERE`].
 pub(crate) fn pin(processor: usize) -> Result<()> {
     let mut set = CpuSet::new();
-    set.set(processor);
+    match processor {
+        ANYWHERE => [HERE, THERE].into_iter().for_each(|one| set.set(one)),
+        one => set.set(one),
+    }
     sched_setaffinity(None, &set)
         .map_err(|error| format!("cannot move to processor {processor}: {error}").into())
 }

@@ -81,18 +81,30 @@ impl Report {
         });
     }
 
+    /// One value of a cell that has several: min, p50 and the like.
+    pub(crate) fn figure(
+        &mut self,
+        cell: &Cell,
+        stat: &'static str,
+        (unit, value): (&'static str, f64),
+        n: u64,
+        lay: Lay,
+    ) {
+        self.add(Value {
+            cell: cell.clone(),
+            stat: Some(stat),
+            unit,
+            value,
+            n,
+            lay,
+        });
+    }
+
     /// The figures of a series of times.
     pub(crate) fn latency(&mut self, cell: &Cell, ticks: Ticks, lay: Lay) {
         let n = ticks.len() as u64;
         for (stat, value) in figures::of(ticks) {
-            self.add(Value {
-                cell: cell.clone(),
-                stat: Some(stat),
-                unit: "ns",
-                value,
-                n,
-                lay,
-            });
+            self.figure(cell, stat, ("ns", value), n, lay);
         }
     }
 

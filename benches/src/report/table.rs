@@ -3,13 +3,11 @@
 use std::fmt::Write as _;
 
 use super::{Cell, Value};
-use crate::figures::median;
+use crate::figures::{NAMES, median};
 use crate::place;
 
 /// What stands for the floor of a workload.
 pub(crate) const FLOOR: &str = "bare-ring";
-
-const STATS: [&str; 5] = ["min", "p50", "p99", "p999", "mean"];
 
 struct Row<'a> {
     cell: &'a Cell,
@@ -50,7 +48,7 @@ pub(super) fn of(values: &[Value]) -> String {
         }
     }
     let mut text = format!("{:<58}", "workload, system, parameters");
-    for stat in STATS {
+    for stat in NAMES {
         let _ = write!(text, " {stat:>9}");
     }
     let _ = writeln!(text, " {:>8} {:>7} {:>9}", "/floor", "spread", "n");
@@ -74,7 +72,7 @@ fn line(text: &mut String, row: &Row<'_>, rows: &[Row<'_>]) {
         Some((value, _)) => {
             let _ = write!(text, " {:>49}", format!("{} {}", count(value), row.unit));
         }
-        None => STATS.iter().for_each(|stat| {
+        None => NAMES.iter().for_each(|stat| {
             let figure = row
                 .figure(Some(stat))
                 .map_or("-".to_owned(), |(ns, _)| time(ns));
