@@ -127,6 +127,13 @@ impl Inbox {
         }
     }
 
+    /// Lets go of a closed lane, which nobody schedules any more.
+    fn forget(&self, lane: &Arc<InboxLane>) {
+        let mut state = self.lock();
+        state.lanes.retain(|other| !Arc::ptr_eq(other, lane));
+        state.ready.retain(|other| !Arc::ptr_eq(other, lane));
+    }
+
     /// Puts a lane at the end of the queue and wakes the owner. The lane's state says that it is scheduled.
     pub(crate) fn schedule(&self, lane: Arc<InboxLane>) {
         let mut state = self.lock();
@@ -183,9 +190,15 @@ impl Inbox {
             };
             state = self.lock();
             state.served = 0;
-            // Only the owner takes lanes out of `ready`, so the front is still this lane; it may stand there once more
-            // by now, further back.
-            state.ready.pop_front();
+            // But for one that was forgotten meanwhile, only the owner takes lanes out of `ready`, so the front is still this
+            // lane; it may stand there once more by now, further back.
+            if state
+                .ready
+                .front()
+                .is_some_and(|front| Arc::ptr_eq(front, &lane))
+            {
+                state.ready.pop_front();
+            }
             if is_over {
                 state.lanes.retain(|other| !Arc::ptr_eq(other, &lane));
             }

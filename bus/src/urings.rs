@@ -17,6 +17,8 @@
 
 pub(crate) mod notes;
 pub(crate) mod open;
+#[cfg(test)]
+mod tests;
 pub(crate) mod wire;
 
 use std::collections::HashMap;
@@ -94,7 +96,7 @@ pub(crate) struct PeerUrings {
     notes_out: Mutex<NotesOut>,
     notes_in: Mutex<NotesIn>,
     is_left: AtomicBool,
-    /// Bytes of this node's memory in `lanes`.
+    /// Bytes of this node's memory in lanes that still have it, also those that are in `lanes` no more.
     lane_bytes: AtomicU64,
 }
 
@@ -298,9 +300,24 @@ impl PeerUrings {
         used.saturating_add(len) <= LANE_BYTES_MAX
     }
 
-    pub(crate) fn add_lane(&self, lane: &Arc<InboxLane>) {
+    /// A lane has taken so many bytes.
+    pub(crate) fn count_lane(&self, len: u64) {
         // Relaxed: as above.
-        self.lane_bytes.fetch_add(lane.span_len(), Relaxed);
+        self.lane_bytes.fetch_add(len, Relaxed);
+    }
+
+    /// A lane is about to give its bytes back.
+    pub(crate) fn uncount_lane(&self, len: u64) {
+        // Relaxed: as above.
+        self.lane_bytes.fetch_sub(len, Relaxed);
+    }
+
+    #[cfg(test)]
+    fn lane_bytes(&self) -> u64 {
+        self.lane_bytes.load(Relaxed)
+    }
+
+    pub(crate) fn add_lane(&self, lane: &Arc<InboxLane>) {
         lock(&self.lanes)
             .by_key
             .insert(lane.uring, Arc::clone(lane));
@@ -311,10 +328,7 @@ impl PeerUrings {
     }
 
     pub(crate) fn remove_lane(&self, uring: Key) -> Option<Arc<InboxLane>> {
-        let removed = lock(&self.lanes).by_key.remove(&uring)?;
-        // Relaxed: as above.
-        self.lane_bytes.fetch_sub(removed.span_len(), Relaxed);
-        Some(removed)
+        lock(&self.lanes).by_key.remove(&uring)
     }
 
     pub(crate) fn lanes(&self) -> Vec<Arc<InboxLane>> {

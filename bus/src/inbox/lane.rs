@@ -112,6 +112,7 @@ impl InboxLane {
         span: RingSpan,
         keeps: Option<u64>,
     ) -> Arc<Self> {
+        peer.count_lane(span.region().len());
         Arc::new(Self {
             peer: Arc::clone(peer),
             uring,
@@ -133,11 +134,6 @@ impl InboxLane {
 
     pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
         self.shared.upgrade()
-    }
-
-    /// Bytes of our half.
-    pub(crate) fn span_len(&self) -> u64 {
-        self.span.region().len()
     }
 
     fn taking(&self) -> MutexGuard<'_, Taking> {
@@ -316,6 +312,18 @@ impl InboxLane {
         }
     }
 
+    /// Whether nothing more is taken, and the submitter was told so or is about to be.
+    pub(crate) fn is_closed(&self) -> bool {
+        // Acquire lane-state: as in `watch`.
+        self.state.load(Acquire) == CLOSED
+    }
+
+    /// Closes the lane, and has its inbox let go of it although its owner has not come to the end.
+    pub(crate) fn cut(self: &Arc<Self>, reason: &ExitReason) {
+        self.close(reason);
+        self.inbox.forget(self);
+    }
+
     /// Says that the handler of the entry taken last has ended.
     pub(crate) fn finish(&self) {
         self.taking().end.finish();
@@ -355,6 +363,12 @@ impl Taking {
     fn submitter_waits(&mut self) -> bool {
         self.since_room_check = 0;
         self.end.submitter_wants().is_some()
+    }
+}
+
+impl Drop for InboxLane {
+    fn drop(&mut self) {
+        self.peer.uncount_lane(self.span.region().len());
     }
 }
 

@@ -210,6 +210,14 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
         UringWord::Released { uring } => {
             if let Some(lane) = urings.remove_lane(uring.0) {
                 lane.replies.end();
+                if !lane.is_closed() {
+                    // Before it was closed it is not the submitter's to release: its target would keep it for good.
+                    urings.violation(Violation::Meaningless {
+                        name: "release of an open uring",
+                        found: uring.0.to_bits(),
+                    });
+                    lane.cut(&ExitReason::ProtocolViolation);
+                }
             }
         }
         UringWord::Look { uring } => {
