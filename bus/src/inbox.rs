@@ -10,6 +10,8 @@
 
 pub(crate) mod lane;
 pub(crate) mod reply;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

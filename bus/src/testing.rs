@@ -1,6 +1,7 @@
 //! What the unit tests of the node layer share: directories of their own, nodes whose notices can be waited for, and
 //! processes that play a scene.
 
+pub(crate) mod pair;
 pub(crate) mod scene;
 
 use std::path::{Path, PathBuf};

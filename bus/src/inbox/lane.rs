@@ -16,6 +16,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
 use ringway_shm::sync::AtomicU32;
 use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed};
@@ -58,6 +59,8 @@ pub(crate) struct InboxLane {
     taking: Mutex<Taking>,
     posting: Mutex<PostEnd>,
     pub(crate) replies: Replies,
+    /// Replies that the submitter may have unread: what its completion queue has room for.
+    pub(super) credit: usize,
     /// Entries beyond which the oldest are dropped as the owner takes, if its policy is that.
     keeps: Option<u64>,
     /// Our half of the uring's memory; returned when the lane is dropped.
@@ -125,6 +128,7 @@ impl InboxLane {
                 is_ending: false,
                 is_closed: false,
             }),
+            credit: usize::try_from(ends.post.capacity().get()).unwrap_or(usize::MAX),
             posting: Mutex::new(ends.post),
             replies: Replies::default(),
             keeps,
@@ -342,6 +346,11 @@ impl InboxLane {
             Ok(()) => self.peer.ring_bell(),
             Err(refused) => self.peer.post_refused(refused),
         }
+    }
+
+    /// Whether the submitter has a word for that op, by which it releases replies.
+    pub(super) fn knows_op(&self, op: Key) -> Result<(), Violation> {
+        self.taking().end.op_word(op).map(drop)
     }
 
     /// Frees the replies that their askers have released.

@@ -12,6 +12,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ringway_shm::block::Block;
+use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
 use ringway_shm::sync::AtomicU32;
 use ringway_shm::sync::Ordering::AcqRel;
@@ -257,6 +258,11 @@ impl Replies {
         })
     }
 
+    /// Blocks lent, or about to be.
+    pub(super) fn count(&self) -> usize {
+        self.with(|books| books.lent.len() + books.late.len() + books.posting)
+    }
+
     /// Whether the submitter can be told now that the lane is closed; else it is told after the last reply that waits.
     pub(super) fn may_close(&self, reason: &ExitReason) -> bool {
         self.with(|books| {
@@ -300,7 +306,13 @@ impl Replies {
 
 impl InboxLane {
     /// Posts a reply that lies in a block of ours, once the asker has mapped its segment.
-    fn post_with(self: &Arc<Self>, op: Key, words: EntryWords, block: Block) {
+    ///
+    /// One whose release the asker could not say, or beyond as many as it may have unread, is not posted: it breaks its own
+    /// bound, and would keep our heap for as long as it likes.
+    pub(super) fn post_with(self: &Arc<Self>, op: Key, words: EntryWords, block: Block) {
+        if let Err(violation) = self.may_lend(op) {
+            return self.peer.violation(violation);
+        }
         if self.peer.has_acknowledged(&block) {
             self.post_lent(op, &words, block);
         } else {
@@ -312,6 +324,23 @@ impl InboxLane {
             });
             // It may have been acknowledged meanwhile, before the push.
             self.post_late();
+        }
+    }
+
+    /// Whether the asker may have one more block. Threads that reply at the same moment may lend one each beyond the bound.
+    fn may_lend(&self, op: Key) -> Result<(), Violation> {
+        self.knows_op(op)?;
+        if self.replies.count() < self.credit {
+            return Ok(());
+        }
+        // A released reply counts until it is swept.
+        self.sweep();
+        match self.replies.count() {
+            count if count < self.credit => Ok(()),
+            count => Err(Violation::Meaningless {
+                name: "replies in flight",
+                found: count as u64 + 1,
+            }),
         }
     }
 
