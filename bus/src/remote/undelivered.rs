@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use ringway_shm::block::Block;
+use ringway_shm::card::Counter;
 use ringway_shm::words::EntryWords;
 
 use crate::actor::Undone;
@@ -21,7 +22,8 @@ use crate::shared::Shared;
 use crate::token::OwnedToken;
 use crate::wait_list::{WaitKey, WaitList};
 
-/// Messages kept for readers of one address's stream; the oldest beyond it are counted as dead letters.
+/// Messages kept for readers of one address's stream, and as many again whose handlers began until their actor ends; the
+/// oldest beyond it are counted as dead letters.
 const RETURNS_MAX: usize = 4096;
 
 /// A tell that had returned `Ok` and was not handled to its end.
@@ -54,8 +56,28 @@ pub(crate) struct Raw {
 }
 
 enum Item {
-    Typed(Box<dyn Any + Send>),
+    Typed {
+        returned: Box<dyn Any + Send>,
+        is_counted: bool,
+    },
     Raw(Raw),
+}
+
+impl Item {
+    /// Whether a counter has it already: a mailbox's policy counts what it drops.
+    fn is_counted(&self) -> bool {
+        match self {
+            Self::Typed { is_counted, .. } => *is_counted,
+            Self::Raw(raw) => raw.why == Undone::Dropped,
+        }
+    }
+
+    fn typed<M: Message + ?Sized>(returned: Undelivered<M>) -> Self {
+        Self::Typed {
+            is_counted: returned.why == Undone::Dropped,
+            returned: Box::new(returned),
+        }
+    }
 }
 
 /// A message whose handler began and did not come to its end: why is known when its actor has ended.
@@ -78,12 +100,18 @@ impl Begun {
     }
 }
 
+/// Takes the oldest out of a full queue.
+fn make_room<T>(queue: &mut VecDeque<T>) -> Option<T> {
+    (queue.len() >= RETURNS_MAX)
+        .then(|| queue.pop_front())
+        .flatten()
+}
+
 #[derive(Default)]
 struct Queue {
     items: VecDeque<Item>,
-    begun: Vec<Begun>,
+    begun: VecDeque<Begun>,
     ended: Option<ExitReason>,
-    overflowed: u64,
 }
 
 /// The messages that came back to one address.
@@ -109,7 +137,7 @@ impl Returns {
     }
 
     pub(crate) fn push<M: Message + ?Sized>(&self, returned: Undelivered<M>) {
-        self.push_item(Item::Typed(Box::new(returned)));
+        self.push_item(Item::typed(returned));
     }
 
     pub(crate) fn push_raw(&self, raw: Raw) {
@@ -119,11 +147,11 @@ impl Returns {
     /// The handler of a tell of this process began and did not come to its end.
     pub(crate) fn begun<M: Message + ?Sized>(&self) {
         self.push_begun(Begun::Typed(|why| {
-            Item::Typed(Box::new(Undelivered::<M> {
+            Item::typed(Undelivered::<M> {
                 message: None,
                 taken: true,
                 why,
-            }))
+            })
         }));
     }
 
@@ -135,7 +163,12 @@ impl Returns {
     fn push_begun(&self, begun: Begun) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         match queue.ended.clone() {
-            None => queue.begun.push(begun),
+            None => {
+                let displaced = make_room(&mut queue.begun);
+                queue.begun.push_back(begun);
+                drop(queue);
+                self.count_lost(displaced.iter().count());
+            }
             Some(reason) => {
                 drop(queue);
                 self.push_item(begun.because(Undone::Ended(reason)));
@@ -145,16 +178,25 @@ impl Returns {
 
     fn push_item(&self, item: Item) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let displaced = if queue.items.len() >= RETURNS_MAX {
-            queue.overflowed += 1;
-            queue.items.pop_front()
-        } else {
-            None
-        };
+        let displaced = make_room(&mut queue.items);
         queue.items.push_back(item);
         drop(queue);
-        drop(displaced); // user code: outside the lock
+        self.lose(displaced);
         self.readers.wake_all();
+    }
+
+    /// Counts what nobody will read, and drops it: user code, so not under the lock.
+    fn lose(&self, displaced: impl IntoIterator<Item = Item>) {
+        let lost = displaced.into_iter().filter(|item| !item.is_counted());
+        self.count_lost(lost.count());
+    }
+
+    fn count_lost(&self, lost: usize) {
+        if lost > 0
+            && let Some(shared) = self.shared.upgrade()
+        {
+            shared.count(Counter::DeadLetters, lost as u64);
+        }
     }
 
     /// Says that nothing more will come back: the receiver has ended.
@@ -167,7 +209,10 @@ impl Returns {
             let why = Undone::Ended(reason.clone());
             queue.items.push_front(begun.because(why));
         }
+        let beyond = queue.items.len().saturating_sub(RETURNS_MAX);
+        let displaced: Vec<_> = queue.items.drain(..beyond).collect();
         drop(queue);
+        self.lose(displaced);
         self.readers.wake_all();
     }
 
@@ -197,14 +242,17 @@ impl Returns {
     fn take<M: Message + ?Sized>(&self) -> (Option<Undelivered<M>>, bool) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let found = queue.items.iter().position(|item| match item {
-            Item::Typed(typed) => typed.is::<Undelivered<M>>(),
+            Item::Typed { returned, .. } => returned.is::<Undelivered<M>>(),
             Item::Raw(raw) => raw.words[1] == M::TYPE_ID.to_bits(),
         });
         let item = found.and_then(|index| queue.items.remove(index));
         let has_ended = queue.ended.is_some();
         drop(queue);
         let returned = item.and_then(|item| match item {
-            Item::Typed(typed) => typed.downcast::<Undelivered<M>>().ok().map(|typed| *typed),
+            Item::Typed { returned, .. } => {
+                let returned = returned.downcast::<Undelivered<M>>();
+                returned.ok().map(|returned| *returned)
+            }
             Item::Raw(Raw {
                 words,
                 block,
@@ -269,5 +317,63 @@ impl<M: Message + ?Sized> Drop for UndeliveredStream<M> {
 impl<M: Message + ?Sized> std::fmt::Debug for UndeliveredStream<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("UndeliveredStream").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::Node;
+    use crate::testing::TempDir;
+
+    fn begun(returns: &Returns, number: u64) {
+        let mut words = EntryWords::default();
+        words[1] = <u64 as Message>::TYPE_ID.to_bits();
+        words[2] = number;
+        returns.begun_raw(words, None);
+    }
+
+    // Goal: a receiver that answers every tell with 'began and did not end' does not make the sender keep every message:
+    // the oldest beyond the bound are dead letters, before its end as after. Method: some more than the bound of each.
+    #[test]
+    fn what_comes_back_is_bounded() {
+        let temp = TempDir::new();
+        let node = Node::attach(temp.config("node")).unwrap();
+        let returns = Returns::new(node.shared());
+        let lost = || node.shared().core().counted(Counter::DeadLetters);
+        let bound = RETURNS_MAX as u64;
+        (0..bound + 3).for_each(|number| begun(&returns, number));
+        assert_eq!(lost(), 3);
+        let returned = |why| Undelivered::<u64> {
+            message: None,
+            taken: false,
+            why,
+        };
+        (0..5).for_each(|_| returns.push(returned(Undone::Expired)));
+        assert_eq!(lost(), 3, "a queue of their own");
+        returns.end(&ExitReason::Killed);
+        assert_eq!(lost(), 3 + 5, "the oldest of both");
+        let first = returns.take_token().0;
+        assert!(first.is_some_and(|first| first.taken));
+        returns.push(returned(Undone::Expired));
+        assert_eq!(lost(), 3 + 5, "there is room");
+        (0..7).for_each(|_| returns.push(returned(Undone::Dropped)));
+        assert_eq!(lost(), 3 + 5 + 7);
+    }
+
+    // Goal: what a mailbox's policy has counted as dropped is not counted once more.
+    #[test]
+    fn the_dropped_are_counted_once() {
+        let temp = TempDir::new();
+        let node = Node::attach(temp.config("node")).unwrap();
+        let returns = Returns::new(node.shared());
+        for _ in 0..=RETURNS_MAX {
+            returns.push(Undelivered::<u64> {
+                message: None,
+                taken: false,
+                why: Undone::Dropped,
+            });
+        }
+        assert_eq!(node.shared().core().counted(Counter::DeadLetters), 0);
     }
 }
