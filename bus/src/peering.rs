@@ -78,6 +78,9 @@ pub(crate) trait Upper: Send + Sync {
     /// Tokens may name this segment of our heap towards the peer.
     fn heap_acknowledged(&self, peer: &Arc<Peer>, segment: Key);
 
+    /// A ring segment of the peer's is mapped that this process was too poor to map when it was announced first.
+    fn ring_mapped(&self, _peer: &Arc<Peer>) {}
+
     /// A peer has unmapped a segment of this node's heap, which may be the last to do so: there is room for others.
     fn heap_retired(&self) {}
 }
@@ -240,6 +243,11 @@ impl Peer {
     /// A ring segment of the peer's that this node has mapped.
     pub(crate) fn ring_segment(&self, key: Key) -> Option<PeerSegment> {
         self.rings.get(key)
+    }
+
+    /// Whether the peer announced a ring segment that this process was too poor to map, and will announce it again.
+    pub(crate) fn awaits_ring_segment(&self, key: Key) -> bool {
+        self.rings.awaits(key)
     }
 
     /// Tells whether the peer has mapped that ring segment of ours.

@@ -15,6 +15,7 @@
 //!    |---------------------------------------->|
 //! ```
 
+mod held;
 pub(crate) mod notes;
 pub(crate) mod open;
 #[cfg(test)]
@@ -32,8 +33,9 @@ use ringway_shm::region::PeerRegion;
 use ringway_shm::sync::Ordering::Relaxed;
 use ringway_shm::sync::{AtomicBool, AtomicU64};
 
+use self::held::{Held, Holding};
 use self::notes::{Noted, NotesIn, NotesOut};
-use self::wire::UringWord;
+use self::wire::{Place, UringWord};
 use crate::access;
 use crate::entry::{Segments, Trust, VerifyError};
 use crate::exit::ExitReason;
@@ -95,6 +97,7 @@ pub(crate) struct PeerUrings {
     names: Mutex<NameGiver>,
     notes_out: Mutex<NotesOut>,
     notes_in: Mutex<NotesIn>,
+    held: Mutex<Held>,
     is_left: AtomicBool,
     /// Bytes of this node's memory in lanes that still have it, also those that are in `lanes` no more.
     lane_bytes: AtomicU64,
@@ -129,6 +132,7 @@ impl PeerUrings {
             names: Mutex::default(),
             notes_out: Mutex::default(),
             notes_in: Mutex::default(),
+            held: Mutex::default(),
             is_left: AtomicBool::new(false),
             lane_bytes: AtomicU64::new(0),
         })
@@ -291,6 +295,17 @@ impl PeerUrings {
                 let _ = error;
             }
         }
+    }
+
+    /// Keeps a word back that names a ring segment which this process was too poor to map yet.
+    pub(crate) fn hold(&self, word: UringWord) -> Holding {
+        let is_awaited = |place: &Place| self.peer.awaits_ring_segment(place.segment.0);
+        lock(&self.held).hold(word, is_awaited)
+    }
+
+    /// The words kept back, those about one uring in order.
+    pub(crate) fn take_held(&self) -> Vec<UringWord> {
+        lock(&self.held).take()
     }
 
     /// Whether the peer may have so many bytes more of this node's memory for its urings.

@@ -10,6 +10,9 @@ use crate::support::{Bus, watch};
 /// Time for two nodes to meet, were they able to.
 const MOMENT: u64 = 300;
 
+/// More urings than the memory that a node starts with has room for.
+const URINGS: u32 = 40;
+
 /// Goal: whatever a node lacks a descriptor for, attaching says so, with the limit and the remedy, and leaves neither a
 /// descriptor nor a thread nor a socket; with enough of them it works. Method: one descriptor more in each try.
 #[test]
@@ -86,4 +89,41 @@ fn nodes_meet_once_their_descriptors_may_travel() {
     assert_eq!(hoarder.ask("look 100000 rich"), "Ok(7)");
     hoarder.end();
     rich.end();
+}
+
+/// Goal: what a node opens to another that cannot map its memory for want of descriptors is open as soon as it can: nobody
+/// is blamed, nothing is refused for good. Method: more urings than the first segment has room for.
+#[test]
+fn urings_open_once_their_memory_can_be_mapped() {
+    let _dog = watch();
+    let bus = Bus::new("descriptors-urings");
+    let mut poor = Helper::start(&bus, &["visitor"]);
+    assert_eq!(poor.ask("attach"), "done");
+    let names: Vec<String> = (0..URINGS).map(|number| format!("poor-{number}")).collect();
+    for name in &names {
+        assert_eq!(poor.ask(&format!("serve {name}")), "done");
+    }
+    let rich = bus.attach("rich");
+    let look = |name: &String, within| rich.lookup::<Recipient<Echo>>(name).within(within).wait();
+    let first = look(&names[0], secs(100)).unwrap();
+    assert_eq!(poor.ask("fill"), "done");
+
+    let tried: Vec<_> = names.iter().map(|name| look(name, ms(MOMENT))).collect();
+    let errors: Vec<String> = tried
+        .iter()
+        .filter_map(|found| found.as_ref().err())
+        .map(|error| format!("{error:?}"))
+        .collect();
+    assert!(!errors.is_empty(), "never short of anything");
+    for error in errors {
+        assert!(!error.contains("Refused"), "{error}");
+    }
+    assert_eq!(first.ask(Echo { number: 1 }).wait().unwrap(), 1);
+
+    assert_eq!(poor.ask("free"), "done");
+    for name in &names {
+        let found = look(name, secs(100)).unwrap();
+        assert_eq!(found.ask(Echo { number: 8 }).wait().unwrap(), 8);
+    }
+    poor.end();
 }

@@ -113,7 +113,12 @@ impl Control {
     }
 
     /// Maps an announced segment and says so, or asks for it again when this process cannot now.
-    fn map(&self, peer: &Peer, announced: Announcement, fd: Option<OwnedFd>) -> Result<(), Breach> {
+    fn map(
+        &self,
+        peer: &Arc<Peer>,
+        announced: Announcement,
+        fd: Option<OwnedFd>,
+    ) -> Result<(), Breach> {
         let Announcement { name, len } = announced;
         let segments = peer.segments(name.kind);
         segments.check(name.key())?;
@@ -122,6 +127,9 @@ impl Control {
         let answer = match mapped {
             Some(Ok(segment)) => {
                 segments.insert(name.key(), segment)?;
+                if segments.end_wait(name.key()) && name.kind == SegmentKind::Ring {
+                    self.upper.ring_mapped(peer);
+                }
                 Frame::SegmentAck(name)
             }
             Some(Err(error)) if error.is_violation() => {
@@ -130,7 +138,13 @@ impl Control {
                     why: error.to_string(),
                 });
             }
-            _ => Frame::SegmentLater(name),
+            failed => {
+                let error = failed.and_then(Result::err);
+                trace::warning!(peer = %peer.id(), segment = %name, ?error, "a segment cannot be mapped yet");
+                let _ = error;
+                segments.await_later(name.key());
+                Frame::SegmentLater(name)
+            }
         };
         // A peer that is gone needs no answer.
         let _ = peer.link().send(&answer, Vec::new());
@@ -166,6 +180,7 @@ impl Control {
 
     /// Takes a segment of the peer's out of use. One that was never mapped needs nothing but the answer.
     fn retire_mapped(&mut self, peer: &Arc<Peer>, name: SegmentName) {
+        peer.segments(name.kind).end_wait(name.key());
         match peer.segments(name.kind).retire(name.key()) {
             Ok(()) => self.unmap(peer),
             Err(_) => drop(peer.link().send(&Frame::Retired(name), Vec::new())),

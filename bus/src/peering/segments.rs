@@ -4,6 +4,7 @@
 //! - **later-only**: at one index a segment is replaced only after it was retired, and only by a later generation.
 //! - **no-pull**: a retired segment can be found by nobody, but stays mapped until the last region cut from it is gone.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use ringway_shm::generation::Key;
@@ -19,6 +20,8 @@ pub(crate) struct Segments {
     places: RwLock<Vec<Place>>,
     /// Retired, and perhaps still read by a lease.
     leaving: Mutex<Vec<(Key, PeerSegment)>>,
+    /// Announced and not mapped, for want of something of this process's; one for each index.
+    awaited: Mutex<HashMap<u32, Key>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -72,6 +75,21 @@ impl Segments {
         Ok(())
     }
 
+    /// Notes that a segment, which was checked, could not be mapped now: it will be announced again.
+    pub(crate) fn await_later(&self, key: Key) {
+        self.awaited().insert(key.index(), key);
+    }
+
+    /// Tells whether a segment was announced that this process could not map yet.
+    pub(crate) fn awaits(&self, key: Key) -> bool {
+        self.awaited().get(&key.index()) == Some(&key)
+    }
+
+    /// Notes that the segment need not be waited for any more; `true` when it was.
+    pub(crate) fn end_wait(&self, key: Key) -> bool {
+        self.awaited().remove(&key.index()).is_some()
+    }
+
     /// Returns a mapped segment, which stays mapped for as long as the answer or a region of it lives.
     ///
     /// Cost: one uncontended read lock and one count.
@@ -113,6 +131,10 @@ impl Segments {
     /// Tells whether retired segments are still read.
     pub(crate) fn has_leaving(&self) -> bool {
         !self.leaving().is_empty()
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, HashMap<u32, Key>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn leaving(&self) -> MutexGuard<'_, Vec<(Key, PeerSegment)>> {

@@ -96,6 +96,13 @@ impl Upper for UpperOf {
         }
     }
 
+    fn ring_mapped(&self, peer: &Arc<Peer>) {
+        let Some(shared) = self.shared() else { return };
+        if let Some(urings) = shared.peer(peer.id()) {
+            open::hear_held(&shared, &urings);
+        }
+    }
+
     fn heap_retired(&self) {
         if let Some(shared) = self.shared() {
             shared.blocks.wake_all();

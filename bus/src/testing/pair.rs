@@ -4,13 +4,17 @@
 use std::sync::Arc;
 
 use ringway_shm::card::Counter;
+use ringway_shm::generation::Key;
+use ringway_shm::uring::Submitter;
 
 use super::{TempDir, wait_until};
 use crate::inbox::InboxLane;
 use crate::prelude::*;
+use crate::remote::{Opening, RemoteEnd};
+use crate::shared::EndKey;
 use crate::urings::PeerUrings;
 use crate::urings::open;
-use crate::urings::wire::UringWord;
+use crate::urings::wire::{TargetKind, UringWord};
 
 /// A queue of one node, and a sender that has sent to it from another.
 pub(crate) struct Pair {
@@ -51,5 +55,28 @@ impl Pair {
 
     pub(crate) fn violations(&self) -> u64 {
         self.home.shared().core().counted(Counter::Violations)
+    }
+
+    /// An end of home's to a receiver of the sender's, as if the request to open it were on its way.
+    pub(crate) fn opening(&self) -> (Arc<RemoteEnd>, Key) {
+        let shared = self.home.shared();
+        let key = EndKey {
+            node: self.urings.id(),
+            target: Key::first(0),
+            types: 0,
+        };
+        let end = RemoteEnd::new(shared, key, TargetKind::Actor, Vec::new());
+        let uring = self.urings.name_uring().unwrap();
+        self.urings.add_end(uring, &end);
+        let span = shared.ring_span(open::URING.submitter_len()).unwrap();
+        let opening = Opening {
+            peer: Arc::clone(&self.urings),
+            uring,
+            layout: open::URING,
+            submitter: Submitter::create(span.region().clone(), open::URING),
+            span,
+        };
+        assert!(end.claim() && end.opening(opening));
+        (end, uring)
     }
 }

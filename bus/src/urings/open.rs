@@ -9,6 +9,7 @@ use ringway_shm::region::PeerRegion;
 use ringway_shm::uring::{Completer, Submitter};
 
 use super::PeerUrings;
+use super::held::Holding;
 use super::notes::RingNeeded;
 use super::wire::{
     CarriedType, NAMED_MAX, OpenRefusal, OpenWord, Order, Place, TargetKind, UringWord,
@@ -37,6 +38,10 @@ const SLOTS_MAX: u64 = 1 << 16;
 
 /// Types that one request may name.
 const TYPES_MAX: usize = 200; // with names of 120 bytes they fit one frame
+
+/// Why a request is not even kept until this process can map what it names.
+const TOO_POOR: &str =
+    "it lacks the descriptors or mappings to read the request, and too many others wait for them";
 
 impl Place {
     pub(super) fn of(span: &RingSpan) -> Self {
@@ -147,6 +152,13 @@ impl CarriedType {
     }
 }
 
+/// A ring segment is mapped at last: takes in what was kept back for it. What waits for another goes on waiting.
+pub(crate) fn hear_held(shared: &Arc<Shared>, urings: &Arc<PeerUrings>) {
+    for word in urings.take_held() {
+        hear(shared, urings, word);
+    }
+}
+
 /// Takes in what the peer says about a uring.
 pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWord) {
     if let Some(uring) = word.answers()
@@ -157,6 +169,20 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
             found: uring.to_bits(),
         });
     }
+    let word = match urings.hold(word) {
+        Holding::Now(word) => word,
+        Holding::Held => return,
+        Holding::NoRoom(uring) => {
+            let why = OpenRefusal::NoRoom(TOO_POOR.to_owned());
+            return urings.say(&UringWord::Refused { uring, why });
+        }
+        Holding::TooMany(uring) => {
+            return urings.violation(Violation::Meaningless {
+                name: "further word about a uring",
+                found: uring.0.to_bits(),
+            });
+        }
+    };
     match word {
         UringWord::Open(open) => {
             let uring = open.uring;

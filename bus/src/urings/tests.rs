@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
-use super::wire::UringWord;
-use crate::frame::WireKey;
+use ringway_shm::generation::Key;
+use ringway_shm::segment::{OwnSegment, PeerSegment};
+use ringway_shm::uring::Completer;
+
+use super::open;
+use super::wire::{Place, UringWord};
+use crate::frame::{SegmentKind, WireKey};
+use crate::mailbox::Overflow;
 use crate::testing::pair::Pair;
 use crate::testing::wait_until;
 
@@ -24,4 +30,38 @@ fn a_uring_released_too_early_is_let_go() {
     wait_until("the end of the uring", || held.strong_count() == 0);
     assert_eq!(pair.urings.lane_bytes(), 0);
     assert!(pair.sink.receive().unwrap().is_none());
+}
+
+// Goal: a uring whose half lies in a segment that this process was too poor to map is not the peer's fault: it opens once the
+// segment is mapped, and what was said of it meanwhile comes after that.
+#[test]
+fn an_answer_waits_for_the_segment_that_it_names() {
+    let pair = Pair::new();
+    let shared = pair.home.shared();
+    let rings = pair.urings.peer().segments(SegmentKind::Ring);
+    let key = Key::first(7);
+    let (end, uring) = pair.opening();
+    rings.await_later(key);
+    pair.hear(UringWord::Opened {
+        uring: WireKey(uring),
+        place: Place {
+            segment: WireKey(key),
+            offset: 0,
+        },
+        notes_head: None,
+        overflow: Overflow::Fail,
+    });
+    assert_eq!(pair.violations(), 0);
+    assert!(end.open_result().is_none(), "it waits");
+
+    let own = OwnSegment::create("theirs", 1 << 20).unwrap();
+    let half = own.region().span(0, open::URING.completer_len()).unwrap();
+    let _completer = Completer::create(half, open::URING);
+    let mapped = PeerSegment::map(own.fd().try_clone_to_owned().unwrap(), own.len()).unwrap();
+    rings.insert(key, mapped).unwrap();
+    assert!(rings.end_wait(key));
+    open::hear_held(shared, &pair.urings);
+    assert_eq!(pair.violations(), 0);
+    assert!(matches!(end.open_result(), Some(Ok(()))));
+    assert_eq!(end.overflow(), Overflow::Fail);
 }

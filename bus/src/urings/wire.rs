@@ -87,6 +87,31 @@ pub(crate) enum UringWord {
 }
 
 impl UringWord {
+    /// The uring that it is about, if it is about one; in the names of who answers for the opening, see `answers`.
+    pub(crate) fn uring(&self) -> Option<WireKey> {
+        match self {
+            Self::Open(open) => Some(open.uring),
+            Self::Opened { uring, .. }
+            | Self::Refused { uring, .. }
+            | Self::Close { uring }
+            | Self::Closed { uring, .. }
+            | Self::Released { uring }
+            | Self::Look { uring } => Some(*uring),
+            Self::Control { .. } => None,
+        }
+    }
+
+    /// The places in the sender's ring segments that it names.
+    pub(crate) fn places(&self) -> [Option<Place>; 2] {
+        match self {
+            Self::Open(open) => [Some(open.place), open.notes.map(|(place, _)| place)],
+            Self::Opened {
+                place, notes_head, ..
+            } => [Some(*place), *notes_head],
+            _ => [None, None],
+        }
+    }
+
     /// The uring of this node's that it answers, if it answers one.
     pub(crate) fn answers(&self) -> Option<Key> {
         match self {
