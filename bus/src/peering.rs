@@ -303,6 +303,12 @@ impl Peer {
         }
     }
 
+    /// Whether it broke the rules so often that it is cut off: what it broke is not looked at any more.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        // Relaxed: as in `violation`.
+        self.violations.load(Relaxed) >= VIOLATIONS_MAX
+    }
+
     pub(crate) fn link(&self) -> &Link {
         &self.link
     }

@@ -252,10 +252,19 @@ impl PeerUrings {
                 Ok(None) => return,
                 Err(violation) => {
                     drop(notes);
-                    return self.violation(violation);
+                    self.violation(violation);
+                    if self.is_cut_off() {
+                        lock(&self.notes_in).stop();
+                    }
+                    return;
                 }
             }
         }
+    }
+
+    /// Whether what the peer broke is not looked at any more.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.peer.is_cut_off()
     }
 
     /// Counts what the peer did wrong and blames it.

@@ -68,6 +68,7 @@ impl Opening {
                 looks_without_ops: 0,
                 ended: None,
                 is_judged: false,
+                is_broken: false,
                 _span: span,
             }),
             Err(violation) => Err((peer, violation)),
@@ -102,6 +103,8 @@ pub(crate) struct Open {
     pub(super) ended: Option<ExitReason>,
     /// What the final heads told has been told: each entry comes back once.
     is_judged: bool,
+    /// A peer that is cut off broke the completions: they are not looked at any more.
+    is_broken: bool,
     /// Our half of the uring's memory.
     _span: RingSpan,
 }
@@ -231,6 +234,9 @@ impl Open {
     ) -> Reaped {
         let mut any = false;
         for _ in 0..REAPED_PER_LOOK {
+            if self.is_broken {
+                break;
+            }
             match self.reap.reap() {
                 Ok(Some(words)) => {
                     any = true;
@@ -239,16 +245,18 @@ impl Open {
                 Ok(None) => break,
                 Err(violation) => {
                     self.peer.violation(violation);
+                    self.is_broken = self.peer.is_cut_off();
                     break;
                 }
             }
         }
-        let is_awaited = self.ops.in_flight() > 0;
+        let is_awaited = self.ops.in_flight() > 0 && !self.is_broken;
         self.looks_without_ops = match is_awaited {
             true => 0,
             false => self.looks_without_ops + 1,
         };
-        let lingers = linger == Linger::Yes && self.looks_without_ops < LOOKS_WITHOUT_OPS;
+        let may_linger = linger == Linger::Yes && !self.is_broken;
+        let lingers = may_linger && self.looks_without_ops < LOOKS_WITHOUT_OPS;
         self.is_watched = is_awaited || (lingers && self.ended.is_none());
         Reaped {
             any,
@@ -304,7 +312,10 @@ impl Open {
                     }
                 }
             }
-            Err(UnknownOp(bits)) => self.peer.unknown_op(bits),
+            Err(UnknownOp(bits)) => {
+                self.peer.unknown_op(bits);
+                self.is_broken = self.peer.is_cut_off();
+            }
         }
     }
 

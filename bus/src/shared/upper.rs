@@ -66,6 +66,10 @@ impl Upper for UpperOf {
         };
         let reason = reason_of(why);
         urings.ends().iter().for_each(|end| end.refuse(&reason));
+        if reason == ExitReason::ProtocolViolation {
+            // It may go on stamping entries: none of them is taken.
+            urings.lanes().iter().for_each(|lane| lane.cut(&reason));
+        }
         shared.changes.wake_all();
     }
 

@@ -5,10 +5,15 @@ use std::sync::Arc;
 
 use ringway_shm::card::Counter;
 use ringway_shm::generation::Key;
-use ringway_shm::uring::Submitter;
+use ringway_shm::region::OwnRegion;
+use ringway_shm::segment::OwnSegment;
+use ringway_shm::sync::AtomicU64;
+use ringway_shm::sync::Ordering::Relaxed;
+use ringway_shm::uring::{Completer, Submitter};
 
 use super::{TempDir, wait_until};
 use crate::inbox::InboxLane;
+use crate::mailbox::Overflow;
 use crate::prelude::*;
 use crate::remote::{Opening, RemoteEnd};
 use crate::shared::EndKey;
@@ -78,5 +83,27 @@ impl Pair {
         };
         assert!(end.claim() && end.opening(opening));
         (end, uring)
+    }
+
+    /// An end of home's that is open to a half which this test writes.
+    pub(crate) fn opened(&self) -> (Arc<RemoteEnd>, OwnSegment) {
+        let (end, _) = self.opening();
+        let theirs = OwnSegment::create("theirs", 1 << 16).unwrap();
+        let half = theirs
+            .region()
+            .span(0, open::URING.completer_len())
+            .unwrap();
+        drop(Completer::create(half.clone(), open::URING));
+        end.opened(Overflow::Wait, |_| Ok(half.read_only()));
+        assert!(matches!(end.open_result(), Some(Ok(()))));
+        (end, theirs)
+    }
+}
+
+/// Writes what no honest node does over a peer's memory.
+pub(crate) fn spoil(region: &OwnRegion) {
+    let words = region.records::<AtomicU64>(0, region.len() / 8);
+    for word in words.into_iter().flatten() {
+        word.store(u64::MAX, Relaxed);
     }
 }

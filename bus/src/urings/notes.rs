@@ -197,6 +197,8 @@ const READ_MAX: usize = 32;
 #[derive(Default)]
 pub(crate) struct NotesIn {
     readers: Vec<(NoteReader, RingSpan)>,
+    /// Nothing is read any more.
+    is_stopped: bool,
 }
 
 impl NotesIn {
@@ -218,8 +220,16 @@ impl NotesIn {
         Ok(())
     }
 
+    /// Reads no more notes. The heads stay: the peer may still look at them.
+    pub(crate) fn stop(&mut self) {
+        self.is_stopped = true;
+    }
+
     /// Takes the next note of any ring.
     pub(crate) fn next(&mut self) -> Result<Option<Key>, Violation> {
+        if self.is_stopped {
+            return Ok(None);
+        }
         for (reader, _) in &mut self.readers {
             if let Some(uring) = reader.next()? {
                 return Ok(Some(uring));

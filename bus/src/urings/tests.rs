@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
+use ringway_shm::layout::{NotesLayout, Pow2};
 use ringway_shm::segment::{OwnSegment, PeerSegment};
 use ringway_shm::uring::Completer;
 
@@ -10,7 +12,8 @@ use super::open;
 use super::wire::{Place, UringWord};
 use crate::frame::{SegmentKind, WireKey};
 use crate::mailbox::Overflow;
-use crate::testing::pair::Pair;
+use crate::remote::Linger;
+use crate::testing::pair::{Pair, spoil};
 use crate::testing::wait_until;
 
 // Goal: a uring that is released before it is closed is let go by its target at once, and its bytes count until they are
@@ -64,4 +67,48 @@ fn an_answer_waits_for_the_segment_that_it_names() {
     assert_eq!(pair.violations(), 0);
     assert!(matches!(end.open_result(), Some(Ok(()))));
     assert_eq!(end.overflow(), Overflow::Fail);
+}
+
+/// Violations after which a peer is cut off, and some that threads may count at the same moment.
+const ENOUGH: std::ops::Range<u64> = 64..80;
+
+// Goal: what a peer that is cut off has broken is not looked at for ever. Method: a ring of notes that are none.
+#[test]
+fn notes_of_a_peer_that_was_cut_off_are_not_read() {
+    let pair = Pair::new();
+    let layout = NotesLayout {
+        capacity: Pow2::of::<2>(),
+    };
+    let span = || pair.home.shared().ring_span(64).unwrap();
+    let theirs = span();
+    let ring = theirs.region().read_only();
+    let added = pair.urings.notes_in().add(&ring, layout, span());
+    added.unwrap();
+    spoil(theirs.region());
+    (0..1000).for_each(|_| pair.urings.read_notes(|_| {}));
+    assert!(ENOUGH.contains(&pair.violations()), "{}", pair.violations());
+}
+
+// Goal: the same of completions. Method: a completion queue whose stamps cannot be.
+#[test]
+fn completions_of_a_peer_that_was_cut_off_are_not_read() {
+    let pair = Pair::new();
+    let (end, theirs) = pair.opened();
+    spoil(&theirs.region());
+    let reap = || end.reap(&mut Vec::new(), Linger::Yes);
+    for _ in 0..1000 {
+        let _ = reap();
+    }
+    assert!(ENOUGH.contains(&pair.violations()), "{}", pair.violations());
+    assert!(!reap().watch);
+}
+
+// Goal: nothing more is taken of a peer that was cut off, whatever it goes on stamping.
+#[test]
+fn a_peer_that_was_cut_off_is_not_heard() {
+    let pair = Pair::new();
+    let lane = pair.lane();
+    let violation = Violation::Note { found: 7 };
+    (0..64).for_each(|_| pair.urings.violation(violation));
+    wait_until("the end of its lanes", || lane.is_closed());
 }
