@@ -32,6 +32,16 @@ pub(crate) fn nanos(ticks: u64) -> f64 {
     ticks as f64 * tick_ns()
 }
 
+/// Ticks of so many nanoseconds.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a time of this machine's, rounded"
+)]
+pub(crate) fn ticks_of(nanos: u64) -> u64 {
+    (nanos as f64 / tick_ns()) as u64
+}
+
 /// The system's monotonic clock in nanoseconds, the same for all processes.
 pub(crate) fn system_nanos() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);

@@ -40,7 +40,8 @@ pub(crate) fn of(mut ticks: Ticks) -> Vec<(&'static str, f64)> {
 pub(crate) fn median(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_unstable_by(f64::total_cmp);
     match (values.first(), values.last()) {
-        (Some(least), Some(most)) => (values[values.len() / 2], most / least - 1.0),
+        (Some(least), Some(most)) if least < most => (values[values.len() / 2], most / least - 1.0),
+        (Some(only), _) => (*only, 0.0),
         _ => (f64::NAN, f64::NAN),
     }
 }

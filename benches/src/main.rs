@@ -13,6 +13,7 @@ mod clock;
 mod count;
 mod figures;
 mod gate;
+mod idle;
 mod limit;
 mod line;
 mod local;
@@ -22,9 +23,11 @@ mod payload;
 mod place;
 mod report;
 mod ring;
+mod scale;
 mod series;
 mod shared;
 mod sink;
+mod start;
 mod tell;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -40,16 +43,22 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 type Workload = fn(&Options, &mut Report) -> Result<()>;
 
 /// The subcommands; `all` runs every one.
-const WORKLOADS: [(&str, Workload); 6] = [
+const WORKLOADS: [(&str, Workload); 9] = [
     ("limit", limit::run),
     ("ask", ask::run),
     ("tell", tell::run),
     ("local", local::run),
+    ("idle", idle::run),
+    ("start", start::run),
     ("alloc", alloc::run),
     ("count", count::run),
+    ("scale", scale::run),
 ];
 
 fn main() -> ExitCode {
+    if let Some(code) = start::roles().take() {
+        return code;
+    }
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
@@ -74,11 +83,12 @@ fn measure(name: &str, options: &[&str]) -> Result<()> {
         return Err(usage().into());
     }
     let mut report = Report::new(options.table);
-    for (_, run) in workloads {
-        run(&options, &mut report)?;
-    }
+    let done = workloads
+        .into_iter()
+        .try_for_each(|(_, run)| run(&options, &mut report));
+    // Also what was measured before something went wrong.
     report.end();
-    Ok(())
+    done
 }
 
 fn usage() -> String {
@@ -96,6 +106,10 @@ pub(crate) fn work(words: &[&str], teller: &mut Teller) -> Result<()> {
         [bare::RING, words @ ..] => bare::serve(words, teller),
         [sink::SINK, words @ ..] => sink::serve(words, teller),
         [tell::SEND, words @ ..] => tell::serve(words, teller),
+        [idle::CROWD, words @ ..] => idle::serve(words, teller),
+        [start::FIRST, words @ ..] => start::serve(words, teller),
+        [start::DOORS, words @ ..] => start::serve_doors(words, teller),
+        [scale::PEER, words @ ..] => scale::serve(words, teller),
         [local::LOCAL, words @ ..] => local::serve(words, teller),
         [count::PATHS, words @ ..] => count::serve(words, teller),
         _ => Err(format!("told {words:?}").into()),

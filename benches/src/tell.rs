@@ -3,6 +3,7 @@
 //! The receiver has a processor of its own, all senders share the other. Time runs from the first message of the sender that
 //! begins first until the last message of all has been handled.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::ask::patience;
@@ -123,7 +124,7 @@ fn streams(
         others.push(other);
     }
     let node = sink::attach(mode, &directory, "source-0")?;
-    let mut sent = node.run_until(async {
+    let sent = node.run_until(async {
         let source = Source::new(node.lookup(SINK).await?, 0, payload);
         let warm = warm_up(&source, payload.0, budget).await?;
         for other in &mut others {
@@ -138,25 +139,30 @@ fn streams(
     })?;
     drop(node);
     receiver.hear()?;
-    sent.sort_by_key(|it| it.from);
-    let from = sent.iter().map(|it| it.from).min().unwrap_or(0);
-    let until = sent.iter().map(|it| it.until).max().unwrap_or(0);
-    Ok(Stream {
-        n: sent.iter().map(|it| it.n).sum(),
-        seconds: (until - from) as f64 / 1e9,
-    })
+    Ok(Sent::together(&sent))
 }
 
 /// What one sender sent, and when, in nanoseconds of the system's clock.
 #[derive(Clone, Copy, Debug)]
-struct Sent {
-    n: u64,
-    from: u64,
-    until: u64,
+pub(crate) struct Sent {
+    pub(crate) n: u64,
+    pub(crate) from: u64,
+    pub(crate) until: u64,
 }
 
 impl Sent {
-    fn parse(said: &str) -> Result<Self> {
+    /// What several sent, from the first of them to the last.
+    pub(crate) fn together(all: &[Self]) -> Stream {
+        let from = all.iter().map(|sent| sent.from).min().unwrap_or(0);
+        let until = all.iter().map(|sent| sent.until).max().unwrap_or(0);
+        Stream {
+            n: all.iter().map(|sent| sent.n).sum(),
+            seconds: (until - from) as f64 / 1e9,
+        }
+    }
+
+    /// Of what `to_string` wrote.
+    pub(crate) fn parse(said: &str) -> Result<Self> {
         let words: Vec<&str> = said.split(' ').collect();
         let [n, from, until] = words.as_slice() else {
             return Err(format!("a sender said {said:?}").into());
@@ -166,6 +172,12 @@ impl Sent {
             from: from.parse()?,
             until: until.parse()?,
         })
+    }
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.n, self.from, self.until)
     }
 }
 
@@ -210,7 +222,7 @@ pub(crate) fn serve(words: &[&str], teller: &mut Teller) -> Result<()> {
     teller.say(READY)?;
     teller.hear()?;
     let sent = node.run_until(send(&source, bytes, warm, budget))?;
-    teller.say(&format!("{} {} {}", sent.n, sent.from, sent.until))?;
+    teller.say(&sent.to_string())?;
     drop(source);
     drop(node);
     Ok(())
