@@ -12,7 +12,7 @@
 //!
 //! # Invariants
 //! - **whole**: every byte of a mapped segment is backed by a page of its file, for as long as it is mapped: the owner
-//!   reserves it all before mapping, a peer refuses files with holes, and [`SEGMENT_SEALS`] forbid resizing and punching.
+//!   reserves it all before mapping, a peer refuses files with holes (also behind pages beyond the end), and [`SEGMENT_SEALS`] forbid resizing and punching.
 //! - **one-writer**: the only writable mapping is the one that the owner made before sealing.
 //! - **mapped**: a mapping ends with the last region cut from it; its address does not change meanwhile.
 //! - **no-heirs**: forked children inherit no mapping (MADV_DONTFORK), and unmap nothing: the address may be theirs.
@@ -57,8 +57,8 @@ pub enum SegmentError {
     /// This process is a forked child: it may not map, nor make.
     #[error(transparent)]
     UsedAfterFork(#[from] UsedAfterFork),
-    /// What the peer passed is not a memory file, or not open for reading.
-    #[error("the descriptor is not a readable memory file")]
+    /// What the peer passed is not a memory file, or not open for reading and writing, as its owner has it.
+    #[error("the descriptor is not a memory file that is open for reading and writing")]
     NotMemory,
     /// The peer's file can still be resized, punched or written.
     #[error("the memory file lacks the seals {missing:?}")]

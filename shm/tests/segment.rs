@@ -8,15 +8,16 @@ mod scene;
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::{env, fs, process};
 
 use ringway_shm::region::{OwnRegion, PeerRegion};
 use ringway_shm::segment::{OwnSegment, PeerSegment, SEGMENT_LEN_MAX, SegmentError};
 use ringway_shm::sync::{AtomicU64, Ordering::Relaxed};
-use ringway_shm::sys::memfd::{self, CreateError, SEGMENT_SEALS};
+use ringway_shm::sys::memfd::{self, CreateError, Facts, SEGMENT_SEALS};
 use rustix::fs::{
-    MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate,
-    memfd_create, open,
+    FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, fallocate, fcntl_add_seals,
+    fcntl_get_seals, fstat, ftruncate, memfd_create, open,
 };
 use rustix::io::{Errno, FdFlags, fcntl_getfd};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -170,6 +171,42 @@ fn holes_are_refused() {
     );
 }
 
+/// Goal: pages reserved beyond the end do not stand for those that are missing before it, of which each reading would take
+/// one at the reader's cost.
+#[test]
+fn holes_are_refused_whatever_lies_beyond_the_end() {
+    let file = memfd_create("hidden", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+    ftruncate(&file, LEN).unwrap();
+    rustix::io::pwrite(&file, &[1], LEN - 1).unwrap();
+    fallocate(&file, FallocateFlags::KEEP_SIZE, LEN, LEN).unwrap();
+    memfd::seal(&file).unwrap();
+    let blocks = u64::try_from(fstat(&file).unwrap().st_blocks).unwrap();
+    assert!(blocks * 512 >= LEN, "as many as a whole file has");
+
+    let refused = PeerSegment::map(file, LEN).unwrap_err();
+
+    assert_eq!(
+        refused,
+        SegmentError::Holes {
+            len: LEN,
+            reserved: 4096
+        }
+    );
+}
+
+/// Goal: whoever serves a file in user space cannot have its receiver wait. Method: of a file that has no seals nothing is
+/// asked, not even its size.
+#[test]
+fn a_file_without_seals_is_not_asked_for_more() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let len = fs::metadata(path).unwrap().len();
+    assert_ne!(len, 0);
+
+    let facts = memfd::inspect(File::open(path).unwrap()).unwrap();
+
+    assert_eq!(facts, Facts::UNASKED);
+}
+
 #[test]
 fn what_is_no_memory_file_is_refused() {
     let own = OwnSegment::create("modes", LEN).unwrap();
@@ -185,7 +222,7 @@ fn what_is_no_memory_file_is_refused() {
     let file = File::create_new(&path).unwrap();
     fs::remove_file(&path).unwrap();
     file.set_len(LEN).unwrap();
-    let cases: [(&str, OwnedFd); 7] = [
+    let cases: [(&str, OwnedFd); 8] = [
         ("a file", file.into()),
         ("a directory", File::open("/proc").unwrap().into()),
         ("a pipe", pipe_with(PipeFlags::CLOEXEC).unwrap().0),
@@ -195,6 +232,8 @@ fn what_is_no_memory_file_is_refused() {
         ),
         ("a device", File::open("/dev/zero").unwrap().into()),
         ("a memory file, for writing only", reopened(OFlags::WRONLY)),
+        // Its pages beyond the end could not be let go of.
+        ("a memory file, for reading only", reopened(OFlags::RDONLY)),
         ("a memory file's path", reopened(OFlags::PATH)),
     ];
     for (what, fd) in cases {
@@ -204,7 +243,7 @@ fn what_is_no_memory_file_is_refused() {
             "{what}"
         );
     }
-    PeerSegment::map(reopened(OFlags::RDONLY), LEN).unwrap();
+    PeerSegment::map(reopened(OFlags::RDWR), LEN).unwrap();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
     FallocateFlags, FileType, MemfdFlags, Mode, OFlags, SealFlags, fallocate, fchmod,
-    fcntl_add_seals, fcntl_get_seals, fcntl_getfl, fstat, fstatfs, memfd_create,
+    fcntl_add_seals, fcntl_get_seals, fcntl_getfl, fstat, fstatfs, ftruncate, memfd_create,
 };
 use rustix::io::Errno;
 
@@ -119,38 +119,59 @@ pub fn seal(fd: impl AsFd) -> Result<(), SysError> {
 /// What a file that came from a stranger is. Stays true when it says `seals` contains [`SEGMENT_SEALS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// A regular file of the kernel's memory file system, open for reading: not one of huge pages, on a disk, or of a
-    /// server in user space.
+    /// A regular file of the kernel's memory file system, open for reading and writing as its owner made it: not one of huge
+    /// pages, on a disk, or of a server in user space.
     pub is_memory: bool,
-    /// Its seals; none where the file cannot have any.
+    /// Its seals; none where the file cannot have any, and then nothing else was asked.
     pub seals: SealFlags,
     /// Its size in bytes.
     pub len: u64,
-    /// How many of them are reserved, in whole pages.
+    /// How many of them are reserved, in whole pages; none of those beyond its end under [`SEGMENT_SEALS`].
     pub reserved: u64,
 }
 
-/// Looks at a file that came from a stranger. The seals are read first, so that under them the rest cannot change.
+impl Facts {
+    /// What is known of a file that cannot have seals.
+    pub const UNASKED: Self = Self {
+        is_memory: false,
+        seals: SealFlags::empty(),
+        len: 0,
+        reserved: 0,
+    };
+}
+
+/// Looks at a file that came from a stranger. Never waits for a server of the stranger's: only the kernel's own files can
+/// have seals, and of others nothing else is asked. The seals are read first, so that under them the rest cannot change.
+///
+/// Of a sealed file it lets go of pages beyond the end, which an owner can reserve before sealing: counted among the
+/// others, they would hide holes.
 ///
 /// # Errors
 ///
-/// `fcntl(F_GET_SEALS)`, `fstatfs`, `fstat`, `fcntl(F_GETFL)`: none of them by the stranger's doing.
+/// `fcntl(F_GET_SEALS)`, `fstatfs`, `fstat`, `fcntl(F_GETFL)`, `ftruncate`: none of them by the stranger's doing.
 pub fn inspect(fd: impl AsFd) -> Result<Facts, SysError> {
     let fd = fd.as_fd();
     let seals = match fcntl_get_seals(fd) {
         // Not a file that has seals, or a descriptor that only stands for a path.
-        Err(Errno::INVAL | Errno::BADF) => SealFlags::empty(),
+        Err(Errno::INVAL | Errno::BADF) => return Ok(Facts::UNASKED),
         outcome => outcome.named("fcntl(F_GET_SEALS)")?,
     };
     let file_system = fstatfs(fd).named("fstatfs")?;
-    let stat = fstat(fd).named("fstat")?;
     let access = fcntl_getfl(fd).named("fcntl(F_GETFL)")?;
+    let mut stat = fstat(fd).named("fstat")?;
     let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-    let is_readable = !access.intersects(OFlags::WRONLY | OFlags::PATH);
+    let is_open = access & OFlags::RWMODE == OFlags::RDWR;
+    let is_memory = is_regular && is_open && file_system.f_type == TMPFS_MAGIC;
+    let len = u64::try_from(stat.st_size).unwrap_or(0);
+    if is_memory && seals.contains(SEGMENT_SEALS) {
+        // To the size that it has, which the seals permit, as they forbid to reserve beyond it again.
+        uninterrupted(|| ftruncate(fd, len)).named("ftruncate")?;
+        stat = fstat(fd).named("fstat")?;
+    }
     Ok(Facts {
-        is_memory: is_regular && is_readable && file_system.f_type == TMPFS_MAGIC,
+        is_memory,
         seals,
-        len: u64::try_from(stat.st_size).unwrap_or(0),
+        len,
         reserved: u64::try_from(stat.st_blocks)
             .unwrap_or(0)
             .saturating_mul(BLOCK),

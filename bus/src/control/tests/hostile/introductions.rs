@@ -41,7 +41,7 @@ fn false_introductions_are_refused_with_their_reason() {
             },
         ),
         (
-            "its card is not what it is said to be: the descriptor is not a readable memory file",
+            "its card is not what it is said to be: the descriptor is not a memory file that is open for reading and writing",
             &|it| {
                 it.files[0] = File::open("/").unwrap().into();
             },
