@@ -8,11 +8,14 @@ pub(crate) mod context;
 pub(crate) mod incoming;
 pub(crate) mod letter;
 pub(crate) mod port;
+pub(crate) mod reply;
 pub(crate) mod run;
 
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::Arc;
+
+use futures_util::future::Either;
 
 pub use self::context::Context;
 use self::incoming::Incoming;
@@ -42,9 +45,9 @@ pub trait Actor: Sized + Send + 'static {
     #[doc(hidden)]
     const ACCEPTED: &'static [Accepted];
 
-    /// Opens an entry from another process.
+    /// Opens an entry from another process; `None` when it is to be refused.
     #[doc(hidden)]
-    fn open(incoming: Incoming) -> Result<Self::Letters, Incoming>;
+    fn open(incoming: &mut Incoming) -> Option<Self::Letters>;
 
     /// Hands a letter to its handler and answers it.
     #[doc(hidden)]
@@ -240,20 +243,30 @@ pub enum Undone {
 }
 
 /// Hands one letter to the actor's handler and answers it: what derived code calls per message.
+///
+/// What comes before the handler is done at once and not in the future, so that this holds the message only once.
 #[doc(hidden)]
-pub async fn handle<A, D, R>(actor: &mut A, letter: Letter<D>, cx: &mut Context<A>)
+#[inline]
+pub fn handle<A, D, R>(
+    actor: &mut A,
+    letter: Letter<D>,
+    cx: &mut Context<A>,
+) -> impl Future<Output = ()> + Send
 where
     A: Handler<D, R>,
     D: Delivery + ?Sized,
     R: IntoReply<D::Message>,
 {
-    let Some((arrival, port)) = letter.begin(cx.cell()) else {
-        return;
+    let begun = letter.begin(cx);
+    let Some((arrival, port)) = begun else {
+        return Either::Left(ready(()));
     };
-    cx.take_in_hand(port.report());
-    let result = actor.handle(arrival, cx).await.into_reply();
-    cx.take_in_hand(None);
-    if let Err(error) = port.answer(result, cx.cell()) {
-        actor.on_tell_failed(<D::Message as Message>::NAME, error);
-    }
+    Either::Right(async move {
+        cx.take_in_hand(port.report());
+        let result = actor.handle(arrival, cx).await.into_reply();
+        cx.take_in_hand(None);
+        if let Err(error) = port.answer(result, cx) {
+            actor.on_tell_failed(<D::Message as Message>::NAME, error);
+        }
+    })
 }

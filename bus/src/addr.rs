@@ -196,7 +196,7 @@ impl<A: Actor> Addr<A> {
     /// [`Undelivered`](crate::Undelivered). It keeps the 4096 youngest.
     pub fn undelivered<M: Message + ?Sized>(&self) -> UndeliveredStream<M> {
         UndeliveredStream::new(match &self.inner {
-            Inner::Local(cell) => Arc::clone(cell.core().returns()),
+            Inner::Local(cell) => cell.core().returns(),
             Inner::Remote(end) => Arc::clone(&end.returns),
         })
     }

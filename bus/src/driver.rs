@@ -190,11 +190,13 @@ impl Driver {
 
     fn run_tasks(&mut self) -> bool {
         for run in 0..TASKS_PER_PASS {
-            let Some(runnable) = self.shared.queue.pop() else {
+            let Some(task) = self.shared.queue.pop() else {
+                self.shared.count_up();
                 return run > 0;
             };
-            runnable.run();
+            task.run();
         }
+        self.shared.count_up();
         true
     }
 

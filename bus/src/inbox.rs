@@ -60,9 +60,14 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// The inbox of an actor whose mailbox has this bound and policy.
-    pub(crate) fn new(bound: usize, overflow: Overflow) -> Self {
+    /// The inbox of an actor whose mailbox has this bound and policy, and whose task may rest already.
+    pub(crate) fn new(bound: usize, overflow: Overflow, task: Option<&Waker>) -> Self {
+        let state = State {
+            receiver: task.cloned(),
+            ..State::default()
+        };
         Self {
+            state: Mutex::new(state),
             overflow,
             bound: bound.max(1) as u64,
             ..Self::default()

@@ -235,12 +235,13 @@ impl Attached {
                 driver.turn_unless(&stop);
             }
             shared.queue.run_rest();
+            shared.count_up();
         })?;
         for _ in 1..count.get() {
             let (shared, stop) = (Arc::clone(&self.shared), Arc::clone(&self.stopped));
             self.start(WORKER_NAMES[1], move || {
                 let _at_work = AtWork::begin(&shared);
-                shared.queue.help(&stop);
+                shared.queue.help(&stop, || shared.count_up());
             })?;
         }
         Ok(())

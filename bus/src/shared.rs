@@ -16,8 +16,10 @@ use ringway_shm::block::Block;
 use ringway_shm::card::Counter;
 use ringway_shm::generation::Key;
 use ringway_shm::heap::HeapError;
-use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::Relaxed;
+use ringway_shm::sync::{AtomicBool, AtomicU64};
+
+use slab::Slab;
 
 pub(crate) use self::closing::{Closing, Rest};
 pub(crate) use self::upper::UpperOf;
@@ -96,8 +98,8 @@ pub(crate) struct Shared {
     /// Woken at every change of peers and names.
     pub(crate) changes: WaitList,
     /// Everything that must be told to end when the node does.
-    living: Mutex<HashMap<u64, Weak<dyn Living>>>,
-    counts: Mutex<u64>,
+    living: Mutex<Slab<Weak<dyn Living>>>,
+    numbers: AtomicU64,
     /// Lanes that have lent blocks in replies.
     replying: Mutex<Vec<Arc<InboxLane>>>,
     closing: Closing,
@@ -147,7 +149,7 @@ impl Shared {
             blocks: Arc::default(),
             changes: WaitList::default(),
             living: Mutex::default(),
-            counts: Mutex::new(0),
+            numbers: AtomicU64::new(0),
             replying: Mutex::default(),
             closing: Closing::default(),
             lent_at_leave: Mutex::default(),
@@ -184,23 +186,20 @@ impl Shared {
 
     /// A number that no other actor of this node has or had.
     pub(crate) fn number(&self) -> u64 {
-        let mut counts = lock(&self.counts);
-        *counts += 1;
-        *counts
+        // Relaxed: it is the only word that orders numbers.
+        self.numbers.fetch_add(1, Relaxed) + 1
     }
 
-    pub(crate) fn add_living(&self, number: u64, living: Weak<dyn Living>) {
-        lock(&self.living).insert(number, living);
-    }
-
-    pub(crate) fn remove_living(&self, number: u64) {
-        lock(&self.living).remove(&number);
+    /// Remembers an actor; returns its place among those that end with the node.
+    pub(crate) fn add_living(&self, living: Weak<dyn Living>) -> u32 {
+        let place = lock(&self.living).insert(living);
+        u32::try_from(place).expect("in-range: memory ends before four billion actors")
     }
 
     pub(crate) fn living(&self) -> Vec<Arc<dyn Living>> {
         lock(&self.living)
-            .values()
-            .filter_map(Weak::upgrade)
+            .iter()
+            .filter_map(|(_, living)| living.upgrade())
             .collect()
     }
 
@@ -210,8 +209,9 @@ impl Shared {
     }
 
     /// An actor has ended: its place and its name are free.
-    pub(crate) fn actor_ended(&self, number: u64, key: Option<Key>) {
-        self.remove_living(number);
+    pub(crate) fn actor_ended(&self, place: u32, key: Option<Key>) {
+        let living = lock(&self.living).try_remove(place as usize);
+        drop(living); // outside the lock
         if let Some(key) = key {
             self.remove_target(key);
             self.core().unregister(key);
@@ -411,6 +411,20 @@ impl Shared {
         if n > 0 {
             self.core().count(counter, n);
         }
+    }
+
+    /// Counts a message that was handled: on a worker's thread at first, as all workers share the card.
+    #[inline]
+    pub(crate) fn count_handled(&self) {
+        if !self.queue.count_handled() {
+            self.count(Counter::Handled, 1);
+        }
+    }
+
+    /// Takes what this worker has counted over to the card.
+    #[inline]
+    pub(crate) fn count_up(&self) {
+        self.count(Counter::Handled, self.queue.take_handled());
     }
 
     /// Counts a message that was not handled.

@@ -4,7 +4,9 @@
 //! another push or pop, and never makes a system call unless a worker sleeps.
 //!
 //! Two kinds of workers take from the queue: the *driver*, which also polls urings and sleeps in the kernel on its
-//! doorbells, and *helpers*, which only run tasks and sleep on a condition variable.
+//! doorbells, and *helpers*, which only run tasks and sleep on a condition variable. The task that a worker wakes runs
+//! next on that worker, and so a message and its answer stay in one processor's caches; what that displaces is shared, or
+//! waits in a queue of the driver's own where there is nobody to share it with. Only the shared queue has a lock.
 //!
 //! # Edges
 //! | edge | released by | acquired by | publishes |
@@ -12,55 +14,76 @@
 //! | task-queued | `push`: unlock of `queue` | `pop`: lock of `queue` | the task |
 //! | worker-asleep | `rouse`: fence, then load of `driver_asleep` | `fall_asleep`: store, then fence; then `is_empty` | see `has_woken_driver` |
 
-use std::cell::Cell;
+mod here;
+
 use std::collections::VecDeque;
 use std::future::Future;
-use std::ptr;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use async_task::Runnable;
+use async_task::{ScheduleInfo, WithInfo};
 use ringway_shm::sync::Ordering::{Relaxed, SeqCst};
 use ringway_shm::sync::{AtomicBool, AtomicUsize, fence};
 use ringway_shm::sys::SysError;
 use ringway_shm::sys::eventfd::Eventfd;
 
+use self::here::Working;
 use crate::trace::warning;
+
+/// Tasks that a helper runs between two looks at what else there is.
+const TASKS_PER_ROUND: usize = 16;
+
+/// A task that is ready to run.
+pub(crate) type Ready = async_task::Runnable<Arc<RunQueue>>;
 
 /// Tasks that are ready to run.
 pub(crate) struct RunQueue {
-    queue: Mutex<VecDeque<Runnable>>,
+    queue: Mutex<VecDeque<Ready>>,
     /// Tasks in `queue`; a hint that spares idle passes the lock.
     length: AtomicUsize,
     driver_asleep: AtomicBool,
     driver_bell: Eventfd,
+    /// Threads in [`help`](Self::help); while there are any, all tasks are shared.
+    helpers_running: AtomicUsize,
     helpers_parked: AtomicUsize,
     helpers: Condvar,
 }
 
-thread_local! {
-    /// The queue whose driver this thread is; null for none. Only compared, never followed.
-    static DRIVEN: Cell<*const RunQueue> = const { Cell::new(ptr::null()) };
-}
-
-/// Marks the thread as the driver of a queue until it is dropped.
-pub(crate) struct Driving {
-    before: *const RunQueue,
-}
-
-impl Drop for Driving {
-    fn drop(&mut self) {
-        DRIVEN.set(self.before);
+/// Makes a task ready: on a worker it is the next one, unless it was woken by itself.
+fn schedule(task: Ready, how: ScheduleInfo) {
+    let queue = task.metadata();
+    if !here::is_worker(Arc::as_ptr(queue)) {
+        let queue = Arc::clone(queue);
+        queue.share([task]);
+        return queue.rouse();
     }
+    let waits = if how.woken_while_running {
+        Some(task)
+    } else {
+        here::put_next(task)
+    };
+    if let Some(task) = waits {
+        queue_here(task);
+    }
+}
+
+/// Lets a task wait on a worker's thread, behind those that are ready longer.
+fn queue_here(task: Ready) {
+    // Relaxed: a helper that comes later finds what is made ready after it came.
+    if task.metadata().helpers_running.load(Relaxed) == 0 {
+        return here::put_own([task]);
+    }
+    let queue = Arc::clone(task.metadata());
+    queue.share([task]);
+    queue.rouse();
 }
 
 impl RunQueue {
     /// Says that this thread is the driver: what it makes ready itself, it finds without being woken.
     ///
     /// Between its last look at the queue and its sleep nothing of the user's may run.
-    pub(crate) fn drive_here(&self) -> Driving {
-        Driving {
-            before: DRIVEN.replace(self),
-        }
+    pub(crate) fn drive_here(&self) -> Working<'_> {
+        Working::begin(self, true)
     }
 
     /// Creates an empty queue with the eventfd that wakes its driver.
@@ -70,37 +93,41 @@ impl RunQueue {
             length: AtomicUsize::new(0),
             driver_asleep: AtomicBool::new(false),
             driver_bell: Eventfd::create()?,
+            helpers_running: AtomicUsize::new(0),
             helpers_parked: AtomicUsize::new(0),
             helpers: Condvar::new(),
         }))
     }
 
-    /// Starts `future` as a detached task; it runs when a worker takes it.
-    pub(crate) fn spawn(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
-        let queue = Arc::clone(self);
-        let (runnable, task) = async_task::spawn(future, move |runnable| queue.push(runnable));
+    /// Makes `future` a detached task; it runs when it was scheduled and a worker takes it.
+    ///
+    /// Its queue lies beside it: a schedule function without a state of its own costs a wake two counts less.
+    pub(crate) fn task(
+        self: &Arc<Self>,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> Ready {
+        let builder = async_task::Builder::new().metadata(Arc::clone(self));
+        let (ready, task) = builder.spawn(|_| future, WithInfo(schedule));
         task.detach();
-        runnable.schedule();
+        ready
     }
 
-    fn push(&self, runnable: Runnable) {
+    /// Puts tasks where every worker finds them.
+    fn share(&self, tasks: impl IntoIterator<Item = Ready>) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.push_back(runnable);
+        queue.extend(tasks);
         // Relaxed: a hint; whoever acts on it takes the lock.
         self.length.store(queue.len(), Relaxed);
-        drop(queue);
-        self.rouse();
     }
 
     /// Wakes a worker if one sleeps; called after something was made ready for it.
     ///
     /// On the driver's own thread this costs a look at who it is.
     pub(crate) fn rouse(&self) {
-        let is_driver = ptr::eq(DRIVEN.get(), self);
-        if !is_driver && self.has_woken_driver() {
+        if !here::is_driver(self) && self.has_woken_driver() {
             return;
         }
-        // Relaxed: changed under the lock that `push` took before this.
+        // Relaxed: changed under the lock that `share` took before this.
         if self.helpers_parked.load(Relaxed) > 0 {
             self.helpers.notify_one();
         }
@@ -120,15 +147,31 @@ impl RunQueue {
         wakes
     }
 
-    /// Takes the task that has been ready longest.
-    pub(crate) fn pop(&self) -> Option<Runnable> {
+    /// Takes the task to run now: what this thread has woken last, else what it keeps, in turn with what is shared.
+    pub(crate) fn pop(&self) -> Option<Ready> {
+        if !here::is_worker(self) {
+            return self.pop_shared();
+        }
+        match here::take_next() {
+            Some(Ok(task)) => return Some(task),
+            Some(Err(task)) => queue_here(task),
+            None => {}
+        }
+        // Behind what is there already, so that neither kind waits for more than the other has now.
+        if let Some(shared) = self.pop_shared() {
+            here::put_own([shared]);
+        }
+        here::take_own()
+    }
+
+    fn pop_shared(&self) -> Option<Ready> {
         // Relaxed: a hint; a task missed here is seen by the look after the sleeper's fence.
         if self.length.load(Relaxed) == 0 {
             return None;
         }
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let runnable = queue.pop_front();
-        // Relaxed: a hint, as in `push`.
+        // Relaxed: a hint, as in `share`.
         self.length.store(queue.len(), Relaxed);
         runnable
     }
@@ -159,6 +202,11 @@ impl RunQueue {
 
     /// Tells whether a task is ready; exact, for the look before sleeping.
     pub(crate) fn is_empty(&self) -> bool {
+        let has_own = here::is_worker(self) && here::has_any();
+        !has_own && self.shares_nothing()
+    }
+
+    fn shares_nothing(&self) -> bool {
         self.queue
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -178,30 +226,50 @@ impl RunQueue {
     }
 
     /// Runs tasks on the calling helper thread until `stopped` is set and none is ready; sleeps while there are none.
-    pub(crate) fn help(&self, stopped: &AtomicBool) {
+    /// `between` runs after some tasks, and before it sleeps.
+    pub(crate) fn help(&self, stopped: &AtomicBool, between: impl Fn()) {
+        let _working = Working::begin(self, false);
+        self.helpers_running.fetch_add(1, Relaxed);
         loop {
-            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            let runnable = loop {
-                if let Some(runnable) = queue.pop_front() {
-                    // Relaxed: a hint, as in `push`.
-                    self.length.store(queue.len(), Relaxed);
-                    break runnable;
-                }
-                // Relaxed: set before `stop_helpers` notifies under the lock.
-                if stopped.load(Relaxed) {
-                    return;
-                }
-                // Relaxed: changed and waited for under the lock that `push` took before it reads this.
-                self.helpers_parked.fetch_add(1, Relaxed);
-                queue = self
-                    .helpers
-                    .wait(queue)
-                    .unwrap_or_else(PoisonError::into_inner);
-                self.helpers_parked.fetch_sub(1, Relaxed);
-            };
-            drop(queue);
-            runnable.run();
+            for _ in 0..TASKS_PER_ROUND {
+                let Some(task) = self.pop() else { break };
+                task.run();
+            }
+            between();
+            if self.is_empty() && self.park(stopped).is_break() {
+                break;
+            }
         }
+        self.helpers_running.fetch_sub(1, Relaxed);
+    }
+
+    /// Lets a helper sleep while nothing is shared.
+    fn park(&self, stopped: &AtomicBool) -> ControlFlow<()> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        while queue.is_empty() {
+            // Relaxed: set before `stop_helpers` notifies under the lock.
+            if stopped.load(Relaxed) {
+                return ControlFlow::Break(());
+            }
+            // Relaxed: changed and waited for under the lock that `share` took before `rouse` reads this.
+            self.helpers_parked.fetch_add(1, Relaxed);
+            queue = self
+                .helpers
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+            self.helpers_parked.fetch_sub(1, Relaxed);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Counts a message that was handled, on this thread for now; `false` if this is none of the workers.
+    pub(crate) fn count_handled(&self) -> bool {
+        here::count_handled(self)
+    }
+
+    /// Takes what this worker has counted.
+    pub(crate) fn take_handled(&self) -> u64 {
+        here::take_handled()
     }
 
     /// Wakes every helper so that it sees `stopped`.
@@ -216,5 +284,68 @@ impl std::fmt::Debug for RunQueue {
         f.debug_struct("RunQueue")
             .field("length", &self.length.load(Relaxed))
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::atomic::AtomicBool;
+    use std::task::{Poll, Waker};
+
+    use super::*;
+
+    /// A task that wakes the other one whenever it runs, for ever.
+    fn player(queue: &Arc<RunQueue>, wakers: &Arc<Mutex<Vec<Waker>>>, number: usize) -> Ready {
+        let wakers = Arc::clone(wakers);
+        queue.task(poll_fn(move |_| {
+            wakers.lock().unwrap()[1 - number].wake_by_ref();
+            Poll::Pending
+        }))
+    }
+
+    // Goal: two tasks that wake each other without end do not keep a third from its turn, which was ready before them.
+    #[test]
+    fn two_that_play_leave_turns_to_others() {
+        let queue = RunQueue::create().unwrap();
+        let wakers = Arc::<Mutex<Vec<_>>>::default();
+        let players = [0, 1].map(|number| player(&queue, &wakers, number));
+        *wakers.lock().unwrap() = players.iter().map(|player| player.waker()).collect();
+        let has_run = Arc::new(AtomicBool::new(false));
+        let runs = Arc::clone(&has_run);
+        let third = queue.task(async move { runs.store(true, Relaxed) });
+        let working = queue.drive_here();
+        [third].into_iter().chain(players).for_each(Ready::schedule);
+        for _ in 0..64 {
+            queue.pop().unwrap().run();
+        }
+        assert!(has_run.load(Relaxed));
+        drop(working);
+        assert!(!queue.is_empty()); // what this thread kept is there for others
+        wakers.lock().unwrap().clear();
+    }
+
+    // Goal: a task that wakes itself goes behind those that are ready.
+    #[test]
+    fn who_yields_goes_last() {
+        let queue = RunQueue::create().unwrap();
+        let _working = queue.drive_here();
+        let has_run = Arc::new(AtomicBool::new(false));
+        let sees = Arc::clone(&has_run);
+        let mut looks = 0;
+        let yields = queue.task(poll_fn(move |cx| {
+            looks += 1;
+            if looks == 1 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            assert!(sees.load(Relaxed));
+            Poll::Ready(())
+        }));
+        let other = queue.task(async move { has_run.store(true, Relaxed) });
+        [other, yields].into_iter().for_each(Ready::schedule);
+        while let Some(task) = queue.pop() {
+            task.run();
+        }
     }
 }

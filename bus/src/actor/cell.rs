@@ -1,20 +1,20 @@
 //! What stands for an actor while it lives, and a little longer: its mailbox, its inbox, and how it ended.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use ringway_shm::generation::Key;
-use ringway_shm::sync::AtomicU32;
-use ringway_shm::sync::Ordering::{AcqRel, Acquire};
+use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use ringway_shm::sync::{AtomicBool, AtomicU32, fence};
 
 use super::port::ReplyPort;
 use super::{Accepts, Actor};
 use crate::exit::ExitReason;
 use crate::inbox::Inbox;
-use crate::mailbox::{Mailbox, Overflow, Pushed, Refused};
+use crate::mailbox::{Batch, Mailbox, Overflow, Pushed, Refused};
 use crate::message::{Message, Parcel};
 use crate::remote::undelivered::Returns;
-use crate::shared::{Living, Shared};
+use crate::shared::{Living, Shared, lock};
 use crate::wait_list::{WaitKey, WaitList};
 
 const RUNS: u32 = 0;
@@ -25,19 +25,36 @@ const DIES: u32 = 2;
 pub(crate) struct CellCore {
     shared: Arc<Shared>,
     number: u64,
-    name: Option<String>,
-    /// The actor's place in the registry, once peers may reach it.
-    key: OnceLock<Key>,
-    inbox: Arc<Inbox>,
+    /// The actor's place among those that end with the node.
+    place: AtomicU32,
     /// The control lane: what is asked of the actor, before any message.
     control: AtomicU32,
-    why: Mutex<Option<ExitReason>>,
-    /// Wakes the task in the middle of a handler, for a kill.
+    has_started: AtomicBool,
+    /// Wakes the actor's task; set before anybody else has the cell.
     task: OnceLock<Waker>,
-    started: OnceLock<()>,
+    /// The mailbox of other processes; made when the actor becomes reachable for them.
+    inbox: OnceLock<Arc<Inbox>>,
+    /// What most actors never need; made on first use.
+    rare: OnceLock<Box<Rare>>,
+}
+
+/// What is needed by actors with a name, that are waited for, or that end.
+#[derive(Default)]
+struct Rare {
+    name: OnceLock<String>,
+    /// The actor's place in the registry, once peers may reach it.
+    key: OnceLock<Key>,
     outcome: OnceLock<ExitReason>,
     ended: WaitList,
-    returns: Arc<Returns>,
+    late: Mutex<Late>,
+}
+
+/// What can be made while the actor ends: whoever makes it sees the end, or the end sees it.
+#[derive(Default)]
+struct Late {
+    why: Option<ExitReason>,
+    returns: Option<Arc<Returns>>,
+    ended: Option<ExitReason>,
 }
 
 /// An actor's cell: what its local addresses hold.
@@ -59,8 +76,16 @@ impl CellCore {
         &self.shared
     }
 
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
+    }
+
+    fn late(&self) -> MutexGuard<'_, Late> {
+        lock(&self.rare().late)
+    }
+
     pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.rare.get()?.name.get().map(String::as_str)
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -68,26 +93,47 @@ impl CellCore {
     }
 
     pub(crate) fn key(&self) -> Option<Key> {
-        self.key.get().copied()
+        self.rare.get()?.key.get().copied()
     }
 
     pub(crate) fn key_slot(&self) -> &OnceLock<Key> {
-        &self.key
+        &self.rare().key
     }
 
-    pub(crate) fn returns(&self) -> &Arc<Returns> {
-        &self.returns
+    /// What came back to the actor's addresses.
+    pub(crate) fn returns(&self) -> Arc<Returns> {
+        let mut late = self.late();
+        let ended = late.ended.clone();
+        let make = || {
+            let returns = Returns::new(&self.shared);
+            // Nobody else has it: this waits for no lock and wakes nobody.
+            ended.iter().for_each(|reason| returns.end(reason));
+            returns
+        };
+        Arc::clone(late.returns.get_or_insert_with(make))
+    }
+
+    /// The inbox, if peers can reach the actor.
+    pub(super) fn inbox_if_any(&self) -> Option<&Arc<Inbox>> {
+        self.inbox.get()
     }
 
     /// How the actor ended, if it has.
     pub(crate) fn outcome(&self) -> Option<&ExitReason> {
-        self.outcome.get()
+        self.rare.get()?.outcome.get()
     }
 
     /// The start hook has succeeded.
+    ///
+    /// SeqCst actor-started: pairs with the fence in `WaitList::register`. This stores `has_started` and then looks for
+    /// waiters, a waiter makes the list, registers, and then looks at `has_started`: not both can miss the other.
     pub(super) fn publish_start(&self) {
-        let _ = self.started.set(());
-        self.ended.wake_all();
+        // Relaxed: ordered by the fence.
+        self.has_started.store(true, Relaxed);
+        fence(SeqCst);
+        if let Some(rare) = self.rare.get() {
+            rare.ended.wake_all();
+        }
     }
 
     /// Waits until the start hook has succeeded, or for the end that came instead.
@@ -96,8 +142,9 @@ impl CellCore {
         key: &mut WaitKey,
         cx: &Context<'_>,
     ) -> Poll<Result<(), ExitReason>> {
-        self.ended.register(key, cx);
-        if self.started.get().is_some() {
+        self.ended_list().register(key, cx);
+        // Relaxed: ordered by the fence in `register`.
+        if self.has_started.load(Relaxed) {
             return Poll::Ready(Ok(()));
         }
         self.outcome()
@@ -109,10 +156,11 @@ impl CellCore {
         if let Some(reason) = self.outcome() {
             return Poll::Ready(reason.clone());
         }
-        self.ended.register(key, cx);
+        let ended = self.ended_list();
+        ended.register(key, cx);
         match self.outcome() {
             Some(reason) => {
-                self.ended.remove(key);
+                ended.remove(key);
                 Poll::Ready(reason.clone())
             }
             None => Poll::Pending,
@@ -120,48 +168,46 @@ impl CellCore {
     }
 
     pub(crate) fn ended_list(&self) -> &WaitList {
-        &self.ended
+        &self.rare().ended
     }
 
     pub(super) fn told(&self) -> Told {
         // Acquire control-told: pairs with the swap in `tell_control`.
         match self.control.load(Acquire) {
             RUNS => Told::Nothing,
-            word => {
-                let why = self
-                    .why
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone();
-                let why = why.unwrap_or(ExitReason::Stopped);
-                if word == STOPS {
-                    Told::Stop(why)
-                } else {
-                    Told::Die(why)
-                }
-            }
+            word => self.told_to_end(word),
         }
     }
 
-    /// Remembers the task's waker, once: it stays the same.
-    pub(super) fn remember_task(&self, cx: &Context<'_>) {
-        self.task.get_or_init(|| cx.waker().clone());
+    #[cold]
+    fn told_to_end(&self, word: u32) -> Told {
+        let why = self.late().why.clone().unwrap_or(ExitReason::Stopped);
+        if word == STOPS {
+            Told::Stop(why)
+        } else {
+            Told::Die(why)
+        }
+    }
+
+    /// Wakes the actor's task.
+    fn wake(&self) {
+        if let Some(task) = self.task.get() {
+            task.wake_by_ref();
+        }
     }
 
     fn tell_control(&self, word: u32, reason: ExitReason) {
         {
-            let mut why = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut late = self.late();
             if word == DIES {
-                *why = Some(reason);
+                late.why = Some(reason);
             } else {
-                why.get_or_insert(reason);
+                late.why.get_or_insert(reason);
             }
         }
         // AcqRel control-told: pairs with the load in `told`; a kill is not taken back by a later stop.
         self.control.fetch_max(word, AcqRel);
-        if let Some(task) = self.task.get() {
-            task.wake_by_ref();
-        }
+        self.wake();
     }
 
     /// Asks for an orderly end before the next message.
@@ -185,17 +231,16 @@ impl<A: Actor> Cell<A> {
         let core = CellCore {
             shared: Arc::clone(shared),
             number: shared.number(),
-            name,
-            key: OnceLock::new(),
-            inbox: Arc::new(Inbox::new(capacity, overflow)),
+            place: AtomicU32::new(0),
             control: AtomicU32::new(RUNS),
-            why: Mutex::default(),
+            has_started: AtomicBool::new(false),
             task: OnceLock::new(),
-            started: OnceLock::new(),
-            outcome: OnceLock::new(),
-            ended: WaitList::default(),
-            returns: Returns::new(shared),
+            inbox: OnceLock::new(),
+            rare: OnceLock::new(),
         };
+        if let Some(name) = name {
+            let _ = core.rare().name.set(name);
+        }
         Arc::new(Self {
             core,
             mailbox: Mailbox::new(capacity, overflow),
@@ -210,30 +255,66 @@ impl<A: Actor> Cell<A> {
         &self.mailbox
     }
 
+    /// Gives the cell its task's waker, and a place among those that end with the node.
+    pub(crate) fn begin(&self, task: Waker, place: u32) {
+        let _ = self.core.task.set(task);
+        // Relaxed: set before the task runs.
+        self.core.place.store(place, Relaxed);
+    }
+
+    /// The inbox, made if need be. It wakes the task whether or not that has looked at it before.
     pub(crate) fn inbox(&self) -> &Arc<Inbox> {
-        &self.core.inbox
+        let late = self.core.late();
+        let inbox = self.core.inbox.get_or_init(|| {
+            let (capacity, overflow) = (self.mailbox.capacity(), self.mailbox.overflow());
+            Arc::new(Inbox::new(capacity, overflow, self.core.task.get()))
+        });
+        let ended = late.ended.clone();
+        drop(late);
+        if let Some(reason) = ended {
+            inbox.close(&reason);
+        }
+        inbox
     }
 
     /// Messages dropped by the mailbox's policy so far, of this process and of others.
     pub(super) fn dropped(&self) -> u64 {
-        self.mailbox.dropped() + self.core.inbox.dropped()
+        let inbox = self.core.inbox_if_any();
+        self.mailbox.dropped() + inbox.map_or(0, |inbox| inbox.dropped())
     }
 
-    /// Publishes the end: what is queued goes back to its senders, the name is free, and all who wait are told.
-    pub(super) fn publish_end(&self, reason: ExitReason) {
-        let why = super::Undone::Ended(reason.clone());
-        for letter in self.mailbox.close(reason.clone()) {
-            A::give_back(letter, &why, &self.core.returns);
+    /// Publishes the end: what is queued, the batch first, goes back to its senders, the name is free, and all who wait
+    /// are told.
+    pub(super) fn publish_end(&self, batch: Batch<A::Letters>, reason: ExitReason) {
+        let queued = self.mailbox.close(&reason);
+        let letters: Vec<_> = batch.into_iter().chain(queued).collect();
+        if !letters.is_empty() {
+            let (why, returns) = (super::Undone::Ended(reason.clone()), self.core.returns());
+            for letter in letters {
+                A::give_back(letter, &why, &returns);
+            }
         }
         // Before the peers are told: who hears of the end may take the name over.
-        self.core
-            .shared
-            .actor_ended(self.core.number, self.core.key());
-        self.core.inbox.close(&reason);
-        self.core.returns.end(&reason);
-        let _ = self.core.outcome.set(reason);
-        self.core.ended.wake_all();
-        self.mailbox.room().wake_all();
+        // Relaxed: set before the task ran.
+        let place = self.core.place.load(Relaxed);
+        self.core.shared.actor_ended(place, self.core.key());
+        let returns = {
+            let mut late = self.core.late();
+            late.ended = Some(reason.clone());
+            late.returns.clone()
+        };
+        if let Some(inbox) = self.core.inbox_if_any() {
+            inbox.close(&reason);
+        }
+        if let Some(returns) = returns {
+            returns.end(&reason);
+        }
+        let rare = self.core.rare();
+        let _ = rare.outcome.set(reason);
+        rare.ended.wake_all();
+        if let Some(room) = self.mailbox.room_if_any() {
+            room.wake_all();
+        }
     }
 }
 
@@ -269,10 +350,14 @@ where
             A::letter(parcel, port)
         });
         match (pushed, offered) {
+            (Ok(Pushed::First), _) => {
+                self.core.wake();
+                Ok(())
+            }
             (Ok(Pushed::Queued), _) => Ok(()),
             (Ok(Pushed::Displaced(letter) | Pushed::Dropped(letter)), _) => {
                 self.core.shared.count_undone(&super::Undone::Dropped);
-                A::give_back(letter, &super::Undone::Dropped, &self.core.returns);
+                A::give_back(letter, &super::Undone::Dropped, &self.core.returns());
                 Ok(())
             }
             (Err(refused), Some((parcel, port))) => Err((parcel, port, refused)),
@@ -307,7 +392,7 @@ impl<A: Actor> Living for Cell<A> {
     }
 
     fn ended(&self) -> &WaitList {
-        &self.core.ended
+        self.core.ended_list()
     }
 
     fn has_ended(&self) -> bool {
@@ -319,8 +404,8 @@ impl std::fmt::Debug for CellCore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CellCore")
             .field("number", &self.number)
-            .field("name", &self.name)
-            .field("outcome", &self.outcome.get())
+            .field("name", &self.name())
+            .field("outcome", &self.outcome())
             .finish_non_exhaustive()
     }
 }

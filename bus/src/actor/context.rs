@@ -5,14 +5,16 @@ use std::sync::Arc;
 use super::Actor;
 use super::cell::{Cell, CellCore};
 use crate::addr::Addr;
-use crate::exit::ExitReason;
+use crate::inbox::reply::RemotePort;
 use crate::node::Node;
 use crate::remote::undelivered::Returns;
 
 /// The actor's view of itself and its node, handed to every hook and handler.
 pub struct Context<A: Actor> {
     cell: Arc<Cell<A>>,
-    ends: Option<ExitReason>,
+    ends: bool,
+    /// The way back of the entry in hand, until it is answered. Dropped unanswered, it says so.
+    remote: Option<RemotePort>,
     /// Reports the tell in hand, should its handler not come to its end.
     in_hand: Option<fn(&Returns)>,
 }
@@ -21,7 +23,8 @@ impl<A: Actor> Context<A> {
     pub(super) fn new(cell: &Arc<Cell<A>>) -> Self {
         Self {
             cell: Arc::clone(cell),
-            ends: None,
+            ends: false,
+            remote: None,
             in_hand: None,
         }
     }
@@ -34,8 +37,22 @@ impl<A: Actor> Context<A> {
         self.cell.core()
     }
 
-    pub(super) fn ends(&self) -> Option<&ExitReason> {
-        self.ends.as_ref()
+    /// Whether the actor has stopped itself.
+    pub(super) fn ends(&self) -> bool {
+        self.ends
+    }
+
+    /// Takes the way back of the entry in hand.
+    pub(super) fn keep_remote(&mut self, port: RemotePort) {
+        self.remote = Some(port);
+    }
+
+    pub(super) fn remote(&self) -> Option<&RemotePort> {
+        self.remote.as_ref()
+    }
+
+    pub(super) fn take_remote(&mut self) -> Option<RemotePort> {
+        self.remote.take()
     }
 
     /// Returns an address of this actor.
@@ -62,14 +79,14 @@ impl<A: Actor> Context<A> {
 
     /// Ends the actor after this handler; what is queued goes back to its senders.
     pub fn stop(&mut self) {
-        self.ends.get_or_insert(ExitReason::Normal);
+        self.ends = true;
     }
 }
 
 impl<A: Actor> Drop for Context<A> {
     fn drop(&mut self) {
         if let Some(report) = self.in_hand {
-            report(self.cell.core().returns());
+            report(&self.cell.core().returns());
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use super::Undone;
 use super::letter::Letter;
-use super::port::ReplyPort;
 use crate::addr;
 use crate::entry::{EntryToken, Expected, Verified};
 use crate::inbox::Taken;
@@ -31,23 +30,25 @@ impl Incoming {
         self.token.type_id()
     }
 
-    /// Opens the entry as a message of this delivery.
-    ///
-    /// # Errors
-    ///
-    /// Gives the entry back, for refusal, when it is no such message.
-    pub fn open<D: Delivery + ?Sized>(mut self) -> Result<Letter<D>, Self> {
+    /// Opens the entry as a message of this delivery; `None` when it is no such message, and is to be refused.
+    #[inline]
+    pub fn open<D: Delivery + ?Sized>(&mut self) -> Option<Letter<D>> {
         let opened = self.verify().and_then(|verified| {
             let receive = || D::receive(verified).map_err(|error| error.to_string());
             addr::wire::decode::<D::Message, _>(|| self.port.lane().shared(), receive)
         });
         match opened {
-            Ok(arrival) => Ok(Letter::received(arrival, ReplyPort::remote(self.port))),
+            Ok(arrival) => Some(Letter::received(arrival)),
             Err(problem) => {
                 self.problem = Some(problem);
-                Err(self)
+                None
             }
         }
+    }
+
+    /// The way back of an entry that was opened.
+    pub(super) fn into_port(self) -> RemotePort {
+        self.port
     }
 
     fn verify(&self) -> Result<Verified, String> {

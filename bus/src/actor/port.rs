@@ -1,10 +1,9 @@
 //! The port of a letter: where its reply goes, or the news that there will be none.
 
-use futures_channel::oneshot;
-use ringway_shm::card::Counter;
+use std::task::Waker;
 
-use super::Undone;
-use super::cell::CellCore;
+use super::reply::{self, Answerer, Asker};
+use super::{Actor, Context, Undone};
 use crate::clock::Nanos;
 use crate::inbox::reply::RemotePort;
 use crate::message::{HandlerError, Message, Parcel};
@@ -19,7 +18,7 @@ pub(crate) struct Failure<M: Message + ?Sized> {
 }
 
 /// What an asker of this process gets.
-pub(crate) type Answer<M> = Result<<M as Message>::Reply, Failure<M>>;
+pub(crate) type Answer<M> = Result<<M as Message>::Reply, Box<Failure<M>>>;
 
 /// Where the reply to one message goes.
 ///
@@ -31,12 +30,10 @@ enum Port<M: Message + ?Sized> {
     /// Nobody waits.
     Tell,
     /// An asker of this process.
-    Ask {
-        answer: oneshot::Sender<Answer<M>>,
-        deadline: Nanos,
-    },
-    /// An entry of another process: an ask, or a tell whose block must go back.
-    Remote(RemotePort),
+    Ask(Answerer<Answer<M>>),
+    /// An entry of another process, whose way back its actor's [`Context`] keeps: there is one in hand at a time, and a
+    /// letter that waits is never one.
+    Remote,
 }
 
 impl<M: Message + ?Sized> ReplyPort<M> {
@@ -44,13 +41,14 @@ impl<M: Message + ?Sized> ReplyPort<M> {
         Self(Port::Tell)
     }
 
-    pub(crate) fn ask(deadline: Nanos) -> (Self, oneshot::Receiver<Answer<M>>) {
-        let (answer, receiver) = oneshot::channel();
-        (Self(Port::Ask { answer, deadline }), receiver)
+    /// The port of an ask, whose reply wakes `waker`.
+    pub(crate) fn ask(deadline: Nanos, waker: &Waker) -> (Self, Asker<Answer<M>>) {
+        let (answerer, asker) = reply::slot(deadline, waker);
+        (Self(Port::Ask(answerer)), asker)
     }
 
-    pub(crate) fn remote(port: RemotePort) -> Self {
-        Self(Port::Remote(port))
+    pub(super) fn remote() -> Self {
+        Self(Port::Remote)
     }
 
     /// What reports a tell of this process whose handler does not come to its end; all others have a way of their own.
@@ -59,76 +57,73 @@ impl<M: Message + ?Sized> ReplyPort<M> {
     }
 
     /// Gives the port back if the sender still waits; tells the sender and the counters otherwise.
-    pub(super) fn still_wanted(self, cell: &CellCore) -> Result<Self, ()> {
+    #[inline]
+    pub(super) fn still_wanted<A: Actor>(self, cx: &mut Context<A>) -> Result<Self, ()> {
         let why = match &self.0 {
             Port::Tell => return Ok(self),
-            Port::Ask { answer, deadline } => {
-                if deadline.has_passed() {
+            Port::Ask(answerer) => {
+                if answerer.deadline().has_passed() {
                     Undone::Expired
-                } else if answer.is_canceled() {
+                } else if answerer.is_cancelled() {
                     Undone::Cancelled
                 } else {
                     return Ok(self);
                 }
             }
-            Port::Remote(port) => match port.unwanted() {
+            Port::Remote => match cx.remote().and_then(RemotePort::unwanted) {
                 None => return Ok(self),
                 Some(why) => why,
             },
         };
-        cell.shared().count_undone(&why);
-        match self.0 {
-            Port::Tell => {}
-            Port::Ask { answer, .. } => {
-                // Who gave up hears nothing: that is no failure.
-                let _ = answer.send(Err(Failure { why, message: None }));
-            }
-            Port::Remote(port) => port.undone(&why),
-        }
+        self.end(why, cx);
         Err(())
     }
 
+    /// Says why the handler does not begin.
+    #[cold]
+    fn end<A: Actor>(self, why: Undone, cx: &mut Context<A>) {
+        cx.cell().shared().count_undone(&why);
+        match self.0 {
+            Port::Tell => {}
+            // Who gave up hears nothing: that is no failure.
+            Port::Ask(answerer) => {
+                answerer.answer(Err(Box::new(Failure { why, message: None })));
+            }
+            Port::Remote => cx.take_remote().into_iter().for_each(|it| it.undone(&why)),
+        }
+    }
+
     /// Sends what the handler returned; a failure that nobody waits for comes back.
-    pub(super) fn answer(
+    #[inline]
+    pub(super) fn answer<A: Actor>(
         self,
         result: Result<M::Reply, HandlerError>,
-        cell: &CellCore,
+        cx: &mut Context<A>,
     ) -> Result<(), HandlerError> {
-        cell.shared().count(Counter::Handled, 1);
+        cx.cell().shared().count_handled();
         match (self.0, result) {
             (Port::Tell, Ok(_)) => Ok(()),
             (Port::Tell, Err(error)) => Err(error),
-            (Port::Ask { answer, .. }, result) => {
-                let failed = |error| Failure {
-                    why: Undone::Failed(error),
-                    message: None,
+            (Port::Ask(answerer), result) => {
+                let failed = |error| {
+                    Box::new(Failure {
+                        why: Undone::Failed(error),
+                        message: None,
+                    })
                 };
-                // An asker that gave up meanwhile hears nothing.
-                let _ = answer.send(result.map_err(failed));
+                answerer.answer(result.map_err(failed));
                 Ok(())
             }
-            (Port::Remote(port), result) => port.answer::<M>(result, cell.shared()),
+            (Port::Remote, result) => match cx.take_remote() {
+                Some(port) => port.answer::<M>(result, cx.cell().shared()),
+                None => result.map(drop),
+            },
         }
     }
 
     /// Says that the message cannot be read.
-    pub(super) fn refuse(self, text: &str, cell: &CellCore) {
-        let why = Undone::Refused(text.to_owned());
-        cell.shared().count_undone(&why);
-        match self.0 {
-            Port::Tell => {}
-            Port::Ask { answer, .. } => {
-                let _ = answer.send(Err(Failure { why, message: None }));
-            }
-            Port::Remote(port) => port.undone(&why),
-        }
-    }
-
-    /// Says why an entry of another process was not handled.
-    pub(super) fn undone(self, why: &Undone) {
-        if let Port::Remote(port) = self.0 {
-            port.undone(why);
-        }
+    pub(super) fn refuse<A: Actor>(self, text: &str, cx: &mut Context<A>) {
+        self.end(Undone::Refused(text.to_owned()), cx);
     }
 
     /// Returns a message whose handler never began.
@@ -141,13 +136,13 @@ impl<M: Message + ?Sized> ReplyPort<M> {
                     why: why.clone(),
                 });
             }
-            Port::Ask { answer, .. } => {
-                let _ = answer.send(Err(Failure {
+            Port::Ask(answerer) => {
+                answerer.answer(Err(Box::new(Failure {
                     why: why.clone(),
                     message: Some(parcel),
-                }));
+                })));
             }
-            Port::Remote(port) => port.undone(why),
+            Port::Remote => {}
         }
     }
 }
@@ -156,8 +151,8 @@ impl<M: Message + ?Sized> std::fmt::Debug for ReplyPort<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.0 {
             Port::Tell => "ReplyPort::Tell",
-            Port::Ask { .. } => "ReplyPort::Ask",
-            Port::Remote(_) => "ReplyPort::Remote",
+            Port::Ask(_) => "ReplyPort::Ask",
+            Port::Remote => "ReplyPort::Remote",
         })
     }
 }

@@ -20,7 +20,8 @@ use super::cell::{Cell, Told};
 use super::incoming::Incoming;
 use super::{Actor, Context};
 use crate::exit::ExitReason;
-use crate::inbox::Taken;
+use crate::inbox::{InboxLane, Taken};
+use crate::mailbox::Batch;
 
 /// Messages handled before the task lets others run.
 const TURN_MAX: u32 = 64;
@@ -34,8 +35,9 @@ enum Next<L> {
 
 /// Runs an actor to its end; the future of its task.
 pub(crate) async fn run<A: Actor>(cell: Arc<Cell<A>>, actor: A) {
+    let mut batch = Batch::default();
     let reason = {
-        let life = pin!(live(&cell, actor));
+        let life = pin!(live(&cell, actor, &mut batch));
         match AssertUnwindSafe(Killable { cell: &cell, life })
             .catch_unwind()
             .await
@@ -45,10 +47,14 @@ pub(crate) async fn run<A: Actor>(cell: Arc<Cell<A>>, actor: A) {
         }
         // Here a killed handler is dropped, and with it its leases and its port: before the end is published.
     };
-    cell.publish_end(reason);
+    cell.publish_end(batch, reason);
 }
 
-async fn live<A: Actor>(cell: &Arc<Cell<A>>, mut actor: A) -> ExitReason {
+async fn live<A: Actor>(
+    cell: &Arc<Cell<A>>,
+    mut actor: A,
+    batch: &mut Batch<A::Letters>,
+) -> ExitReason {
     let mut cx = Context::new(cell);
     if let Err(error) = actor.on_started(&mut cx).await {
         return ExitReason::StartFailed(error.to_string());
@@ -57,8 +63,8 @@ async fn live<A: Actor>(cell: &Arc<Cell<A>>, mut actor: A) -> ExitReason {
     let mut turn = 0;
     let mut local_first = true;
     let reason = loop {
-        if let Some(reason) = cx.ends() {
-            break reason.clone();
+        if cx.ends() {
+            break ExitReason::Normal;
         }
         turn += 1;
         if turn == TURN_MAX {
@@ -66,38 +72,58 @@ async fn live<A: Actor>(cell: &Arc<Cell<A>>, mut actor: A) -> ExitReason {
             yield_once().await;
         }
         local_first = !local_first;
-        match next(cell, local_first).await {
+        let (letter, lane) = match next(cell, batch, local_first).await {
             Next::End(reason) => break reason,
-            Next::Letter(letter) => actor.deliver(letter, &mut cx).await,
-            Next::Entry(taken) => handle_entry(&mut actor, taken, &mut cx).await,
+            Next::Letter(letter) => (letter, None),
+            Next::Entry(taken) => match open::<A>(taken, &mut cx) {
+                (Some(letter), lane) => (letter, Some(lane)),
+                (None, lane) => {
+                    lane.finish();
+                    continue;
+                }
+            },
+        };
+        actor.deliver(letter, &mut cx).await;
+        if let Some(lane) = lane {
+            lane.finish();
         }
     };
     actor.on_stopping(&reason, &mut cx).await;
     reason
 }
 
-async fn handle_entry<A: Actor>(actor: &mut A, taken: Taken, cx: &mut Context<A>) {
+/// Makes a letter of an entry, or refuses it.
+#[inline]
+fn open<A: Actor>(taken: Taken, cx: &mut Context<A>) -> (Option<A::Letters>, Arc<InboxLane>) {
     let lane = Arc::clone(&taken.lane);
-    match A::open(Incoming::new(taken)) {
-        Ok(letter) => actor.deliver(letter, cx).await,
-        Err(incoming) => incoming.refuse(),
+    let mut incoming = Incoming::new(taken);
+    let letter = A::open(&mut incoming);
+    if letter.is_some() {
+        cx.keep_remote(incoming.into_port());
+    } else {
+        incoming.refuse();
     }
-    lane.finish();
+    (letter, lane)
 }
 
 /// Waits for the next thing to do: what the control lane says comes before any message; local and remote messages
 /// take turns.
-async fn next<A: Actor>(cell: &Arc<Cell<A>>, local_first: bool) -> Next<A::Letters> {
-    poll_fn(|cx| {
-        for may_wait in [false, true] {
+fn next<A: Actor>(
+    cell: &Cell<A>,
+    batch: &mut Batch<A::Letters>,
+    local_first: bool,
+) -> impl Future<Output = Next<A::Letters>> {
+    poll_fn(move |cx| {
+        loop {
             match cell.core().told() {
                 Told::Nothing => {}
                 Told::Stop(reason) => return Poll::Ready(Next::End(reason)),
                 // Told a moment ago, and about to wake the task: `Killable` ends it.
                 Told::Die(_) => return Poll::Pending,
             }
-            let local = || cell.mailbox().pop().map(Next::Letter);
-            let remote = || cell.inbox().pop().map(Next::Entry);
+            let inbox = cell.core().inbox_if_any();
+            let mut local = || cell.mailbox().take(batch).map(Next::Letter);
+            let remote = || inbox.and_then(|inbox| inbox.pop()).map(Next::Entry);
             let found = if local_first {
                 local().or_else(remote)
             } else {
@@ -106,19 +132,12 @@ async fn next<A: Actor>(cell: &Arc<Cell<A>>, local_first: bool) -> Next<A::Lette
             if let Some(next) = found {
                 return Poll::Ready(next);
             }
-            if may_wait {
-                break;
-            }
-            let mail = cell.mailbox().poll_ready(cx);
-            let entries = cell.inbox().poll_ready(cx);
-            if mail.is_pending() && entries.is_pending() && cell.core().told() == Told::Nothing {
+            // Letters and the control lane wake the task whether it waits or not.
+            if inbox.is_none_or(|inbox| inbox.poll_ready(cx).is_pending()) {
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     })
-    .await
 }
 
 async fn yield_once() {
@@ -145,7 +164,6 @@ impl<A: Actor, F: Future<Output = ExitReason>> Future for Killable<'_, A, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<ExitReason> {
         let this = self.get_mut();
-        this.cell.core().remember_task(cx);
         if let Told::Die(reason) = this.cell.core().told() {
             return Poll::Ready(reason);
         }

@@ -98,7 +98,7 @@ impl<M: Message + ?Sized> Recipient<M> {
     /// The tells that failed after their `Ok`; see [`Addr::undelivered`](crate::Addr::undelivered).
     pub fn undelivered(&self) -> UndeliveredStream<M> {
         UndeliveredStream::new(match &self.inner {
-            Inner::Local(route) => Arc::clone(route.core().returns()),
+            Inner::Local(route) => route.core().returns(),
             Inner::Remote(end) => Arc::clone(&end.returns),
         })
     }

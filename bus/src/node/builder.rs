@@ -1,6 +1,6 @@
 //! Starting actors: with a name, with a mailbox of a certain size.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use ringway_shm::generation::Key;
 use ringway_shm::registry::Kind;
@@ -11,7 +11,8 @@ use crate::addr::Addr;
 use crate::error::NameError;
 use crate::mailbox::Overflow;
 use crate::names::Wanted;
-use crate::shared::{Living, Shared, Target};
+use crate::shared::{Shared, Target};
+use crate::task::RunQueue;
 use crate::urings::wire::TargetKind;
 
 /// Letters that a local mailbox holds unless told otherwise, and as many as a uring holds entries.
@@ -105,9 +106,10 @@ impl<A: Actor> ActorBuilder<A> {
             shared.changes.wake_all();
         }
         let living = Arc::downgrade(&cell);
-        let living: Weak<dyn Living> = living;
-        shared.add_living(cell.core().number(), living);
-        shared.queue.spawn(run::run(Arc::clone(&cell), actor));
+        let place = shared.add_living(living);
+        let task = RunQueue::task(&shared.queue, run::run(Arc::clone(&cell), actor));
+        cell.begin(task.waker(), place);
+        task.schedule();
         Ok(cell)
     }
 }

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_channel::oneshot;
-use futures_util::FutureExt;
 use ringway_shm::generation::Key;
 use ringway_shm::words::EntryWords;
 
@@ -15,6 +13,7 @@ use super::AskError;
 use super::way::{Sending, Sent, Wanted, Way};
 use crate::actor::Undone;
 use crate::actor::port::{Answer, Failure, ReplyPort};
+use crate::actor::reply::Asker;
 use crate::clock::Nanos;
 use crate::completion;
 use crate::entry::{EntryKind, EntryToken};
@@ -81,28 +80,19 @@ impl<'a, S: Sendable> IntoFuture for Ask<'a, S> {
     fn into_future(mut self) -> AskFuture<'a, S> {
         self.sending.began = Nanos::now();
         self.sending.deadline = self.sending.began.plus(self.deadline);
-        let stage = match self.sending.way {
-            Way::Local(_) => {
-                let (port, answer) = ReplyPort::ask(self.sending.deadline);
-                self.sending.wanted = Wanted::Reply(Some(port));
-                Stage::Sending(Some(answer))
-            }
-            Way::Remote(_) => {
-                self.sending.wanted = Wanted::Reply(None);
-                Stage::Sending(None)
-            }
-        };
+        self.sending.wanted = Wanted::Reply(None);
         AskFuture {
             sending: self.sending,
-            stage,
+            stage: Stage::Sending(None),
             ended: WaitKey::default(),
         }
     }
 }
 
 enum Stage<S: Sendable> {
-    Sending(Option<oneshot::Receiver<Answer<S::Message>>>),
-    Local(oneshot::Receiver<Answer<S::Message>>),
+    /// With the side of the reply's slot that waits, once the other was made for a receiver of this process.
+    Sending(Option<Asker<Answer<S::Message>>>),
+    Local(Asker<Answer<S::Message>>),
     Remote(Key),
     /// The handler did not come to its end: how the actor ended is about to be known.
     Ending,
@@ -170,6 +160,13 @@ enum Step<T> {
 
 impl<S: Sendable> AskFuture<'_, S> {
     fn poll_sending(&mut self, cx: &Context<'_>) -> Step<<Self as Future>::Output> {
+        let mut is_first = false;
+        if let (Stage::Sending(asker @ None), Way::Local(_)) = (&mut self.stage, self.sending.way) {
+            let (port, waiting) = ReplyPort::ask(self.sending.deadline, cx.waker());
+            self.sending.wanted = Wanted::Reply(Some(port));
+            *asker = Some(waiting);
+            is_first = true;
+        }
         let op = match self.sending.poll(cx) {
             Poll::Pending => return Step::Pending,
             Poll::Ready(Err(error)) => return Step::Ready(Err(AskError::Unsent(error))),
@@ -179,31 +176,35 @@ impl<S: Sendable> AskFuture<'_, S> {
             }
             Poll::Ready(Ok(Sent::Away(op))) => op,
         };
-        let Stage::Sending(answer) = std::mem::replace(&mut self.stage, Stage::Over) else {
+        let Stage::Sending(asker) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return Step::Next;
         };
-        self.stage = match (answer, op) {
-            (Some(answer), _) => Stage::Local(answer),
+        self.stage = match (asker, op) {
+            (Some(asker), _) => Stage::Local(asker),
             (None, Some(op)) => Stage::Remote(op),
             (None, None) => Stage::Ending,
         };
+        if is_first {
+            // Its reply wakes this very waker, even if it has come already.
+            return Step::Wait;
+        }
         Step::Next
     }
 
-    fn poll_local(&mut self, cx: &mut Context<'_>) -> Step<<Self as Future>::Output> {
-        let Stage::Local(answer) = &mut self.stage else {
+    fn poll_local(&mut self, cx: &Context<'_>) -> Step<<Self as Future>::Output> {
+        let Stage::Local(asker) = &mut self.stage else {
             return Step::Next;
         };
-        match answer.poll_unpin(cx) {
+        match asker.poll(cx) {
             Poll::Pending => Step::Wait,
-            Poll::Ready(Ok(Ok(reply))) => Step::Ready(Ok(
+            Poll::Ready(Some(Ok(reply))) => Step::Ready(Ok(
                 <ReplyOf<S> as Message>::Semantics::arrive(Parcel::Value(reply)),
             )),
-            Poll::Ready(Ok(Err(failure))) => {
+            Poll::Ready(Some(Err(failure))) => {
                 let waited = Nanos::now().since(self.sending.began);
-                Step::Ready(Err(undone(failure, waited)))
+                Step::Ready(Err(undone(*failure, waited)))
             }
-            Poll::Ready(Err(oneshot::Canceled)) => {
+            Poll::Ready(None) => {
                 self.stage = Stage::Ending;
                 Step::Next
             }

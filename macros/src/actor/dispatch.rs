@@ -49,21 +49,24 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
                 &[#(#accepted),*];
 
             fn open(
-                incoming: ::ringway::private::Incoming,
-            ) -> ::core::result::Result<Self::Letters, ::ringway::private::Incoming> {
+                incoming: &mut ::ringway::private::Incoming,
+            ) -> ::core::option::Option<Self::Letters> {
                 let id = incoming.type_id();
                 #(#open)*
-                ::core::result::Result::Err(incoming)
+                ::core::option::Option::None
             }
 
-            async fn deliver(
+            fn deliver(
                 &mut self,
                 letter: Self::Letters,
                 cx: &mut ::ringway::private::Context<Self>,
-            ) {
-                match letter {
-                    #(#deliver)*
-                    #never
+            ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+                // Not an `async fn`: that would hold the letter twice.
+                async move {
+                    match letter {
+                        #(#deliver)*
+                        #never
+                    }
                 }
             }
 

@@ -1,0 +1,230 @@
+//! The reply to an ask of this process: one slot, which the asker and the letter's port share.
+//!
+//! # Edges
+//! | edge | released by | acquired by | publishes |
+//! |---|---|---|---|
+//! | reply-given | `Answerer::answer`: unlock of `state`, or the count of the slot when it is let go | `Asker::poll`: lock, or the count | the reply |
+//!
+//! # If a side goes first
+//! The asker: the port finds that it is alone, and what it answers is dropped. The port: the asker is woken, and hears
+//! that the handler did not come to its end.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::clock::Nanos;
+
+#[derive(Debug)]
+enum State<T> {
+    Waiting(Waker),
+    Answered(T),
+    /// The port was dropped without an answer.
+    Unanswered,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    deadline: Nanos,
+    state: Mutex<State<T>>,
+}
+
+/// The side that waits for the reply.
+#[derive(Debug)]
+pub(crate) struct Asker<T>(Option<Arc<Slot<T>>>);
+
+/// The side that gives it, once.
+#[derive(Debug)]
+pub(crate) struct Answerer<T>(Option<Arc<Slot<T>>>);
+
+/// Makes both sides of a slot; the reply wakes `waker` unless a later poll names another.
+pub(crate) fn slot<T>(deadline: Nanos, waker: &Waker) -> (Answerer<T>, Asker<T>) {
+    let slot = Arc::new(Slot {
+        deadline,
+        state: Mutex::new(State::Waiting(waker.clone())),
+    });
+    (Answerer(Some(Arc::clone(&slot))), Asker(Some(slot)))
+}
+
+impl<T> Slot<T> {
+    /// Changes the state and tells whom to wake.
+    fn settle(&self, state: State<T>) -> Option<Waker> {
+        let mut now = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *now, state) {
+            State::Waiting(waker) => Some(waker),
+            State::Answered(_) | State::Unanswered => None,
+        }
+    }
+}
+
+impl<T> Asker<T> {
+    /// Waits for the reply; `None` when there will be none. Not polled again after it was ready.
+    pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
+        let Some(slot) = self.0.take() else {
+            return Poll::Ready(None);
+        };
+        let slot = match into_inner(slot) {
+            // The port is gone: nobody else has the state.
+            Ok(state) => {
+                return Poll::Ready(match state {
+                    State::Answered(reply) => Some(reply),
+                    State::Unanswered | State::Waiting(_) => None,
+                });
+            }
+            Err(slot) => slot,
+        };
+        let mut state = slot.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let settled = match &mut *state {
+            State::Waiting(waker) => {
+                waker.clone_from(cx.waker());
+                None
+            }
+            settled => Some(std::mem::replace(settled, State::Unanswered)),
+        };
+        drop(state);
+        match settled {
+            Some(State::Answered(reply)) => Poll::Ready(Some(reply)),
+            Some(State::Unanswered | State::Waiting(_)) => Poll::Ready(None),
+            None => {
+                self.0 = Some(slot);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Takes the slot apart if nobody shares it.
+fn into_inner<T>(slot: Arc<Slot<T>>) -> Result<State<T>, Arc<Slot<T>>> {
+    // A look before the count is given up: of two sides that gave it up at once, one would get nothing.
+    if Arc::strong_count(&slot) > 1 {
+        return Err(slot);
+    }
+    let slot = Arc::try_unwrap(slot)?;
+    Ok(slot
+        .state
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner))
+}
+
+impl<T> Answerer<T> {
+    /// Whether the asker has given up; `false` may be stale at once.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|slot| Arc::strong_count(slot) == 1)
+    }
+
+    pub(crate) fn deadline(&self) -> Nanos {
+        self.0.as_ref().map_or(Nanos::NONE, |slot| slot.deadline)
+    }
+
+    /// Gives the reply; an asker that has given up hears nothing.
+    pub(crate) fn answer(mut self, reply: T) {
+        self.settle(State::Answered(reply));
+    }
+
+    fn settle(&mut self, state: State<T>) {
+        let Some(slot) = self.0.take() else { return };
+        let waker = slot.settle(state);
+        // Before the wake: an asker that finds the slot its own takes the reply without the lock. If it is gone, the reply
+        // is dropped here.
+        drop(slot);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<T> Drop for Answerer<T> {
+    fn drop(&mut self) {
+        self.settle(State::Unanswered);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn counted() -> (Arc<Count>, Waker) {
+        let count = Arc::<Count>::default();
+        (Arc::clone(&count), Waker::from(count))
+    }
+
+    // Goal: the reply arrives once and wakes the waker of the last poll, not an earlier one.
+    #[test]
+    fn reply_wakes_who_polled_last() {
+        let ((first, early), (last, late)) = (counted(), counted());
+        let (answerer, mut asker) = slot(Nanos::NONE, &early);
+        assert_eq!(asker.poll(&Context::from_waker(&late)), Poll::Pending);
+        answerer.answer(Box::new(7));
+        assert_eq!((first.0.load(Relaxed), last.0.load(Relaxed)), (0, 1));
+        let reply = asker.poll(&Context::from_waker(&late));
+        assert_eq!(reply, Poll::Ready(Some(Box::new(7))));
+    }
+
+    // Goal: a port that goes without an answer wakes the asker, which hears that there will be none.
+    #[test]
+    fn dropped_port_is_heard() {
+        let (count, waker) = counted();
+        let (answerer, mut asker) = slot::<u32>(Nanos::NONE, &waker);
+        assert!(!answerer.is_cancelled());
+        drop(answerer);
+        assert_eq!(count.0.load(Relaxed), 1);
+        assert_eq!(asker.poll(&Context::from_waker(&waker)), Poll::Ready(None));
+    }
+
+    // Goal: a port knows that its asker gave up, and what it answers then is dropped.
+    #[test]
+    fn answer_to_nobody_is_dropped() {
+        let (_, waker) = counted();
+        let (answerer, asker) = slot(Nanos(7), &waker);
+        assert_eq!(answerer.deadline(), Nanos(7));
+        drop(asker);
+        assert!(answerer.is_cancelled());
+        let reply = Arc::new(());
+        answerer.answer(Arc::clone(&reply));
+        assert_eq!(Arc::strong_count(&reply), 1);
+    }
+
+    // Goal: two threads, many slots: each reply arrives, whichever way the slot is taken apart.
+    #[test]
+    fn replies_cross_threads() {
+        const ROUNDS: u32 = 2_000;
+        let (sender, receiver) = std::sync::mpsc::channel::<Answerer<u32>>();
+        let answering = std::thread::spawn(move || {
+            for (number, answerer) in (0..).zip(receiver) {
+                answerer.answer(number);
+            }
+        });
+        for round in 0..ROUNDS {
+            let reply = futures_executor::block_on(async {
+                let mut asker = None;
+                std::future::poll_fn(|cx| {
+                    if asker.is_none() {
+                        let (answerer, waiting) = slot(Nanos::NONE, cx.waker());
+                        asker = Some(waiting);
+                        sender.send(answerer).unwrap();
+                        return Poll::Pending;
+                    }
+                    asker.as_mut().unwrap().poll(cx)
+                })
+                .await
+            });
+            assert_eq!(reply, Some(round));
+        }
+        drop(sender);
+        answering.join().unwrap();
+    }
+}

@@ -1,0 +1,164 @@
+//! What a worker's thread keeps for itself: the task that it runs next, tasks that no other worker shares, and counts.
+//!
+//! Nothing here is seen by another thread, so nothing here costs more than a load and a store.
+//!
+//! # Invariants
+//! - **one-worker**: what lies here belongs to the innermost [`AtWork`] of the thread; when that ends it goes to the shared
+//!   queue, and what it had displaced comes back.
+//! - **bounded-streak**: the task that was woken last runs next, ahead of those that are ready longer, at most
+//!   [`STREAK_MAX`] times in a row.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::ptr;
+
+use super::{Ready, RunQueue};
+
+/// Tasks that are run as soon as they are woken, one after the other, before those that wait have their turn.
+const STREAK_MAX: u32 = 16;
+
+/// Places of the queue that are kept when it has become empty.
+const PLACES_KEPT: usize = 1024;
+
+/// A worker's thread, or one that is none.
+struct Here {
+    /// The queue whose worker the thread is; null for none. Only compared, never followed.
+    queue: Cell<*const RunQueue>,
+    is_driver: Cell<bool>,
+    /// The task that this thread has woken last. What it needs is still in the processor's caches.
+    next: Cell<Option<Ready>>,
+    /// How often in a row `next` was run.
+    streak: Cell<u32>,
+    /// Tasks that this thread has made ready, where it is the only worker.
+    own: RefCell<VecDeque<Ready>>,
+    /// Messages that were handled and are not yet counted on the node's card.
+    handled: Cell<u64>,
+}
+
+thread_local! {
+    static HERE: Here = const { Here {
+        queue: Cell::new(ptr::null()),
+        is_driver: Cell::new(false),
+        next: Cell::new(None),
+        streak: Cell::new(0),
+        own: RefCell::new(VecDeque::new()),
+        handled: Cell::new(0),
+    } };
+}
+
+/// Marks the thread as a worker of a queue until it is dropped.
+pub(crate) struct Working<'a> {
+    queue: &'a RunQueue,
+    before: (*const RunQueue, bool),
+    next_before: Option<Ready>,
+    own_before: VecDeque<Ready>,
+}
+
+impl<'a> Working<'a> {
+    pub(super) fn begin(queue: &'a RunQueue, is_driver: bool) -> Self {
+        HERE.with(|here| Self {
+            queue,
+            before: (here.queue.replace(queue), here.is_driver.replace(is_driver)),
+            next_before: here.next.take(),
+            own_before: here.own.take(),
+        })
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        let rest = HERE.with(|here| {
+            here.queue.set(self.before.0);
+            here.is_driver.set(self.before.1);
+            // one-worker
+            let next = here.next.replace(self.next_before.take());
+            let mut rest = here.own.replace(std::mem::take(&mut self.own_before));
+            rest.extend(next);
+            rest
+        });
+        if !rest.is_empty() {
+            self.queue.share(rest);
+            self.queue.rouse();
+        }
+    }
+}
+
+/// Whether this thread is a worker of that queue.
+#[inline]
+pub(super) fn is_worker(queue: *const RunQueue) -> bool {
+    HERE.with(|here| ptr::eq(here.queue.get(), queue))
+}
+
+/// Whether this thread is its driver.
+#[inline]
+pub(super) fn is_driver(queue: *const RunQueue) -> bool {
+    HERE.with(|here| ptr::eq(here.queue.get(), queue) && here.is_driver.get())
+}
+
+/// Makes a task the next one; returns the one that was to be.
+#[inline]
+pub(super) fn put_next(task: Ready) -> Option<Ready> {
+    HERE.with(|here| here.next.replace(Some(task)))
+}
+
+/// Puts a task behind those that only this thread runs.
+#[inline]
+pub(super) fn put_own(tasks: impl IntoIterator<Item = Ready>) {
+    HERE.with(|here| here.own.borrow_mut().extend(tasks));
+}
+
+/// Takes the next task, if there is one: to be run, or, in `Err`, when others must have their turn first.
+#[inline]
+pub(super) fn take_next() -> Option<Result<Ready, Ready>> {
+    HERE.with(|here| {
+        let next = here.next.take();
+        let streak = here.streak.get();
+        if next.is_none() || streak >= STREAK_MAX {
+            here.streak.set(0);
+            return next.map(Err);
+        }
+        here.streak.set(streak + 1);
+        next.map(Ok)
+    })
+}
+
+/// Takes the task that only this thread runs and that is ready longest.
+#[inline]
+pub(super) fn take_own() -> Option<Ready> {
+    HERE.with(|here| {
+        let mut own = here.own.borrow_mut();
+        let task = own.pop_front();
+        if own.is_empty() && own.capacity() > PLACES_KEPT {
+            *own = VecDeque::new();
+        }
+        task
+    })
+}
+
+/// Whether the thread keeps any task.
+pub(super) fn has_any() -> bool {
+    HERE.with(|here| {
+        let next = here.next.take();
+        let has_next = next.is_some();
+        here.next.set(next);
+        has_next || !here.own.borrow().is_empty()
+    })
+}
+
+/// Counts a message that was handled; `false` on a thread that is no worker of the queue.
+#[inline]
+pub(super) fn count_handled(queue: *const RunQueue) -> bool {
+    HERE.with(|here| {
+        let is_worker = ptr::eq(here.queue.get(), queue);
+        if is_worker {
+            here.handled.set(here.handled.get() + 1);
+        }
+        is_worker
+    })
+}
+
+/// Takes what was counted.
+#[inline]
+pub(super) fn take_handled() -> u64 {
+    HERE.with(|here| here.handled.take())
+}
