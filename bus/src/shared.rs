@@ -307,7 +307,8 @@ impl Shared {
 
     /// Keeps what a peer may read until it says that it does not, or is dead.
     pub(crate) fn keep_rest(&self, node: NodeId, rest: Rest) {
-        self.closing.keep(node, rest);
+        let dropped = self.closing.keep(node, rest);
+        self.count(Counter::DeadLetters, dropped);
         // Whoever forgets a dead peer has found it, or this look finds no peer.
         if self.peer(node).is_none() {
             self.forget_rests(node);

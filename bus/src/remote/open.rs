@@ -387,12 +387,13 @@ impl Open {
                 (tell.position, raw)
             })
             .collect();
-        let from = if std::mem::replace(&mut self.is_judged, true) {
-            tail
-        } else {
-            done
-        };
-        for position in from..tail {
+        let is_told = std::mem::replace(&mut self.is_judged, true);
+        let untold = if is_told { tail } else { done };
+        // What was taken so long ago that its slot was used again can only be counted. The `done` of an honest peer is never
+        // so far behind.
+        let kept = untold.max(tail.saturating_sub(self.submit.capacity().get()));
+        returns.count_lost(kept - untold);
+        for position in kept..tail {
             let Some(words) = self.submit.entry_at(position) else {
                 continue;
             };

@@ -167,7 +167,7 @@ impl Returns {
                 let displaced = make_room(&mut queue.begun);
                 queue.begun.push_back(begun);
                 drop(queue);
-                self.count_lost(displaced.iter().count());
+                self.count_lost(u64::from(displaced.is_some()));
             }
             Some(reason) => {
                 drop(queue);
@@ -188,14 +188,15 @@ impl Returns {
     /// Counts what nobody will read, and drops it: user code, so not under the lock.
     fn lose(&self, displaced: impl IntoIterator<Item = Item>) {
         let lost = displaced.into_iter().filter(|item| !item.is_counted());
-        self.count_lost(lost.count());
+        self.count_lost(lost.count() as u64);
     }
 
-    fn count_lost(&self, lost: usize) {
+    /// Counts messages of which nobody can be told any more.
+    pub(super) fn count_lost(&self, lost: u64) {
         if lost > 0
             && let Some(shared) = self.shared.upgrade()
         {
-            shared.count(Counter::DeadLetters, lost as u64);
+            shared.count(Counter::DeadLetters, lost);
         }
     }
 

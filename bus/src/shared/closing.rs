@@ -59,12 +59,16 @@ pub(crate) struct Closing {
 }
 
 impl Closing {
-    pub(super) fn keep(&self, node: NodeId, rest: Rest) {
+    /// Keeps it until the peer closes it; returns how many messages a peer that has done so already never took.
+    pub(super) fn keep(&self, node: NodeId, rest: Rest) -> u64 {
         let place = (node, rest.uring());
         let mut books = lock(&self.books);
         if !books.early.remove(&place) {
             books.rests.insert(place, rest);
+            return 0;
         }
+        drop(books);
+        rest.untaken()
     }
 
     /// The peer has closed it; returns how many messages it never took.

@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use ringway_shm::card::Counter;
 use ringway_shm::generation::Key;
-use ringway_shm::region::OwnRegion;
+use ringway_shm::region::{OwnRegion, PeerRegion};
 use ringway_shm::segment::OwnSegment;
 use ringway_shm::sync::AtomicU64;
 use ringway_shm::sync::Ordering::Relaxed;
-use ringway_shm::uring::{Completer, Submitter};
+use ringway_shm::uring::{Completer, CompleterEnds, Submitter, TakeEnd};
+use ringway_shm::words::EntryWords;
 
 use super::{TempDir, wait_until};
 use crate::inbox::InboxLane;
 use crate::mailbox::Overflow;
 use crate::prelude::*;
-use crate::remote::{Opening, RemoteEnd};
+use crate::remote::ops::OpKind;
+use crate::remote::{Opening, Outgoing, RemoteEnd};
 use crate::shared::EndKey;
 use crate::urings::PeerUrings;
 use crate::urings::open;
@@ -62,8 +64,17 @@ impl Pair {
         self.home.shared().core().counted(Counter::Violations)
     }
 
+    pub(crate) fn dead_letters(&self) -> u64 {
+        self.home.shared().core().counted(Counter::DeadLetters)
+    }
+
     /// An end of home's to a receiver of the sender's, as if the request to open it were on its way.
     pub(crate) fn opening(&self) -> (Arc<RemoteEnd>, Key) {
+        let (end, uring, _) = self.half_open();
+        (end, uring)
+    }
+
+    fn half_open(&self) -> (Arc<RemoteEnd>, Key, PeerRegion) {
         let shared = self.home.shared();
         let key = EndKey {
             node: self.urings.id(),
@@ -74,6 +85,7 @@ impl Pair {
         let uring = self.urings.name_uring().unwrap();
         self.urings.add_end(uring, &end);
         let span = shared.ring_span(open::URING.submitter_len()).unwrap();
+        let ours = span.region().read_only();
         let opening = Opening {
             peer: Arc::clone(&self.urings),
             uring,
@@ -82,21 +94,45 @@ impl Pair {
             span,
         };
         assert!(end.claim() && end.opening(opening));
-        (end, uring)
+        (end, uring, ours)
     }
 
-    /// An end of home's that is open to a half which this test writes.
-    pub(crate) fn opened(&self) -> (Arc<RemoteEnd>, OwnSegment) {
-        let (end, _) = self.opening();
+    /// An end of home's that is open to a half of this test's.
+    pub(crate) fn opened(&self) -> Opened {
+        let (end, uring, ours) = self.half_open();
         let theirs = OwnSegment::create("theirs", 1 << 16).unwrap();
-        let half = theirs
-            .region()
-            .span(0, open::URING.completer_len())
-            .unwrap();
-        drop(Completer::create(half.clone(), open::URING));
+        let half = theirs.region();
+        let half = half.span(0, open::URING.completer_len()).unwrap();
+        let completer = Completer::create(half.clone(), open::URING);
+        let CompleterEnds { take, .. } = completer.open(&ours).unwrap();
         end.opened(Overflow::Wait, |_| Ok(half.read_only()));
         assert!(matches!(end.open_result(), Some(Ok(()))));
-        (end, theirs)
+        Opened {
+            end,
+            uring,
+            theirs,
+            take,
+        }
+    }
+}
+
+/// An end, and what a test has of its other half.
+pub(crate) struct Opened {
+    pub(crate) end: Arc<RemoteEnd>,
+    pub(crate) uring: Key,
+    pub(crate) theirs: OwnSegment,
+    pub(crate) take: TakeEnd,
+}
+
+impl Opened {
+    /// Sends a tell without a block.
+    pub(crate) fn tell(&self) {
+        let mut outgoing = Outgoing {
+            words: EntryWords::default(),
+            block: None,
+            kind: OpKind::Tell,
+        };
+        assert!(self.end.submit(&mut outgoing).unwrap().is_none());
     }
 }
 

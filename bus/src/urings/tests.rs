@@ -10,9 +10,11 @@ use ringway_shm::uring::Completer;
 
 use super::open;
 use super::wire::{Place, UringWord};
+use crate::exit::ExitReason;
 use crate::frame::{SegmentKind, WireKey};
 use crate::mailbox::Overflow;
 use crate::remote::Linger;
+use crate::remote::ops::Leases;
 use crate::testing::pair::{Pair, spoil};
 use crate::testing::wait_until;
 
@@ -93,9 +95,9 @@ fn notes_of_a_peer_that_was_cut_off_are_not_read() {
 #[test]
 fn completions_of_a_peer_that_was_cut_off_are_not_read() {
     let pair = Pair::new();
-    let (end, theirs) = pair.opened();
-    spoil(&theirs.region());
-    let reap = || end.reap(&mut Vec::new(), Linger::Yes);
+    let opened = pair.opened();
+    spoil(&opened.theirs.region());
+    let reap = || opened.end.reap(&mut Vec::new(), Linger::Yes);
     for _ in 0..1000 {
         let _ = reap();
     }
@@ -111,4 +113,33 @@ fn a_peer_that_was_cut_off_is_not_heard() {
     let violation = Violation::Note { found: 7 };
     (0..64).for_each(|_| pair.urings.violation(violation));
     wait_until("the end of its lanes", || lane.is_closed());
+}
+
+// Goal: a peer that takes and never says that it is done has each tell told or counted once at its end, and the look at them is
+// no longer than the queue, whatever was sent. Method: more tells than the queue has places, all taken.
+#[test]
+fn what_was_taken_and_never_done_is_told_or_counted() {
+    let pair = Pair::new();
+    let mut opened = pair.opened();
+    let (places, sent) = (open::URING.sq.get(), open::URING.sq.get() + 72);
+    for _ in 0..sent {
+        opened.tell();
+        assert!(opened.take.take().unwrap().is_some());
+    }
+    opened.end.finish(&ExitReason::ProcessDied, Leases::Gone);
+    let told = std::iter::from_fn(|| opened.end.returns.take_token().0);
+    let told = told.map(|back| assert!(back.taken)).count() as u64;
+    assert_eq!((told, pair.dead_letters()), (places, 72));
+}
+
+// Goal: messages that a receiver never took are dead letters, also when it ends in the moment in which their sender lets go.
+#[test]
+fn what_was_not_taken_before_an_early_end_is_counted() {
+    let pair = Pair::new();
+    let opened = pair.opened();
+    (0..3).for_each(|_| opened.tell());
+    pair.home.shared().closed_unheld(&pair.urings, opened.uring);
+    assert_eq!(pair.dead_letters(), 0);
+    drop(opened);
+    assert_eq!(pair.dead_letters(), 3);
 }
