@@ -19,12 +19,10 @@ use futures_util::future::Either;
 
 pub use self::context::Context;
 use self::incoming::Incoming;
-use self::letter::Letter;
+use self::letter::{Handed, Letter};
 use self::port::ReplyPort;
 use crate::exit::ExitReason;
-use crate::message::{
-    BoxError, Delivery, HandlerError, IntoReply, Message, MessageSchema, Parcel, TypeId,
-};
+use crate::message::{BoxError, Delivery, HandlerError, IntoReply, Message, MessageSchema, TypeId};
 use crate::remote::undelivered::Returns;
 
 /// State that handles messages, one at a time; derive it.
@@ -117,7 +115,7 @@ where
 pub trait Accepts<M: Message + ?Sized>: Actor {
     /// Makes a letter of what a sender of this process handed over.
     #[doc(hidden)]
-    fn letter(parcel: Parcel<M>, port: ReplyPort<M>) -> Self::Letters;
+    fn letter(handed: Handed<M>, port: ReplyPort<M>) -> Self::Letters;
 }
 
 /// What an actor does around its messages. `#[derive(Actor)]` writes an empty impl unless told `hooks`.

@@ -3,7 +3,7 @@
 pub use bytemuck;
 
 pub use crate::actor::incoming::Incoming;
-pub use crate::actor::letter::Letter;
+pub use crate::actor::letter::{Handed, Letter};
 pub use crate::actor::port::ReplyPort;
 pub use crate::actor::{Accepted, Accepts, Actor, Context, Hooks, Undone, handle};
 pub use crate::exit::ExitReason;

@@ -7,12 +7,13 @@ use ringway_shm::generation::Key;
 use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use ringway_shm::sync::{AtomicBool, AtomicU32, fence};
 
+use super::letter::Handed;
 use super::port::ReplyPort;
 use super::{Accepts, Actor};
 use crate::exit::ExitReason;
 use crate::inbox::Inbox;
 use crate::mailbox::{Batch, Mailbox, Overflow, Pushed, Refused};
-use crate::message::{Message, Parcel};
+use crate::message::Message;
 use crate::remote::undelivered::Returns;
 use crate::shared::{Living, Shared, lock};
 use crate::wait_list::{WaitKey, WaitList};
@@ -320,12 +321,12 @@ impl<A: Actor> Cell<A> {
 
 /// What a local address of some message type reaches: a cell of any actor that accepts it.
 pub(crate) trait LocalRoute<M: Message + ?Sized>: Send + Sync {
-    /// Queues a message; on refusal the parcel and the port come back.
+    /// Queues a message; on refusal the message and the port come back.
     fn push(
         &self,
-        parcel: Parcel<M>,
+        handed: Handed<M>,
         port: ReplyPort<M>,
-    ) -> Result<(), (Parcel<M>, ReplyPort<M>, Refused)>;
+    ) -> Result<(), (Handed<M>, ReplyPort<M>, Refused)>;
     fn core(&self) -> &CellCore;
     fn overflow(&self) -> Overflow;
     fn room(&self) -> &WaitList;
@@ -339,15 +340,15 @@ where
 {
     fn push(
         &self,
-        parcel: Parcel<M>,
+        handed: Handed<M>,
         port: ReplyPort<M>,
-    ) -> Result<(), (Parcel<M>, ReplyPort<M>, Refused)> {
-        let mut offered = Some((parcel, port));
+    ) -> Result<(), (Handed<M>, ReplyPort<M>, Refused)> {
+        let mut offered = Some((handed, port));
         let pushed = self.mailbox.push(|| {
-            let (parcel, port) = offered
+            let (handed, port) = offered
                 .take()
                 .expect("once: `push` makes at most one letter");
-            A::letter(parcel, port)
+            A::letter(handed, port)
         });
         match (pushed, offered) {
             (Ok(Pushed::First), _) => {
@@ -360,7 +361,7 @@ where
                 A::give_back(letter, &super::Undone::Dropped, &self.core.returns());
                 Ok(())
             }
-            (Err(refused), Some((parcel, port))) => Err((parcel, port, refused)),
+            (Err(refused), Some((handed, port))) => Err((handed, port, refused)),
             (Err(_), None) => Ok(()),
         }
     }

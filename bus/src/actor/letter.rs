@@ -12,35 +12,57 @@ pub struct Letter<D: Delivery + ?Sized> {
     port: ReplyPort<D::Message>,
 }
 
-enum Content<D: Delivery + ?Sized> {
-    /// As a sender of this process handed it over.
-    Value(<D::Message as Message>::Value),
-    /// The same. Rare, and large: it must not make every letter large.
-    Loan(Box<Loan<D::Message>>),
-    /// As it came out of an entry.
-    Arrival(D::Arrival),
+/// What a sender of this process hands over: a [`Parcel`] of the size of the message.
+///
+/// Loans are rare here, and large: they must not make every letter large.
+pub enum Handed<M: Message + ?Sized> {
+    /// A value.
+    Value(M::Value),
+    /// A loan, in private memory or in a block.
+    Loan(Box<Loan<M>>),
 }
 
-impl<D: Delivery + ?Sized> Content<D> {
-    /// What a sender of this process handed over, or what came out of an entry.
-    fn into_parcel(self) -> Result<Parcel<D::Message>, D::Arrival> {
-        match self {
-            Self::Value(value) => Ok(Parcel::Value(value)),
-            Self::Loan(loan) => Ok(Parcel::Loan(*loan)),
-            Self::Arrival(arrival) => Err(arrival),
+impl<M: Message + ?Sized> From<Parcel<M>> for Handed<M> {
+    #[inline]
+    fn from(parcel: Parcel<M>) -> Self {
+        match parcel {
+            Parcel::Value(value) => Self::Value(value),
+            Parcel::Loan(loan) => Self::Loan(Box::new(loan)),
         }
     }
+}
+
+impl<M: Message + ?Sized> From<Handed<M>> for Parcel<M> {
+    #[inline]
+    fn from(handed: Handed<M>) -> Self {
+        match handed {
+            Handed::Value(value) => Self::Value(value),
+            Handed::Loan(loan) => Self::Loan(*loan),
+        }
+    }
+}
+
+impl<M: Message + ?Sized> std::fmt::Debug for Handed<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handed").finish_non_exhaustive()
+    }
+}
+
+enum Content<D: Delivery + ?Sized> {
+    /// As a sender of this process handed it over.
+    Handed(Handed<D::Message>),
+    /// As it came out of an entry.
+    Arrival(D::Arrival),
 }
 
 impl<D: Delivery + ?Sized> Letter<D> {
     /// Makes a letter of what a sender of this process handed over.
     #[inline]
-    pub fn new(parcel: Parcel<D::Message>, port: ReplyPort<D::Message>) -> Self {
-        let content = match parcel {
-            Parcel::Value(value) => Content::Value(value),
-            Parcel::Loan(loan) => Content::Loan(Box::new(loan)),
-        };
-        Self { content, port }
+    pub fn new(handed: Handed<D::Message>, port: ReplyPort<D::Message>) -> Self {
+        Self {
+            content: Content::Handed(handed),
+            port,
+        }
     }
 
     #[inline]
@@ -58,9 +80,13 @@ impl<D: Delivery + ?Sized> Letter<D> {
         cx: &mut Context<A>,
     ) -> Option<(D::Arrival, ReplyPort<D::Message>)> {
         let port = self.port.still_wanted(cx).ok()?;
-        match self.content.into_parcel().map(D::arrive) {
-            Err(arrival) | Ok(Ok(arrival)) => Some((arrival, port)),
-            Ok(Err(error)) => {
+        let arrived = match self.content {
+            Content::Handed(handed) => D::arrive(handed.into()),
+            Content::Arrival(arrival) => Ok(arrival),
+        };
+        match arrived {
+            Ok(arrival) => Some((arrival, port)),
+            Err(error) => {
                 // Its own encoder and decoder do not agree: the sender hears of it.
                 port.refuse(&error.to_string(), cx);
                 None
@@ -71,8 +97,8 @@ impl<D: Delivery + ?Sized> Letter<D> {
     /// Returns the message to its sender.
     pub fn give_back(self, why: &Undone, returns: &Returns) {
         // An entry is opened when its handler is about to begin, so it is never queued.
-        if let Ok(parcel) = self.content.into_parcel() {
-            self.port.give_back(parcel, why, returns);
+        if let Content::Handed(handed) = self.content {
+            self.port.give_back(handed.into(), why, returns);
         }
     }
 }

@@ -73,6 +73,7 @@ pub trait Sendable: Sized + Send + 'static {
 impl<M: Message<Value = M>> Sendable for M {
     type Message = M;
 
+    #[inline]
     fn into_parcel(self) -> Parcel<M> {
         Parcel::Value(self)
     }
@@ -130,6 +131,7 @@ impl<M: Message + ?Sized> Delivery for M {
     type Message = M;
     type Arrival = M::Arrival;
 
+    #[inline]
     fn arrive(parcel: Parcel<M>) -> Result<M::Arrival, DetokenizeError> {
         Ok(M::Semantics::arrive(parcel))
     }

@@ -21,6 +21,7 @@ where
 {
     const CODE: SemanticsCode = SemanticsCode::MOVE;
 
+    #[inline]
     fn arrive(parcel: Parcel<M>) -> M {
         match parcel {
             Parcel::Value(value) => value,

@@ -21,14 +21,17 @@ use crate::message::Sendable;
 /// Dropping it before it is ready drops the message unsent; there is no state in between.
 #[must_use = "a tell does nothing until it is awaited"]
 pub struct Tell<'a, S: Sendable> {
-    sending: Sending<'a, S>,
+    way: Way<'a, S::Message>,
+    message: S,
     deadline: Option<Duration>,
 }
 
 impl<'a, S: Sendable> Tell<'a, S> {
+    #[inline]
     pub(crate) fn new(way: Way<'a, S::Message>, message: S) -> Self {
         Self {
-            sending: Sending::new(way, message),
+            way,
+            message,
             deadline: None,
         }
     }
@@ -40,9 +43,12 @@ impl<'a, S: Sendable> Tell<'a, S> {
     }
 
     /// Sends now or not at all.
-    pub(crate) fn now(mut self) -> Result<(), SendError<S>> {
-        self.sending.patience(Patience::None);
-        match self.sending.poll(&Context::from_waker(noop_waker_ref())) {
+    pub(crate) fn now(self) -> Result<(), SendError<S>> {
+        let Some(mut sending) = Sending::beyond_straight_tell(self.way, self.message) else {
+            return Ok(());
+        };
+        sending.patience(Patience::None);
+        match sending.poll(&Context::from_waker(noop_waker_ref())) {
             Poll::Ready(sent) => sent.map(drop),
             Poll::Pending => unreachable!("without patience a send is never pending"),
         }
@@ -58,7 +64,7 @@ impl<'a, S: Sendable> Tell<'a, S> {
     ///
     /// In a handler, or in a future that its node's `run_until` runs: await it there.
     pub fn wait(self) -> Result<(), SendError<S>> {
-        let shared = self.sending.way.shared();
+        let shared = self.way.shared();
         crate::node::block_on(shared, self.into_future())
     }
 }
@@ -67,28 +73,75 @@ impl<'a, S: Sendable> IntoFuture for Tell<'a, S> {
     type Output = Result<(), SendError<S>>;
     type IntoFuture = TellFuture<'a, S>;
 
-    fn into_future(mut self) -> TellFuture<'a, S> {
-        if let Some(deadline) = self.deadline {
-            self.sending.began = Nanos::now();
-            self.sending.deadline = Nanos::after(deadline);
-        }
-        TellFuture {
-            sending: self.sending,
-        }
+    #[inline]
+    fn into_future(self) -> TellFuture<'a, S> {
+        let (began, deadline) = match self.deadline {
+            None => (Nanos::NONE, Nanos::NONE),
+            Some(deadline) => {
+                let began = Nanos::now();
+                (began, began.plus(deadline))
+            }
+        };
+        TellFuture(Stage::Unsent {
+            way: self.way,
+            message: self.message,
+            began,
+            deadline,
+        })
     }
 }
 
-/// A [`Tell`] on its way; cancel-safe as that says.
+/// A [`Tell`] on its way.
 #[must_use = "futures do nothing until they are awaited"]
-pub struct TellFuture<'a, S: Sendable> {
-    sending: Sending<'a, S>,
+pub struct TellFuture<'a, S: Sendable>(Stage<'a, S>);
+
+enum Stage<'a, S: Sendable> {
+    Unsent {
+        way: Way<'a, S::Message>,
+        message: S,
+        began: Nanos,
+        deadline: Nanos,
+    },
+    /// It has to wait. Rare, and large: it must not make every future that tells large.
+    Waiting(Box<Sending<'a, S>>),
+    Over,
 }
+
+// Nothing in it is pinned: the message is moved until it is sent.
+impl<S: Sendable> Unpin for TellFuture<'_, S> {}
 
 impl<S: Sendable> Future for TellFuture<'_, S> {
     type Output = Result<(), SendError<S>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.get_mut().sending.poll(cx).map_ok(drop)
+        let this = self.get_mut();
+        match std::mem::replace(&mut this.0, Stage::Over) {
+            Stage::Unsent {
+                way,
+                message,
+                began,
+                deadline,
+            } => {
+                let Some(mut sending) = Sending::beyond_straight_tell(way, message) else {
+                    return Poll::Ready(Ok(()));
+                };
+                (sending.began, sending.deadline) = (began, deadline);
+                let sent = sending.poll(cx);
+                if sent.is_pending() {
+                    this.0 = Stage::Waiting(Box::new(sending));
+                }
+                sent.map_ok(drop)
+            }
+            Stage::Waiting(mut sending) => {
+                let sent = sending.poll(cx);
+                if sent.is_pending() {
+                    this.0 = Stage::Waiting(sending);
+                }
+                sent.map_ok(drop)
+            }
+            Stage::Over => unreachable!("polled after it was ready"),
+        }
     }
 }
 

@@ -144,9 +144,13 @@ impl<S: Sendable> Unpin for Sending<'_, S> {}
 
 impl<'a, S: Sendable> Sending<'a, S> {
     pub(super) fn new(way: Way<'a, S::Message>, message: S) -> Self {
+        Self::of_parcel(way, message.into_parcel())
+    }
+
+    fn of_parcel(way: Way<'a, S::Message>, parcel: Parcel<S::Message>) -> Self {
         Self {
             way,
-            load: Load::Parcel(message.into_parcel()),
+            load: Load::Parcel(parcel),
             wanted: Wanted::Nothing,
             began: Nanos::NONE,
             deadline: Nanos::NONE,
@@ -155,6 +159,21 @@ impl<'a, S: Sendable> Sending<'a, S> {
             blocks: WaitKey::default(),
             timer: None,
             shared: None,
+        }
+    }
+
+    /// Tells a receiver of this process, if it has room: straight, without most of this. Returns what has still to be sent.
+    #[inline]
+    pub(super) fn beyond_straight_tell(way: Way<'a, S::Message>, message: S) -> Option<Self> {
+        let Way::Local(route) = way else {
+            return Some(Self::new(way, message));
+        };
+        if fork::check().is_err() {
+            return Some(Self::new(way, message));
+        }
+        match route.push(message.into_parcel().into(), ReplyPort::tell()) {
+            Ok(()) => None,
+            Err((handed, _, _)) => Some(Self::of_parcel(way, handed.into())),
         }
     }
 
@@ -215,11 +234,11 @@ impl<'a, S: Sendable> Sending<'a, S> {
             Wanted::Nothing => ReplyPort::tell(),
             Wanted::Reply(port) => port.take().unwrap_or_else(ReplyPort::tell),
         };
-        let (parcel, port, refused) = match route.push(parcel, port) {
+        let (handed, port, refused) = match route.push(parcel.into(), port) {
             Ok(()) => return Ok(None),
             Err(refused) => refused,
         };
-        self.load = Load::Parcel(parcel);
+        self.load = Load::Parcel(handed.into());
         if let Wanted::Reply(kept) = &mut self.wanted {
             *kept = Some(port);
         }

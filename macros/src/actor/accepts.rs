@@ -22,11 +22,12 @@ pub(super) fn accepts(input: &DeriveInput, attr: &ActorAttr) -> TokenStream {
             quote_spanned! {ty.span()=>
                 #[automatically_derived]
                 impl #params ::ringway::private::Accepts<#message> for #ident #arguments #bounds {
+                    #[inline]
                     fn letter(
-                        parcel: ::ringway::private::Parcel<#message>,
+                        handed: ::ringway::private::Handed<#message>,
                         reply: ::ringway::private::ReplyPort<#message>,
                     ) -> Self::Letters {
-                        #letters::#variant(::ringway::private::Letter::<#ty>::new(parcel, reply))
+                        #letters::#variant(::ringway::private::Letter::<#ty>::new(handed, reply))
                     }
                 }
             }
