@@ -31,12 +31,15 @@
 //! | copying words, before `head` | an entry not taken | the writer: it takes it back ([`Push::entry_at`]) |
 //! | `head` | an entry taken | the writer: it reports what `done` has not passed as died after take |
 
+mod peek;
 mod push;
 mod take;
 
+pub use peek::Peek;
 pub use push::Push;
 pub use take::Take;
 
+use crate::layout::Pow2;
 use crate::region::record;
 use crate::sync::AtomicU64;
 
@@ -58,4 +61,10 @@ impl HeadLine {
         self.head.store(0, Relaxed);
         self.done.store(0, Relaxed);
     }
+}
+
+/// The stamp of a slot whose entry of `position` was not written yet: that of the lap before, 0 on the first.
+#[inline]
+fn empty(position: u64, capacity: Pow2) -> u64 {
+    (position + 1).saturating_sub(capacity.get())
 }

@@ -21,7 +21,7 @@
 
 use crate::error::{PushError, Violation};
 use crate::generation::Key;
-use crate::lane::{HeadLine, Push, Take};
+use crate::lane::{HeadLine, Peek, Push, Take};
 use crate::layout::NotesLayout;
 use crate::region::{DefaultKeep, Keep, OwnRegion, PeerRegion};
 
@@ -109,6 +109,12 @@ impl<K: Keep> NoteReader<K> {
         Ok(Self {
             lane: Take::new(slots, head),
         })
+    }
+
+    /// A way to ask [`has_note`](Self::has_note) without this end, and so without its lock.
+    #[must_use]
+    pub fn peeker(&self) -> Peek<1, K> {
+        self.lane.peeker()
     }
 
     /// Whether [`next`](Self::next) has something to say.

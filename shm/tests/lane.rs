@@ -53,6 +53,24 @@ fn entry(number: u64) -> [u64; 7] {
     core::array::from_fn(|at| number * 10 + at as u64)
 }
 
+// Goal: a look from outside says what a look of the reading end would, over more than a lap, and of garbage too.
+#[test]
+fn a_peeker_sees_what_the_reading_end_sees() {
+    let mut lane = lane(2);
+    let peeker = lane.take.peeker();
+    for number in 0..5 {
+        assert!(!peeker.has_entry() && !lane.take.peek());
+        lane.push.push(&entry(number)).unwrap();
+        assert!(peeker.has_entry() && lane.take.peek());
+        lane.push.push(&entry(number + 1)).unwrap();
+        lane.take.take().unwrap();
+        assert!(peeker.has_entry() && lane.take.peek());
+        lane.take.take().unwrap();
+    }
+    lane.stamp(0).store(77, Relaxed);
+    assert!(peeker.has_entry() && lane.take.take().is_err());
+}
+
 #[test]
 fn smoke() {
     let Lane {

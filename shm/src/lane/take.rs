@@ -1,6 +1,6 @@
 //! A lane's reading end.
 
-use super::HeadLine;
+use super::{HeadLine, Peek};
 use crate::error::Violation;
 use crate::layout::Pow2;
 use crate::mutant::{self, Mutant, release_unless};
@@ -36,6 +36,12 @@ impl<const W: usize, K: Keep> Take<W, K> {
             head: 0,
             done: 0,
         }
+    }
+
+    /// A way to [`peek`](Self::peek) for those who do not hold this end.
+    #[must_use]
+    pub fn peeker(&self) -> Peek<W, K> {
+        Peek::new(self.slots.clone(), self.own.clone(), self.capacity)
     }
 
     /// Whether [`take`](Self::take) has something to say: an entry, or a violation.
@@ -161,10 +167,9 @@ impl<const W: usize, K: Keep> Take<W, K> {
         self.own.head.store(head, Release);
     }
 
-    /// The stamp of a slot whose entry of `position` was not written yet: that of the lap before, 0 on the first.
     #[inline]
     fn empty(&self, position: u64) -> u64 {
-        (position + 1).saturating_sub(self.capacity.get())
+        super::empty(position, self.capacity)
     }
 
     #[inline]

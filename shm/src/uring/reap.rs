@@ -2,7 +2,7 @@
 
 use super::CompleterLine;
 use crate::error::Violation;
-use crate::lane::Take;
+use crate::lane::{Peek, Take};
 use crate::region::{DefaultKeep, Keep, PeerRecord};
 use crate::words::EntryWords;
 
@@ -36,6 +36,12 @@ impl<K: Keep> ReapEnd<K> {
     #[inline]
     pub fn reap_batch(&mut self, target: &mut [EntryWords]) -> Result<usize, Violation> {
         self.lane.take_batch(target)
+    }
+
+    /// A way to [`has_completion`](Self::has_completion) without this end, and so without its lock.
+    #[must_use]
+    pub fn peeker(&self) -> Peek<7, K> {
+        self.lane.peeker()
     }
 
     /// Whether [`reap`](Self::reap) has something to say: a completion, or a violation.

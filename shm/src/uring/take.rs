@@ -3,7 +3,7 @@
 use super::{CompleterLine, OpWord, SubmitterLine};
 use crate::error::Violation;
 use crate::generation::Key;
-use crate::lane::Take;
+use crate::lane::{Peek, Take};
 use crate::mutant::{Mutant, release_unless};
 use crate::region::{DefaultKeep, Keep, OwnRecord, PeerRecord, PeerRecords};
 use crate::sync::{AtomicU64, Ordering::Relaxed, dekker_fence};
@@ -37,6 +37,12 @@ impl<K: Keep> TakeEnd<K> {
             is_idle: false,
             answered: 0,
         }
+    }
+
+    /// A way to [`peek`](Self::peek) without this end, and so without its lock.
+    #[must_use]
+    pub fn peeker(&self) -> Peek<7, K> {
+        self.lane.peeker()
     }
 
     /// Whether [`take`](Self::take) has something to say: an entry, or a violation. Takes nothing.
