@@ -46,11 +46,13 @@ pub struct EntryToken(EntryWords);
 
 impl EntryToken {
     /// An entry of these words, whatever they are.
+    #[inline]
     pub fn from_words(words: EntryWords) -> Self {
         Self(words)
     }
 
     /// The words.
+    #[inline]
     pub fn words(&self) -> &EntryWords {
         &self.0
     }
@@ -61,51 +63,62 @@ impl EntryToken {
     }
 
     /// The message's type; `None` for 0.
+    #[inline]
     pub fn type_id(&self) -> Option<TypeId> {
         TypeId::from_bits(self.0[1])
     }
 
     /// What is wanted or answered; `None` for a byte that means nothing.
+    #[inline]
     pub fn kind(&self) -> Option<EntryKind> {
         EntryKind::from_bits(self.byte(0) & !(BLOCK | MORE))
     }
 
     /// Whether an answer is wanted.
+    #[inline]
     pub fn is_ask(&self) -> bool {
         self.kind() == Some(EntryKind::Ask)
     }
 
     /// Whether the payload lies in a block.
+    #[inline]
     pub fn has_block(&self) -> bool {
         self.byte(0) & BLOCK != 0
     }
 
     /// Of a completion: whether the submission's block is still lent, so that another completion follows.
+    #[inline]
     pub fn has_more(&self) -> bool {
         self.byte(0) & MORE != 0
     }
 
     /// When the answer to an ask is no longer waited for, in nanoseconds of CLOCK_MONOTONIC; 0 for none.
+    #[inline]
     pub fn deadline(&self) -> u64 {
         if self.is_ask() { self.0[6] } else { 0 }
     }
 
+    #[inline]
     fn envelope(&self) -> Option<EnvelopeKind> {
         EnvelopeKind::from_bits(self.byte(1))
     }
 
+    #[inline]
     fn semantics(&self) -> Option<SemanticsCode> {
         SemanticsCode::from_bits(self.byte(2))
     }
 
+    #[inline]
     fn inline_len(&self) -> usize {
         usize::from(self.byte(3))
     }
 
+    #[inline]
     fn schema_tag(&self) -> u32 {
         u32::from_le_bytes([self.byte(4), self.byte(5), self.byte(6), self.byte(7)])
     }
 
+    #[inline]
     fn byte(&self, at: usize) -> u8 {
         self.0[2].to_le_bytes()[at]
     }

@@ -197,6 +197,7 @@ impl EnvelopeKind {
     }
 
     /// The kind with this byte, if there is one.
+    #[inline]
     pub const fn from_bits(bits: u8) -> Option<Self> {
         match bits {
             0 => Some(Self::Plain),
@@ -208,6 +209,7 @@ impl EnvelopeKind {
     }
 
     /// Where the header stands; the last word of an ask is its deadline.
+    #[inline]
     pub(crate) const fn place(self, is_ask: bool) -> HeaderPlace {
         match self {
             Self::Plain => HeaderPlace::None,
@@ -229,6 +231,7 @@ pub(crate) enum HeaderPlace {
 
 impl HeaderPlace {
     /// Bytes before the payload in a block.
+    #[inline]
     pub(crate) const fn headroom(self) -> usize {
         match self {
             Self::None | Self::Word => 0,
@@ -254,6 +257,7 @@ pub enum Received {
 
 impl Received {
     /// Reads the header in `line`, of a kind that stands there.
+    #[inline]
     pub(crate) fn read(kind: EnvelopeKind, line: &[u8; LINE]) -> Self {
         match kind {
             EnvelopeKind::Plain => Self::Plain,

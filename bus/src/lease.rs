@@ -146,6 +146,7 @@ impl Borrow {
         }
     }
 
+    #[inline]
     fn bytes(&self) -> &[u8] {
         // SAFETY: lent-frozen: the owner lent these bytes with the entry that was verified, and the completion that gives
         // them back is posted by our drop, which the reference does not outlive.
@@ -190,11 +191,13 @@ impl Payload {
     }
 
     /// All bytes of `held`.
+    #[inline]
     pub(crate) fn whole(held: Held) -> Self {
         let len = held.bytes().len();
         Self::new(held, 0..len)
     }
 
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.held.bytes()[self.range.clone()]
     }
@@ -225,6 +228,7 @@ impl Payload {
 }
 
 impl Held {
+    #[inline]
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Inline(inline) => inline.bytes(),

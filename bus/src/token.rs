@@ -81,6 +81,7 @@ impl Token {
         self.signature == Signature::of::<M>()
     }
 
+    #[inline]
     pub(crate) fn signature(&self) -> Signature {
         self.signature
     }
@@ -95,6 +96,7 @@ pub(crate) struct Signature {
 }
 
 impl Signature {
+    #[inline]
     pub(crate) const fn of<M: Message + ?Sized>() -> Self {
         let schema = M::SCHEMA;
         Self {
@@ -105,6 +107,7 @@ impl Signature {
     }
 
     /// Checks that a payload of this signature is one of `M`.
+    #[inline]
     pub(crate) fn expect<M: Message + ?Sized>(self) -> Result<(), DetokenizeError> {
         let (name, expected) = (M::NAME, Self::of::<M>());
         if self.type_id != expected.type_id {

@@ -30,6 +30,7 @@ pub enum EntryKind {
 
 impl EntryKind {
     /// The byte in an entry, without flags.
+    #[inline]
     pub const fn to_bits(self) -> u8 {
         match self {
             Self::Tell => 1,
@@ -47,6 +48,7 @@ impl EntryKind {
     }
 
     /// The kind with this byte, if there is one.
+    #[inline]
     pub const fn from_bits(bits: u8) -> Option<Self> {
         let kind = match bits {
             1 => Self::Tell,
@@ -66,6 +68,7 @@ impl EntryKind {
     }
 
     /// Whether it travels on a completion queue.
+    #[inline]
     pub const fn is_completion(self) -> bool {
         self.to_bits() >= 16
     }

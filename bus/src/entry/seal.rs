@@ -29,6 +29,7 @@ pub(crate) struct EntryHeader {
 }
 
 impl EntryHeader {
+    #[inline]
     pub(crate) const fn new(kind: EntryKind, op: Option<Key>) -> Self {
         Self {
             kind,
@@ -39,6 +40,7 @@ impl EntryHeader {
     }
 
     /// The room that a payload has beside this header, in an envelope of type `H`.
+    #[inline]
     pub(crate) const fn room<H: Envelope>(self) -> Room {
         let is_ask = matches!(self.kind, EntryKind::Ask);
         match H::KIND.place(is_ask) {
@@ -65,6 +67,7 @@ pub(crate) struct Sealed {
 
 impl EntryToken {
     /// An entry without payload.
+    #[inline]
     pub(crate) fn bare(header: EntryHeader) -> Self {
         let mut words = [0; 7];
         set_header(&mut words, header, 0);
@@ -79,6 +82,7 @@ impl EntryToken {
     /// # Errors
     ///
     /// That copy needs a block that the heap does not have; the message comes back.
+    #[inline]
     pub(crate) fn seal<H: Envelope>(
         header: EntryHeader,
         envelope: H,
@@ -147,6 +151,7 @@ impl EntryToken {
     }
 }
 
+#[inline]
 fn set_header(words: &mut EntryWords, header: EntryHeader, flags: u8) {
     let more = if header.more { MORE } else { 0 };
     words[0] = header.op.map_or(0, Key::to_bits);
@@ -157,6 +162,7 @@ fn set_header(words: &mut EntryWords, header: EntryHeader, flags: u8) {
 }
 
 /// The same message in the room that there is.
+#[inline]
 fn fit(tokenized: Tokenized, room: Room, heap: &Heap) -> Result<Tokenized, Box<Unsealed>> {
     let fits = match &tokenized.body {
         Body::Inline(inline) => inline.len() <= room.inline && room.headroom == 0,

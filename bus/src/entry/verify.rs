@@ -47,6 +47,7 @@ pub(crate) enum Expected<'a> {
 }
 
 impl Expected<'_> {
+    #[inline]
     pub(super) fn check(self, found: Signature) -> Result<(), VerifyError> {
         let Self::OneOf(signatures) = self else {
             return Ok(());
@@ -88,6 +89,7 @@ impl EntryToken {
     /// # Errors
     ///
     /// The first check that fails.
+    #[inline]
     pub(crate) fn verify(
         &self,
         expected: Expected<'_>,
@@ -116,6 +118,7 @@ impl EntryToken {
         })
     }
 
+    #[inline]
     pub(super) fn signature(&self) -> Result<Signature, VerifyError> {
         let type_id = self.type_id().ok_or(VerifyError::NoType)?;
         let bits = self.byte(2);
@@ -130,6 +133,7 @@ impl EntryToken {
     }
 
     /// The payload in the entry.
+    #[inline]
     pub(super) fn inline(&self) -> Result<Inline, VerifyError> {
         let is_word_taken = self.is_ask() || self.envelope() == Some(EnvelopeKind::Checked);
         let max = if is_word_taken {
@@ -138,12 +142,15 @@ impl EntryToken {
             INLINE_MAX
         };
         let len = self.inline_len();
-        let bytes: &[u8] = bytemuck::cast_slice(&self.0[3..7]);
         let error = VerifyError::InlineLen { len, max };
-        let bytes = bytes.get(..len).filter(|_| len <= max).ok_or(error)?;
-        Inline::new(bytes).ok_or(error)
+        if len > max {
+            return Err(error);
+        }
+        let [_, _, _, words @ ..] = &self.0;
+        Inline::of_words(words, len).ok_or(error)
     }
 
+    #[inline]
     fn whole(&self, envelope: EnvelopeKind) -> Result<Placed, VerifyError> {
         if envelope.place(self.is_ask()) == HeaderPlace::Line {
             return Err(VerifyError::NoBlock { envelope });
@@ -204,6 +211,7 @@ impl EntryToken {
         })
     }
 
+    #[inline]
     fn check_sum(
         &self,
         kind: EnvelopeKind,
@@ -249,6 +257,7 @@ impl Verified {
     }
 
     /// What and where the payload is.
+    #[inline]
     pub fn token(&self) -> &Token {
         &self.token
     }
@@ -259,6 +268,7 @@ impl Verified {
     }
 
     /// Checks that this is a message of type `M`.
+    #[inline]
     pub(crate) fn expect<M: Message + ?Sized>(self) -> Result<Self, DetokenizeError> {
         self.token.signature().expect::<M>()?;
         Ok(self)
@@ -270,10 +280,12 @@ impl Verified {
         Self { token, ..self }
     }
 
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         self.payload.bytes()
     }
 
+    #[inline]
     pub(crate) fn into_payload(self) -> Payload {
         self.payload
     }

@@ -83,6 +83,7 @@ pub(crate) struct RemotePort {
 }
 
 impl RemotePort {
+    #[inline]
     pub(crate) fn of(token: &EntryToken, taken: Taken) -> Self {
         let Taken {
             lane, is_cancelled, ..
@@ -105,11 +106,13 @@ impl RemotePort {
     }
 
     /// The uring that the entry came through.
+    #[inline]
     pub(crate) fn lane(&self) -> &Arc<InboxLane> {
         &self.lane
     }
 
     /// What hears of the end of the lease on the entry's block, if it has one and an op to return it by.
+    #[inline]
     pub(crate) fn lend(&self) -> Option<Arc<dyn LeaseOwner>> {
         let lent = self.lent.as_ref()?;
         // AcqRel op-pending: see `completed`.
@@ -118,6 +121,7 @@ impl RemotePort {
     }
 
     /// Why the handler need not begin any more.
+    #[inline]
     pub(crate) fn unwanted(&self) -> Option<Undone> {
         if self.deadline.has_passed() {
             return Some(Undone::Expired);
@@ -126,6 +130,7 @@ impl RemotePort {
     }
 
     /// Posts what the handler returned. A failure that nobody waits for comes back.
+    #[inline]
     pub(crate) fn answer<M: Message + ?Sized>(
         mut self,
         result: Result<M::Reply, HandlerError>,
@@ -189,6 +194,7 @@ impl RemotePort {
     }
 
     /// The handler has ended.
+    #[inline]
     fn end(&self, op: Key, kind: EntryKind, payload: Option<Tokenized>, shared: &Shared) {
         let is_leased = self.lent.as_ref().is_some_and(|lent| lent.handled(kind));
         if !self.is_ask && is_leased {
@@ -247,6 +253,7 @@ impl Replies {
 
     /// Keeps a block for as long as the asker reads it; `true` when the lane is to be listed for sweeping. An asker that
     /// is gone gets none.
+    #[inline]
     fn lend(&self, op: Key, block: Block) -> Option<bool> {
         let mut block = Some(block);
         self.with(|books| {
@@ -275,6 +282,7 @@ impl Replies {
     }
 
     /// The asker reads nothing any more: frees what it was lent, and what it was to be.
+    #[inline]
     pub(crate) fn end(&self) {
         let (lent, late) = self.with(|books| {
             books.is_over = true;

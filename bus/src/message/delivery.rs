@@ -88,6 +88,7 @@ impl<M: Message<Value = M>> Sendable for M {
 impl<M: InPlace + ?Sized> Sendable for Loan<M> {
     type Message = M;
 
+    #[inline]
     fn into_parcel(self) -> Parcel<M> {
         Parcel::Loan(self)
     }
@@ -136,6 +137,7 @@ impl<M: Message + ?Sized> Delivery for M {
         Ok(M::Semantics::arrive(parcel))
     }
 
+    #[inline]
     fn receive(verified: Verified) -> Result<M::Arrival, DetokenizeError> {
         M::Semantics::receive(verified)
     }
@@ -145,10 +147,12 @@ impl<M: InPlace + ?Sized> Delivery for Lease<M> {
     type Message = M;
     type Arrival = Lease<M>;
 
+    #[inline]
     fn arrive(parcel: Parcel<M>) -> Result<Lease<M>, DetokenizeError> {
         Ok(Loan::from_parcel(parcel).into_lease())
     }
 
+    #[inline]
     fn receive(verified: Verified) -> Result<Lease<M>, DetokenizeError> {
         Lease::receive(verified)
     }

@@ -29,6 +29,7 @@ where
         }
     }
 
+    #[inline]
     fn receive(verified: Verified) -> Result<M, DetokenizeError> {
         let verified = verified.expect::<M>()?;
         let bytes = verified.bytes();
@@ -41,6 +42,7 @@ where
         <Self as Semantics<M>>::receive(verified)
     }
 
+    #[inline]
     fn pack(parcel: Parcel<M>, heap: &Heap, room: Room) -> Result<Tokenized, TokenizeError<M>> {
         match parcel {
             Parcel::Value(value) => Tokenized::copy::<M>(M::Access::bytes(&value), heap, room)

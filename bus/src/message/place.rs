@@ -51,6 +51,7 @@ impl<T: Plain> Access<T> for Whole {
         Some(size_of::<T>())
     }
 
+    #[inline]
     fn view(bytes: &[u8]) -> Option<&T> {
         const {
             assert!(
@@ -65,10 +66,12 @@ impl<T: Plain> Access<T> for Whole {
         T::Bits::view_mut(bytes)
     }
 
+    #[inline]
     fn bytes(view: &T) -> &[u8] {
         T::Bits::bytes(core::slice::from_ref(view))
     }
 
+    #[inline]
     fn of_value(value: &T) -> &T {
         value
     }
@@ -89,6 +92,7 @@ impl<U: PlainData> Access<[U]> for Items {
         items.checked_mul(size_of::<U>())
     }
 
+    #[inline]
     fn view(bytes: &[u8]) -> Option<&[U]> {
         const {
             assert!(
@@ -104,10 +108,12 @@ impl<U: PlainData> Access<[U]> for Items {
         bytemuck::try_cast_slice_mut(bytes).ok()
     }
 
+    #[inline]
     fn bytes(view: &[U]) -> &[u8] {
         bytemuck::cast_slice(view)
     }
 
+    #[inline]
     fn of_value(value: &Never) -> &[U] {
         match *value {}
     }

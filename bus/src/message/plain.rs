@@ -44,6 +44,7 @@ pub trait PlainData: Pod + Send + Sync {}
 impl<T: Pod + Send + Sync> PlainData for T {}
 
 impl<T: PlainData> Bits<T> for AnyBits {
+    #[inline]
     fn view(bytes: &[u8]) -> Option<&T> {
         bytemuck::try_from_bytes(bytes).ok()
     }
@@ -60,6 +61,7 @@ impl<T: PlainData> Bits<T> for AnyBits {
         bytemuck::try_cast_slice_mut(bytes).ok()
     }
 
+    #[inline]
     fn bytes(items: &[T]) -> &[u8] {
         bytemuck::cast_slice(items)
     }
@@ -81,6 +83,7 @@ pub trait CheckedData: CheckedBitPattern + NoUninit + Send + Sync {}
 impl<T: CheckedBitPattern + NoUninit + Send + Sync> CheckedData for T {}
 
 impl<T: CheckedData> Bits<T> for CheckedBits {
+    #[inline]
     fn view(bytes: &[u8]) -> Option<&T> {
         checked::try_from_bytes(bytes).ok()
     }
@@ -97,6 +100,7 @@ impl<T: CheckedData> Bits<T> for CheckedBits {
         checked::try_cast_slice_mut(bytes).ok()
     }
 
+    #[inline]
     fn bytes(items: &[T]) -> &[u8] {
         bytemuck::cast_slice(items)
     }
@@ -107,6 +111,7 @@ impl<T: CheckedData> Bits<T> for CheckedBits {
 pub struct ArrayBits;
 
 impl<T: Plain, const N: usize> Bits<[T; N]> for ArrayBits {
+    #[inline]
     fn view(bytes: &[u8]) -> Option<&[T; N]> {
         T::Bits::items(bytes)?.try_into().ok()
     }
@@ -127,6 +132,7 @@ impl<T: Plain, const N: usize> Bits<[T; N]> for ArrayBits {
         rest.is_empty().then_some(arrays)
     }
 
+    #[inline]
     fn bytes(items: &[[T; N]]) -> &[u8] {
         T::Bits::bytes(items.as_flattened())
     }
@@ -150,6 +156,7 @@ mod tests {
     // Goal: values survive the way through bytes; wrong bytes are refused, not read.
     use super::*;
 
+    #[inline]
     fn bytes<T: Plain>(value: &T) -> &[u8] {
         T::Bits::bytes(core::slice::from_ref(value))
     }

@@ -13,35 +13,59 @@ use crate::message::Message;
 /// Bytes that one entry carries beside its header, at most.
 pub const INLINE_MAX: usize = 32;
 
-/// A small payload, as it travels in an entry. Aligned for any value that fits.
+/// A small payload, as it travels in an entry. Aligned for any value that fits, also for one without bytes.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub(crate) struct Inline {
-    bytes: [u8; INLINE_MAX],
-    len: u8, // at most INLINE_MAX
+    words: [u64; INLINE_MAX / 8], // bytes beyond `len` are 0
+    len: u8,                      // at most INLINE_MAX
 }
 
 impl Inline {
     /// `None` for more than [`INLINE_MAX`] bytes.
+    #[inline]
     pub(crate) fn new(payload: &[u8]) -> Option<Self> {
-        let mut bytes = [0; INLINE_MAX];
+        let mut words = [0; INLINE_MAX / 8];
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
         bytes.get_mut(..payload.len())?.copy_from_slice(payload);
         Some(Self {
-            bytes,
+            words,
             len: u8::try_from(payload.len()).ok()?,
         })
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len()]
+    /// The first `len` bytes of `words`; `None` for more than there are.
+    ///
+    /// Word by word: a copy of some bytes that is read as words right after would wait for the store buffer.
+    #[inline]
+    pub(crate) fn of_words(words: &[u64; INLINE_MAX / 8], len: usize) -> Option<Self> {
+        let count = u8::try_from(len).ok().filter(|_| len <= INLINE_MAX)?;
+        let words = core::array::from_fn(|at| {
+            let bytes = len.saturating_sub(at * 8).min(8);
+            let mask = match bytes {
+                0 => 0,
+                bytes => u64::MAX >> (64 - 8 * bytes),
+            };
+            // The first bytes in memory, whatever the order of bytes in a word.
+            words[at] & u64::from_le(mask)
+        });
+        Some(Self { words, len: count })
     }
 
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        let bytes: &[u8] = bytemuck::cast_slice(&self.words);
+        &bytes[..self.len()]
+    }
+
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         usize::from(self.len)
     }
 
+    #[inline]
     pub(crate) fn words(&self) -> [u64; INLINE_MAX / 8] {
-        bytemuck::cast(self.bytes)
+        self.words
     }
 }
 
@@ -87,6 +111,7 @@ pub(crate) enum Body {
 }
 
 impl Tokenized {
+    #[inline]
     pub(crate) fn inline<M: Message + ?Sized>(inline: Inline) -> Self {
         Self {
             signature: Signature::of::<M>(),
@@ -142,6 +167,7 @@ impl Tokenized {
     }
 
     /// Bytes of the payload.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         match &self.body {
             Body::Inline(inline) => inline.len(),
@@ -149,6 +175,7 @@ impl Tokenized {
         }
     }
 
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         match &self.body {
             Body::Inline(inline) => inline.bytes(),
@@ -182,5 +209,27 @@ impl fmt::Debug for Body {
             Self::Inline(inline) => write!(f, "Inline({} bytes)", inline.len()),
             Self::Block { block, .. } => block.fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Goal: both ways to make an inline payload agree on every length, and neither keeps what lies beyond it.
+    #[test]
+    fn words_and_bytes_make_the_same() {
+        let words: [u64; 4] =
+            core::array::from_fn(|at| 0x1122_3344_5566_7788 ^ (at as u64) << 7 | 1 << 63);
+        let bytes: &[u8] = bytemuck::cast_slice(&words);
+        for len in 0..=INLINE_MAX {
+            let (of_words, of_bytes) = (
+                Inline::of_words(&words, len).unwrap(),
+                Inline::new(&bytes[..len]).unwrap(),
+            );
+            assert_eq!(of_words.bytes(), &bytes[..len]);
+            assert_eq!(of_words.words(), of_bytes.words());
+        }
+        assert!(Inline::of_words(&words, INLINE_MAX + 1).is_none());
     }
 }
