@@ -1,8 +1,21 @@
 //! The one clock of deadlines: CLOCK_MONOTONIC in nanoseconds, the same for all processes of a host.
+//!
+//! Reading it costs some twenty nanoseconds. Its coarse twin, which is set at each tick of the kernel, costs four: where
+//! milliseconds do not matter it answers, and only near a deadline the exact one is asked. The coarse clock lags, by a tick
+//! at most (1 to 10 ms), or by some ticks when a host stops the virtual processor that sets it; it is never ahead.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+
+/// Nanoseconds by which the coarse clock is taken to lag at most: ten of the longest ticks.
+const LAG_MAX_NS: u64 = 100_000_000;
+
+/// The longest tick.
+const TICK_MAX: Duration = Duration::from_millis(10);
+
+/// Waits from here on begin on the coarse clock: a tick is one percent of them.
+const COARSE_FROM: Duration = Duration::from_secs(1);
 
 /// A point in time on CLOCK_MONOTONIC, in nanoseconds; 0 is 'none'.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +27,22 @@ impl Nanos {
 
     /// Reads the clock.
     pub(crate) fn now() -> Self {
-        let now = clock_gettime(ClockId::Monotonic);
+        Self::read(ClockId::Monotonic)
+    }
+
+    /// Begins a wait: when it began, and when it is over. That is never too early; a long wait is up to two ticks longer
+    /// than `wait` says.
+    pub(crate) fn begin(wait: Duration) -> (Self, Self) {
+        if wait < COARSE_FROM {
+            let began = Self::now();
+            return (began, began.plus(wait));
+        }
+        let began = Self::read(ClockId::MonotonicCoarse);
+        (began, began.plus(wait.saturating_add(TICK_MAX)))
+    }
+
+    fn read(clock: ClockId) -> Self {
+        let now = clock_gettime(clock);
         let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
         let nanos = u64::try_from(now.tv_nsec).unwrap_or(0);
         Self(
@@ -51,7 +79,45 @@ impl Nanos {
     }
 
     /// Tells whether this is a point in time and has passed.
+    ///
+    /// Cost: a look at the coarse clock while it is far ahead.
     pub(crate) fn has_passed(self) -> bool {
-        self != Self::NONE && self <= Self::now()
+        self != Self::NONE && !self.is_far() && self <= Self::now()
+    }
+
+    /// Whether the coarse clock says that this is still to come.
+    fn is_far(self) -> bool {
+        let coarse = Self::read(ClockId::MonotonicCoarse);
+        self.0 > coarse.0.saturating_add(LAG_MAX_NS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Goal: on whichever clock a wait begins, it is over neither too early nor, but for the tick, too late.
+    #[test]
+    fn a_wait_is_never_cut_short() {
+        for wait in [0, 1, 999, 1_000, 5_000, 3_600_000].map(Duration::from_millis) {
+            let (began, over) = Nanos::begin(wait);
+            let after = Nanos::now();
+            assert!(began <= after && over.since(began) >= wait);
+            assert!(over <= after.plus(wait).plus(TICK_MAX));
+        }
+    }
+
+    // Goal: what has passed is said to have, at once; what is far ahead is not.
+    #[test]
+    fn has_passed_is_exact_near_the_deadline() {
+        let now = Nanos::now();
+        assert!(now.has_passed());
+        assert!(!Nanos::NONE.has_passed());
+        assert!(!now.plus(Duration::from_secs(3_600)).has_passed());
+        let soon = now.plus(Duration::from_millis(1));
+        while Nanos::now() < soon {
+            std::hint::spin_loop();
+        }
+        assert!(soon.has_passed());
     }
 }

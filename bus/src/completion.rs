@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ringway_shm::block::Block;
 use ringway_shm::generation::Key;
-use ringway_shm::heap::Heap;
+use ringway_shm::heap::{Heap, HeapError};
 use ringway_shm::region::PeerRegion;
 use ringway_shm::words::EntryWords;
 
@@ -20,9 +20,43 @@ use crate::message::{Message, Parcel, Semantics as _};
 use crate::remote::ops::{OpKind, Said};
 use crate::remote::{Outgoing, RemoteEnd};
 use crate::shared::Shared;
-use crate::token::{Signature, Tokenized};
+use crate::token::{Room, Signature, TokenizeCause, TokenizeError, Tokenized};
+
+/// Encodes a message for a submission; `make_room` frees what it can of a full heap, before a second try.
+#[inline]
+pub(crate) fn pack<M: Message + ?Sized>(
+    parcel: Parcel<M>,
+    kind: OpKind,
+    deadline: Nanos,
+    heap: &Heap,
+    make_room: impl FnOnce(),
+) -> Result<Outgoing, TokenizeError<M>> {
+    let room = match kind {
+        OpKind::Ask => Room::ASK,
+        OpKind::Tell => Room::TELL,
+    };
+    let tokenized = match M::Semantics::pack(parcel, heap, room) {
+        Err(error) if is_full(&error) => {
+            make_room();
+            M::Semantics::pack(error.into_inner(), heap, room)?
+        }
+        packed => packed?,
+    };
+    outgoing(tokenized, kind, deadline, heap).map_err(|unsealed| {
+        match M::Semantics::unpack(unsealed.tokenized) {
+            Ok(parcel) => TokenizeError::new(parcel, unsealed.cause),
+            Err(error) => unreachable!("packed: by the same semantics a moment ago: {error}"),
+        }
+    })
+}
+
+/// Whether a message found no block, and more would help.
+pub(crate) fn is_full<M: Message + ?Sized>(error: &TokenizeError<M>) -> bool {
+    matches!(error.cause(), TokenizeCause::Heap(HeapError::Full { .. }))
+}
 
 /// Makes a submission; its op is filled in when it is issued.
+#[inline]
 pub(crate) fn outgoing(
     tokenized: Tokenized,
     kind: OpKind,
@@ -56,6 +90,7 @@ pub(crate) fn take_back<M: Message + ?Sized>(
 }
 
 /// Makes a completion. A payload that finds no room is left out: the verdict itself always arrives.
+#[inline]
 pub(crate) fn seal(
     op: Key,
     kind: EntryKind,
@@ -76,6 +111,7 @@ pub(crate) fn seal(
 }
 
 /// What a completion says about its op.
+#[inline]
 pub(crate) fn read(words: &EntryWords) -> Said {
     let entry = EntryToken::from_words(*words);
     let kind = entry.kind();
@@ -116,6 +152,7 @@ impl LeaseOwner for Release {
 struct SegmentsOf<'a>(&'a RemoteEnd);
 
 impl Segments for SegmentsOf<'_> {
+    #[inline]
     fn segment(&self, key: Key) -> Option<PeerRegion> {
         self.0.peer()?.segments().segment(key)
     }
@@ -127,6 +164,7 @@ impl Segments for SegmentsOf<'_> {
 }
 
 /// Reads the payload of a completion; a held op is released when that is read, or when the lease on it is dropped.
+#[inline]
 pub(crate) fn payload<M: Message + ?Sized>(
     end: &Arc<RemoteEnd>,
     op: Key,

@@ -28,6 +28,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use ringway_shm::lane::Peek;
 use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::{AcqRel, Relaxed, Release};
 
@@ -62,6 +63,22 @@ pub(crate) enum Pass {
     Idle,
 }
 
+/// A peer whose notes are looked for.
+struct WatchedPeer {
+    urings: Arc<PeerUrings>,
+    /// One for each of its note rings.
+    notes: Vec<Peek<1>>,
+}
+
+/// How a driver looks for notes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// Through the peekers: a ring that was just added is seen a pass later.
+    Quick,
+    /// Under the locks, before it sleeps.
+    Exact,
+}
+
 /// Polls everything of one node; see the [module](self).
 pub(crate) struct Driver {
     shared: Arc<Shared>,
@@ -69,7 +86,7 @@ pub(crate) struct Driver {
     hot: Vec<Arc<InboxLane>>,
     reaping: Vec<Arc<RemoteEnd>>,
     rooms: Vec<Arc<RemoteEnd>>,
-    peers: Vec<Arc<PeerUrings>>,
+    peers: Vec<WatchedPeer>,
     /// Scratch for wakers, empty between two ends.
     wakers: Vec<Waker>,
     passes: u32,
@@ -100,25 +117,28 @@ impl Driver {
 
     /// Looks at everything once and runs some tasks.
     pub(crate) fn pass(&mut self) -> Pass {
-        let jobs = self.shared.jobs.take();
-        let mut is_busy = !jobs.is_empty();
-        self.accept(jobs);
+        let mut is_busy = self.shared.jobs.has_any() && self.accept_jobs();
         #[cfg(test)]
         self.count_watched();
-        is_busy |= self.reap(Linger::Yes);
-        is_busy |= self.look_for_room();
-        is_busy |= self.look_at_lanes();
+        is_busy |= !self.rooms.is_empty() && self.look_for_room();
+        is_busy |= !self.hot.is_empty() && self.look_at_lanes();
         let has_run = self.run_tasks();
-        is_busy |= has_run | self.read_notes();
+        is_busy |= has_run | self.read_notes(Look::Quick);
         self.passes = self.passes.wrapping_add(1);
         // Handlers may take long; a pass without them does not.
         if has_run || self.passes.is_multiple_of(PASSES_PER_CLOCK) {
-            self.shared.timers.fire();
+            self.fire();
         }
+        // Last: whoever drives until a reply comes looks at it next, and all else was done while that was on its way.
+        is_busy |= !self.is_quiet() && self.reap(Linger::Yes);
         if is_busy { Pass::Busy } else { Pass::Idle }
     }
 
-    fn accept(&mut self, jobs: Vec<Job>) {
+    /// Takes over what others left, whether the hint said so or not.
+    #[cold]
+    fn accept_jobs(&mut self) -> bool {
+        let jobs = self.shared.jobs.take_exactly();
+        let is_busy = !jobs.is_empty();
         for job in jobs {
             match job {
                 Job::Watch(lane) => self.hot.push(lane),
@@ -126,21 +146,56 @@ impl Driver {
                 Job::Room(end) => self.rooms.push(end),
                 Job::Peer(peer) => {
                     self.sleeper.watch(&peer);
-                    self.peers.push(peer);
+                    self.peers.push(WatchedPeer {
+                        urings: peer,
+                        notes: Vec::new(),
+                    });
                 }
             }
         }
+        is_busy
+    }
+
+    /// Whether no watched end has anything to reap, or to be asked whether it is to be watched further.
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        self.reaping.iter().all(|end| end.is_quiet())
     }
 
     fn reap(&mut self, linger: Linger) -> bool {
         let mut is_busy = false;
         let wakers = &mut self.wakers;
         self.reaping.retain(|end| {
+            if linger == Linger::Yes && end.is_quiet() {
+                return true;
+            }
             let reaped = end.reap(wakers, linger);
             is_busy |= reaped.any;
             reaped.watch
         });
         is_busy
+    }
+
+    /// Wakes what is due.
+    fn fire(&mut self) {
+        self.shared.timers.fire();
+        if self.due_ask().is_some_and(Nanos::has_passed) {
+            let now = Nanos::now();
+            let wakers = &mut self.wakers;
+            let ends = self.reaping.iter();
+            ends.for_each(|end| end.wake_overdue(now, wakers));
+        }
+    }
+
+    /// No ask is overdue before this.
+    fn due_ask(&self) -> Option<Nanos> {
+        self.reaping.iter().filter_map(|end| end.due()).min()
+    }
+
+    /// When something is due next.
+    pub(crate) fn due(&self) -> Option<Nanos> {
+        let timer = self.shared.timers.first();
+        timer.into_iter().chain(self.due_ask()).min()
     }
 
     fn look_for_room(&mut self) -> bool {
@@ -154,7 +209,11 @@ impl Driver {
     }
 
     fn look_at_lanes(&mut self) -> bool {
-        let patience = if self.passes.is_multiple_of(PASSES_PER_CLOCK) {
+        let takes_stock = self.passes.is_multiple_of(PASSES_PER_CLOCK);
+        if !takes_stock && self.hot.iter().all(|lane| lane.is_quiet()) {
+            return false;
+        }
+        let patience = if takes_stock {
             Patience::None
         } else {
             Patience::Some
@@ -168,16 +227,27 @@ impl Driver {
         is_busy
     }
 
-    fn read_notes(&mut self) -> bool {
+    /// Whether there is no note that the peekers know of, and none of the peers has gone.
+    fn has_no_notes(&mut self) -> bool {
+        self.peers.iter_mut().all(|WatchedPeer { urings, notes }| {
+            urings.refresh(notes);
+            !urings.is_gone() && !notes.iter().any(Peek::has_entry)
+        })
+    }
+
+    fn read_notes(&mut self, look: Look) -> bool {
+        if look == Look::Quick && self.has_no_notes() {
+            return false;
+        }
         let mut is_busy = false;
         let hot = &mut self.hot;
         let sleeper = &mut self.sleeper;
-        self.peers.retain(|peer| {
-            if peer.is_gone() {
-                sleeper.forget(peer);
+        self.peers.retain(|WatchedPeer { urings, .. }| {
+            if urings.is_gone() {
+                sleeper.forget(urings);
                 return false;
             }
-            peer.read_notes(|lane| {
+            urings.read_notes(|lane| {
                 is_busy = true;
                 if lane.heat() {
                     hot.push(lane);
@@ -207,14 +277,15 @@ impl Driver {
             self.spins = 0;
             return;
         }
+        // No pause between two passes: it would cost more than the pass, and with it the reply that comes meanwhile.
         if self.keeps_spinning() {
-            std::hint::spin_loop();
             return;
         }
         self.spins = 0;
         // Relaxed: read after the fence in `arm`; it is stored before the fence in `rouse`.
         if self.prepare_to_sleep() == Pass::Idle && !woken.load(Relaxed) {
-            self.sleeper.block(self.shared.timers.first());
+            let due = self.due();
+            self.sleeper.block(due);
         }
         self.sleeper.wake_up();
     }
@@ -235,17 +306,16 @@ impl Driver {
     /// `Idle`, and calls `wake_up` in either case.
     pub(crate) fn prepare_to_sleep(&mut self) -> Pass {
         // Notes are read before new idle epochs are published: at most two unread notes per uring.
-        self.read_notes();
+        self.read_notes(Look::Exact);
         self.hot.drain(..).for_each(|lane| lane.cool());
         self.shared.sweep_replies();
         self.sleeper.arm();
-        let jobs = self.shared.jobs.take_exactly();
-        let mut is_busy = !jobs.is_empty();
-        self.accept(jobs);
+        let mut is_busy = self.accept_jobs();
         is_busy |= self.reap(Linger::No);
         is_busy |= self.look_for_room();
-        is_busy |= self.read_notes() || !self.hot.is_empty();
-        is_busy |= self.shared.timers.fire().is_some_and(Nanos::has_passed);
+        is_busy |= self.read_notes(Look::Exact) || !self.hot.is_empty();
+        self.fire();
+        is_busy |= self.due().is_some_and(Nanos::has_passed);
         // Last, as a wake on this thread rouses nobody: what the looks above have woken is found here.
         is_busy |= !self.shared.queue.is_empty() || self.shared.jobs.has_any();
         if is_busy { Pass::Busy } else { Pass::Idle }

@@ -17,15 +17,17 @@ mod open;
 pub(crate) mod ops;
 pub(crate) mod undelivered;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use ringway_shm::block::Block;
 use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
+use ringway_shm::heap::Heap;
+use ringway_shm::lane::Peek;
 use ringway_shm::region::PeerRegion;
-use ringway_shm::sync::Ordering::SeqCst;
-use ringway_shm::sync::fence;
+use ringway_shm::sync::Ordering::{Relaxed, SeqCst};
+use ringway_shm::sync::{AtomicU64, AtomicUsize, fence};
 use ringway_shm::words::EntryWords;
 
 pub(crate) use self::open::{Closed, Linger, Opening, RoomLook};
@@ -33,6 +35,7 @@ use self::open::{Open, Reaped};
 use self::ops::{Leases, OpKind, Outcome};
 use self::undelivered::Returns;
 use crate::actor::Undone;
+use crate::clock::Nanos;
 use crate::driver::Job;
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
@@ -115,7 +118,15 @@ pub(crate) struct RemoteEnd {
     pub(crate) kind: TargetKind,
     pub(crate) carried: Vec<Carried>,
     shared: Weak<Shared>,
+    /// Where messages to the receiver are encoded: at hand, so that sending one does not have to look for the node.
+    pub(crate) heap: Heap,
     phase: Mutex<Phase>,
+    /// What the driver looks through while no completion comes, without the lock; set when the uring is open.
+    completions: OnceLock<Peek<7>>,
+    /// Ops whose completions are to come: written under the lock, read as a hint beside `completions`.
+    in_flight: AtomicUsize,
+    /// No asker is overdue before this; `u64::MAX` for none. Written under the lock, too.
+    due: AtomicU64,
     /// Senders that wait for the uring to open, for room, or for a segment to be mapped.
     pub(crate) room: WaitList,
     /// Senders of the whole node that wait for blocks to come back.
@@ -137,7 +148,11 @@ impl RemoteEnd {
             kind,
             carried,
             shared: Arc::downgrade(shared),
+            heap: shared.core().heap().clone(),
             phase: Mutex::new(Phase::Waiting),
+            completions: OnceLock::new(),
+            in_flight: AtomicUsize::new(0),
+            due: AtomicU64::new(u64::MAX),
             room: WaitList::default(),
             blocks: Arc::clone(&shared.blocks),
             ended: WaitList::default(),
@@ -192,7 +207,10 @@ impl RemoteEnd {
         let peer = Arc::clone(&opening.peer);
         let joined = theirs(&opening).map_err(|violation| (peer, violation));
         *phase = match joined.and_then(|region| opening.join(&region, overflow)) {
-            Ok(open) => Phase::Open(Box::new(open)),
+            Ok(open) => {
+                let _ = self.completions.set(open.peeker()); // an end is opened once
+                Phase::Open(Box::new(open))
+            }
             Err((peer, violation)) => {
                 peer.violation(violation);
                 Phase::Ended(ExitReason::ProtocolViolation)
@@ -281,7 +299,50 @@ impl RemoteEnd {
         {
             shared.jobs.leave(Job::Reap(Arc::clone(self)));
         }
-        open.submit(outgoing)
+        let due = open.due;
+        let submitted = open.submit(outgoing);
+        let is_sooner = open.due != due;
+        self.show(open);
+        drop(phase);
+        // A driver that sleeps longer than that is to sleep anew. SeqCst worker-asleep: `due` was stored before the fence in
+        // `rouse`, and is read by the driver after that in `fall_asleep`.
+        if is_sooner && let Some(shared) = self.shared.upgrade() {
+            shared.queue.rouse();
+        }
+        submitted
+    }
+
+    /// Shows the driver what is to come; called under the lock after each change.
+    fn show(&self, open: &Open) {
+        // Relaxed: hints; the look before sleeping takes the lock.
+        self.in_flight.store(open.ops.in_flight(), Relaxed);
+        self.due
+            .store(open.due.map_or(u64::MAX, |due| due.0), Relaxed);
+    }
+
+    /// No asker is overdue before this.
+    pub(crate) fn due(&self) -> Option<Nanos> {
+        // Relaxed: as above; who makes it sooner rouses the driver after that.
+        let due = self.due.load(Relaxed);
+        (due != u64::MAX).then_some(Nanos(due))
+    }
+
+    /// Wakes the askers whose deadlines have passed; `wakers` is the caller's scratch, empty.
+    pub(crate) fn wake_overdue(&self, now: Nanos, wakers: &mut Vec<Waker>) {
+        if let Phase::Open(open) = &mut *self.lock() {
+            open.overdue(now, wakers);
+            self.show(open);
+        }
+        wakers.drain(..).for_each(Waker::wake);
+    }
+
+    /// Whether a [`reap`](Self::reap) would find nothing and leave all as it is: completions are to come, none has.
+    ///
+    /// Cost: three plain loads; no lock.
+    pub(crate) fn is_quiet(&self) -> bool {
+        // Relaxed: as above. A stale 0 costs a look under the lock, a stale count another pass.
+        self.in_flight.load(Relaxed) > 0
+            && self.completions.get().is_some_and(|peek| !peek.has_entry())
     }
 
     /// Has the driver look for room; the caller has registered with `room`, and tries once more after this.
@@ -323,7 +384,11 @@ impl RemoteEnd {
     pub(crate) fn reap(&self, wakers: &mut Vec<Waker>, linger: Linger) -> Reaped {
         let mut phase = self.lock();
         let reaped = match &mut *phase {
-            Phase::Open(open) => open.reap(wakers, &self.returns, linger),
+            Phase::Open(open) => {
+                let reaped = open.reap(wakers, &self.returns, linger);
+                self.show(open);
+                reaped
+            }
             _ => Reaped::default(),
         };
         let settled = phase.settle();
@@ -418,7 +483,11 @@ impl RemoteEnd {
         let _ = self.reap(&mut Vec::new(), Linger::No);
         let mut phase = self.lock();
         let wakers = match &mut *phase {
-            Phase::Open(open) => open.abandon(reason),
+            Phase::Open(open) => {
+                let wakers = open.abandon(reason);
+                self.show(open);
+                wakers
+            }
             _ => Vec::new(),
         };
         let rest = match &*phase {
@@ -453,6 +522,7 @@ impl RemoteEnd {
         if let Phase::Open(open) = &mut *phase {
             open.ended = Some(reason.clone());
             wakers = open.finish(&Undone::Ended(reason.clone()), leases, &self.returns);
+            self.show(open);
         } else if !matches!(*phase, Phase::Refused(_) | Phase::Ended(_)) {
             *phase = Phase::Ended(reason.clone());
         }

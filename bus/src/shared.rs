@@ -15,7 +15,6 @@ use std::task::Waker;
 use ringway_shm::block::Block;
 use ringway_shm::card::Counter;
 use ringway_shm::generation::Key;
-use ringway_shm::heap::HeapError;
 use ringway_shm::sync::Ordering::Relaxed;
 use ringway_shm::sync::{AtomicBool, AtomicU64};
 
@@ -36,19 +35,13 @@ use crate::message::{Message, Parcel, Semantics as _};
 use crate::node::Carried;
 use crate::peering::NodeId;
 use crate::process::Wards;
-use crate::remote::ops::OpKind;
-use crate::remote::{Outgoing, RemoteEnd};
+use crate::remote::RemoteEnd;
 use crate::rings::{RingSpan, RingsError};
 use crate::task::RunQueue;
-use crate::token::{Room, TokenizeCause, TokenizeError, Tokenized};
+use crate::token::{Room, TokenizeError, Tokenized};
 use crate::urings::wire::{TargetKind, UringWord};
 use crate::urings::{PeerUrings, open};
 use crate::wait_list::WaitList;
-
-/// Whether a message found no block, and more would help.
-fn is_full<M: Message + ?Sized>(error: &TokenizeError<M>) -> bool {
-    matches!(error.cause(), TokenizeCause::Heap(HeapError::Full { .. }))
-}
 
 /// What a set of carried types is known by inside this process.
 fn hash_of(kind: TargetKind, carried: &[Carried]) -> u64 {
@@ -348,35 +341,6 @@ impl Shared {
         key
     }
 
-    /// Encodes a message for an entry.
-    pub(crate) fn pack_entry<M: Message + ?Sized>(
-        &self,
-        parcel: Parcel<M>,
-        kind: OpKind,
-        deadline: Nanos,
-    ) -> Result<Outgoing, TokenizeError<M>> {
-        let heap = self.core().heap();
-        let room = if kind == OpKind::Ask {
-            Room::ASK
-        } else {
-            Room::TELL
-        };
-        let tokenized = match M::Semantics::pack(parcel, heap, room) {
-            Err(error) if is_full(&error) => {
-                // Replies that were read meanwhile may be what is missing.
-                self.sweep_replies();
-                M::Semantics::pack(error.into_inner(), heap, room)?
-            }
-            packed => packed?,
-        };
-        completion::outgoing(tokenized, kind, deadline, heap).map_err(|unsealed| {
-            match M::Semantics::unpack(unsealed.tokenized) {
-                Ok(parcel) => TokenizeError::new(parcel, unsealed.cause),
-                Err(error) => unreachable!("packed: by the same semantics a moment ago: {error}"),
-            }
-        })
-    }
-
     /// Tells whether segments wait for peers to unmap them, each of which wakes `blocks`. A stopped peer does not: wait for
     /// them only up to a deadline.
     pub(crate) fn has_retiring(&self) -> bool {
@@ -394,13 +358,14 @@ impl Shared {
     }
 
     /// Encodes a reply.
+    #[inline]
     pub(crate) fn pack_reply<M: Message + ?Sized>(
         &self,
         parcel: Parcel<M>,
     ) -> Result<Tokenized, TokenizeError<M>> {
         let heap = self.core().heap();
         match M::Semantics::pack(parcel, heap, Room::REPLY) {
-            Err(error) if is_full(&error) => {
+            Err(error) if completion::is_full(&error) => {
                 self.sweep_replies();
                 M::Semantics::pack(error.into_inner(), heap, Room::REPLY)
             }
@@ -408,6 +373,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub(crate) fn count(&self, counter: Counter, n: u64) {
         if n > 0 {
             self.core().count(counter, n);

@@ -29,9 +29,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use ringway_shm::block::Block;
 use ringway_shm::error::{PushError, Violation};
 use ringway_shm::generation::Key;
+use ringway_shm::lane::Peek;
+use ringway_shm::layout::NotesLayout;
 use ringway_shm::region::PeerRegion;
 use ringway_shm::sync::Ordering::Relaxed;
-use ringway_shm::sync::{AtomicBool, AtomicU64};
+use ringway_shm::sync::{AtomicBool, AtomicU64, AtomicUsize};
 
 use self::held::{Held, Holding};
 use self::notes::{Noted, NotesIn, NotesOut};
@@ -43,6 +45,7 @@ use crate::frame::{UringFrame, WireKey};
 use crate::inbox::InboxLane;
 use crate::peering::{NodeId, Peer};
 use crate::remote::RemoteEnd;
+use crate::rings::RingSpan;
 use crate::trace::warning;
 
 /// Notes read at one look; a peer that writes more has its turn again with the next.
@@ -98,6 +101,8 @@ pub(crate) struct PeerUrings {
     notes_out: Mutex<NotesOut>,
     notes_in: Mutex<NotesIn>,
     held: Mutex<Held>,
+    /// Rings in `notes_in`, for the driver, which looks through their peekers while no note comes.
+    rings_in: AtomicUsize,
     is_left: AtomicBool,
     /// Bytes of this node's memory in lanes that still have it, also those that are in `lanes` no more.
     lane_bytes: AtomicU64,
@@ -133,6 +138,7 @@ impl PeerUrings {
             notes_out: Mutex::default(),
             notes_in: Mutex::default(),
             held: Mutex::default(),
+            rings_in: AtomicUsize::new(0),
             is_left: AtomicBool::new(false),
             lane_bytes: AtomicU64::new(0),
         })
@@ -405,8 +411,26 @@ impl PeerUrings {
         lock(&self.notes_out)
     }
 
-    pub(crate) fn notes_in(&self) -> MutexGuard<'_, NotesIn> {
-        lock(&self.notes_in)
+    /// Reads a further note ring of the peer's; see [`NotesIn::add`].
+    pub(crate) fn add_note_ring(
+        &self,
+        theirs: &PeerRegion,
+        layout: NotesLayout,
+        span: RingSpan,
+    ) -> Result<(), Violation> {
+        let mut notes = lock(&self.notes_in);
+        notes.add(theirs, layout, span)?;
+        // Relaxed: a hint; the driver's look before it sleeps takes the lock.
+        self.rings_in.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    /// Brings a driver's peekers up to date; costs one load when no ring was added.
+    pub(crate) fn refresh(&self, peekers: &mut Vec<Peek<1>>) {
+        // Relaxed: as above.
+        if self.rings_in.load(Relaxed) != peekers.len() {
+            *peekers = lock(&self.notes_in).peekers();
+        }
     }
 }
 

@@ -47,19 +47,12 @@ impl Jobs {
         run_queue.rouse();
     }
 
-    /// Tells whether there are jobs, for the thread that leaves them.
+    /// Tells whether there are jobs; exact for the thread that leaves them. What another left and this misses is found in
+    /// the next pass, or by the look before sleeping.
+    #[inline]
     pub(crate) fn has_any(&self) -> bool {
         // Relaxed: a hint to others.
         self.any.load(Relaxed)
-    }
-
-    /// Takes all jobs; costs one load when there are none.
-    pub(crate) fn take(&self) -> Vec<Job> {
-        // Relaxed: a hint; a job missed here is found in the next pass, or by the look before sleeping.
-        if !self.any.load(Relaxed) {
-            return Vec::new();
-        }
-        self.take_exactly()
     }
 
     /// Takes all jobs, under the lock: the look before sleeping.

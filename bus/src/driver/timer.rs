@@ -80,10 +80,10 @@ impl Timers {
     /// Cost: a load while none is armed, a look at the clock while none is due.
     pub(crate) fn fire(&self) -> Option<Nanos> {
         let first = self.first()?;
-        let now = Nanos::now();
-        if now < first {
+        if !first.has_passed() {
             return Some(first);
         }
+        let now = Nanos::now();
         let due = {
             let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
             let later = armed.wakers.split_off(&TimerKey {

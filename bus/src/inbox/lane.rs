@@ -18,8 +18,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
-use ringway_shm::sync::AtomicU32;
+use ringway_shm::lane::Peek;
 use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed};
+use ringway_shm::sync::{AtomicBool, AtomicU32};
 use ringway_shm::uring::{CompleterEnds, OpWord, PostEnd, TakeEnd};
 use ringway_shm::words::EntryWords;
 
@@ -56,6 +57,10 @@ pub(crate) struct InboxLane {
     shared: Weak<Shared>,
     inbox: Arc<Inbox>,
     state: AtomicU32,
+    /// What the driver looks through while nothing comes, without the lock of `taking`.
+    peek: Peek<7>,
+    /// `is_ending` of `taking`, for the same look.
+    ends: AtomicBool,
     taking: Mutex<Taking>,
     posting: Mutex<PostEnd>,
     pub(crate) replies: Replies,
@@ -122,6 +127,8 @@ impl InboxLane {
             shared: Arc::downgrade(shared),
             inbox: Arc::clone(inbox),
             state: AtomicU32::new(HOT),
+            peek: ends.take.peeker(),
+            ends: AtomicBool::new(false),
             taking: Mutex::new(Taking {
                 end: ends.take,
                 since_room_check: 0,
@@ -153,16 +160,28 @@ impl InboxLane {
         is_heated
     }
 
+    /// Whether [`watch`](Self::watch) would find nothing and leave the lane where it is.
+    ///
+    /// Cost: loads; no lock.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        // Acquire lane-state: as in `watch`.
+        match self.state.load(Acquire) {
+            // Relaxed: as in `watch`.
+            HOT => !self.peek.has_entry() && !self.ends.load(Relaxed),
+            state => state == SCHEDULED,
+        }
+    }
+
     /// The driver's look at a lane in its list.
     pub(crate) fn watch(self: &Arc<Self>, patience: Patience) -> Watch {
         // Acquire lane-state: pairs with the swap that changed it.
         match self.state.load(Acquire) {
             HOT => {
-                let taking = self.taking();
-                if !taking.end.peek() && !taking.is_ending {
+                // Relaxed: who stores it schedules the lane; only a lane that just became hot is still to be found so.
+                if !self.peek.has_entry() && !self.ends.load(Relaxed) {
                     return Watch::Nothing;
                 }
-                drop(taking);
                 self.schedule();
                 Watch::Entry
             }
@@ -236,6 +255,7 @@ impl InboxLane {
     /// The submitter closed the lane or died: the owner takes what is still there, then lets go.
     pub(crate) fn end(self: &Arc<Self>) {
         self.taking().is_ending = true;
+        self.ends.store(true, Relaxed); // Relaxed: see `watch`; who must not miss it looks under the lock.
         self.schedule();
     }
 

@@ -70,7 +70,7 @@ impl Future for Drive {
                 continue;
             }
             this.is_armed = true;
-            let due = this.shared.timers.first();
+            let due = driver.due();
             let watch = match &this.watch {
                 Some(watch) => watch,
                 None => match Watch::start(driver.sleeper().fd().try_clone_to_owned()) {

@@ -8,6 +8,7 @@ use std::task::Waker;
 use ringway_shm::block::Block;
 use ringway_shm::error::{PushError, Violation};
 use ringway_shm::generation::Key;
+use ringway_shm::lane::Peek;
 use ringway_shm::layout::UringLayout;
 use ringway_shm::region::PeerRegion;
 use ringway_shm::uring::{OpWords, ReapEnd, SubmitEnd, Submitter};
@@ -17,7 +18,9 @@ use super::ops::{Fate, Ignored, Leases, OpTable, UnknownOp};
 use super::undelivered::{Raw, Returns};
 use super::{Obstacle, Outgoing};
 use crate::actor::Undone;
+use crate::clock::Nanos;
 use crate::completion;
+use crate::entry::EntryToken;
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
 use crate::mailbox::Overflow;
@@ -66,6 +69,7 @@ impl Opening {
                 room_watched: None,
                 half: layout.sq.get() / 2,
                 looks_without_ops: 0,
+                due: None,
                 ended: None,
                 is_judged: false,
                 is_broken: false,
@@ -99,6 +103,8 @@ pub(crate) struct Open {
     half: u64,
     /// Looks since there was an op in flight.
     looks_without_ops: u32,
+    /// No op is overdue before this; `None` when none has a deadline. It may be that of an op that is over.
+    pub(super) due: Option<Nanos>,
     /// Why nothing more is submitted; leases may still come back.
     pub(super) ended: Option<ExitReason>,
     /// What the final heads told has been told: each entry comes back once.
@@ -140,6 +146,11 @@ pub(crate) enum Linger {
 }
 
 impl Open {
+    /// A look at the completions, for who does not hold the lock.
+    pub(super) fn peeker(&self) -> Peek<7> {
+        self.reap.peeker()
+    }
+
     /// Whether submitting this needs the driver to watch the completions from now on; it is told before the entry is
     /// stamped, so that a completion, however quick, finds it watching.
     pub(super) fn must_watch(&mut self, outgoing: &Outgoing) -> bool {
@@ -177,7 +188,13 @@ impl Open {
         };
         outgoing.words[0] = key.to_bits();
         match self.push(&outgoing.words) {
-            Ok(position) => self.ops.submitted(key, position, &outgoing.words),
+            Ok(position) => {
+                self.ops.submitted(key, position, &outgoing.words);
+                let due = Nanos(EntryToken::from_words(outgoing.words).deadline());
+                if due != Nanos::NONE && self.due.is_none_or(|first| due < first) {
+                    self.due = Some(due);
+                }
+            }
             Err(obstacle) => {
                 outgoing.block = self.ops.withdraw(key);
                 return Err(obstacle);
@@ -258,10 +275,18 @@ impl Open {
         let may_linger = linger == Linger::Yes && !self.is_broken;
         let lingers = may_linger && self.looks_without_ops < LOOKS_WITHOUT_OPS;
         self.is_watched = is_awaited || (lingers && self.ended.is_none());
+        if !self.is_watched {
+            self.due = None;
+        }
         Reaped {
             any,
             watch: self.is_watched,
         }
+    }
+
+    /// Finds the askers whose deadlines have passed.
+    pub(super) fn overdue(&mut self, now: Nanos, wakers: &mut Vec<Waker>) {
+        self.due = self.ops.overdue(now, wakers);
     }
 
     /// The asker has read a reply that was held, or has dropped the lease on it.
@@ -285,6 +310,7 @@ impl Open {
     }
 
     /// Notes the uring if its reader has stopped watching it, and wakes the reader if it sleeps.
+    #[inline]
     fn after_push(&mut self) {
         // The fence of the ready notes stands in `idle_epoch`: the stamp before it, the reader's word after it.
         if self.submit.idle_epoch().is_some() {
@@ -293,6 +319,7 @@ impl Open {
         }
     }
 
+    #[inline]
     fn take_in(&mut self, words: EntryWords, wakers: &mut Vec<Waker>, returns: &Returns) {
         match self.ops.complete(words, completion::read(&words)) {
             Ok(effect) => {
@@ -300,7 +327,8 @@ impl Open {
                 if let Some(key) = effect.release {
                     self.words.release_reply(key);
                 }
-                if let Some((entry, block)) = effect.undone {
+                if let Some(undone) = effect.undone {
+                    let (entry, block) = *undone;
                     match completion::undone(&words) {
                         Some(why) => returns.push_raw(Raw {
                             words: entry,
@@ -321,6 +349,7 @@ impl Open {
 
     /// Once its heads were judged, all completions have come and all replies are read, both ends are done with the uring:
     /// the peer is told that its half is free. `false` before that.
+    #[inline]
     pub(super) fn settle(&mut self) -> bool {
         let is_over = self.is_judged && self.ops.is_empty();
         if is_over {
@@ -337,6 +366,7 @@ impl Open {
         self.peer.remove_end(self.uring);
     }
 
+    #[inline]
     fn push(&mut self, words: &EntryWords) -> Result<u64, Obstacle> {
         self.submit.submit(words).map_err(|error| match error {
             PushError::Full => Obstacle::Full,

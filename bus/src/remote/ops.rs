@@ -21,9 +21,10 @@ use std::task::{Context, Poll, Waker};
 
 use ringway_shm::generation::Key;
 use ringway_shm::words::EntryWords;
-use slab::Slab;
 
 use crate::actor::Undone;
+use crate::clock::Nanos;
+use crate::entry::EntryToken;
 
 /// What an op waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub(crate) struct Unsent<B> {
 
 #[derive(Debug)]
 enum State<B> {
+    /// The place is free.
+    Free,
     Submitted,
     Waiting(Waker),
     Completed(Outcome<B>),
@@ -88,7 +91,29 @@ struct Op<B> {
 }
 
 impl<B> Op<B> {
+    /// A place that nothing was submitted from yet.
+    fn free(key: Key) -> Self {
+        Self {
+            key,
+            kind: OpKind::Tell,
+            state: State::Free,
+            block: None,
+            position: 0,
+            words: EntryWords::default(),
+            weight: 0,
+            is_lent: false,
+            awaits_reply: false,
+            is_told: false,
+        }
+    }
+
+    /// When the asker stops waiting; `NONE` for a tell.
+    fn deadline(&self) -> Nanos {
+        Nanos(EntryToken::from_words(self.words).deadline())
+    }
+
     /// No completion can come any more; what remains is the asker's business.
+    #[inline]
     fn is_final(&self) -> bool {
         !self.is_lent && !self.awaits_reply
     }
@@ -103,8 +128,8 @@ pub(crate) struct Effect<B> {
     pub(crate) freed: Option<B>,
     /// Tell the completer that this op's reply is released: nobody will read it.
     pub(crate) release: Option<Key>,
-    /// A tell came back undone: its entry as it was submitted, and its block.
-    pub(crate) undone: Option<(EntryWords, Option<B>)>,
+    /// A tell came back undone: its entry as it was submitted, and its block. Boxed: rare, and larger than all else.
+    pub(crate) undone: Option<Box<(EntryWords, Option<B>)>>,
 }
 
 impl<B> Default for Effect<B> {
@@ -140,9 +165,10 @@ pub(crate) struct UnknownOp(pub(crate) u64);
 /// The ops of one uring.
 #[derive(Debug)]
 pub(crate) struct OpTable<B> {
-    ops: Slab<Op<B>>,
-    /// The last key handed out per index.
-    keys: Vec<Key>,
+    /// By index. A place that is free keeps the last key that it had.
+    places: Vec<Op<B>>,
+    /// Indices of free places, the one freed last at the end: its lines are still near.
+    free: Vec<u32>,
     credit: u32,
     in_flight: usize,
 }
@@ -151,29 +177,32 @@ impl<B> OpTable<B> {
     /// A table for a completion queue of `capacity` entries.
     pub(crate) fn new(capacity: u32) -> Self {
         Self {
-            ops: Slab::new(),
-            keys: Vec::new(),
+            places: Vec::new(),
+            free: Vec::new(),
             credit: capacity,
             in_flight: 0,
         }
     }
 
     /// Whether nothing is in flight, and nothing that has come is still to be read.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.ops.is_empty()
+        self.free.len() == self.places.len()
     }
 
     /// Ops whose final completion has not come.
+    #[inline]
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
     }
 
     /// Tells whether the completer still reads a block, or will.
     pub(crate) fn has_lent(&self) -> bool {
-        self.ops.iter().any(|(_, op)| op.is_lent)
+        self.places.iter().any(|op| op.is_lent)
     }
 
     /// Takes a place and its credit; `None` when the credit is spent, and the block comes back.
+    #[inline]
     pub(crate) fn issue(&mut self, kind: OpKind, block: Option<B>) -> Result<Key, Option<B>> {
         let weight = if kind == OpKind::Ask && block.is_some() {
             2
@@ -183,46 +212,41 @@ impl<B> OpTable<B> {
         if self.credit < weight {
             return Err(block);
         }
-        let entry = self.ops.vacant_entry();
-        let index = entry.key();
-        let key = match self.keys.get_mut(index) {
-            Some(last) => {
-                *last = last.next();
-                *last
-            }
-            None => {
-                let Ok(small) = u32::try_from(index) else {
-                    return Err(block);
-                };
-                let key = Key::new(small, 1);
-                self.keys.push(key);
-                key
-            }
+        let Some(op) = self.place() else {
+            return Err(block);
         };
-        let state = if kind == OpKind::Tell {
-            State::Ignored
-        } else {
-            State::Submitted
+        op.state = match kind {
+            OpKind::Tell => State::Ignored,
+            OpKind::Ask => State::Submitted,
         };
-        let is_lent = block.is_some();
-        entry.insert(Op {
-            key,
-            kind,
-            state,
-            block,
-            position: 0,
-            words: EntryWords::default(),
-            weight,
-            is_lent,
-            awaits_reply: kind == OpKind::Ask || !is_lent,
-            is_told: false,
-        });
+        op.kind = kind;
+        op.is_lent = block.is_some();
+        op.awaits_reply = kind == OpKind::Ask || !op.is_lent;
+        op.block = block;
+        op.weight = weight;
+        op.is_told = false;
+        let key = op.key;
         self.credit -= weight;
         self.in_flight += 1;
         Ok(key)
     }
 
+    /// A free place, with its next key; `None` when a million are taken.
+    #[inline]
+    fn place(&mut self) -> Option<&mut Op<B>> {
+        if let Some(index) = self.free.pop() {
+            let op = self.places.get_mut(index as usize)?;
+            op.key = op.key.next();
+            return Some(op);
+        }
+        let index = u32::try_from(self.places.len())
+            .ok()
+            .filter(|index| *index <= Key::INDEX_MAX)?;
+        Some(self.places.push_mut(Op::free(Key::first(index))))
+    }
+
     /// Says where the op's entry went, and what it says.
+    #[inline]
     pub(crate) fn submitted(&mut self, key: Key, position: u64, words: &EntryWords) {
         if let Some(op) = self.get_mut(key) {
             op.position = position;
@@ -237,20 +261,29 @@ impl<B> OpTable<B> {
         self.remove(key)
     }
 
+    #[inline]
     fn get_mut(&mut self, key: Key) -> Option<&mut Op<B>> {
-        self.ops.get_mut(index(key)).filter(|op| op.key == key)
+        let op = self.places.get_mut(key.index() as usize)?;
+        (op.key == key && !matches!(op.state, State::Free)).then_some(op)
     }
 
+    #[inline]
     fn remove(&mut self, key: Key) -> Option<B> {
-        let op = self.ops.try_remove(index(key))?;
-        self.credit += op.weight;
-        op.block
+        let op = self.get_mut(key)?;
+        op.state = State::Free;
+        op.is_lent = false;
+        op.awaits_reply = false;
+        let (weight, block) = (op.weight, op.block.take());
+        self.credit += weight;
+        self.free.push(key.index());
+        block
     }
 
     /// Looks whether the op is done; registers the asker otherwise.
     ///
     /// A reply that lies in the completer's heap leaves the op held: call [`OpTable::release`] after reading. Any other
     /// outcome ends it.
+    #[inline]
     pub(crate) fn poll(&mut self, key: Key, cx: &Context<'_>) -> Poll<Option<Outcome<B>>> {
         let Some(op) = self.get_mut(key) else {
             return Poll::Ready(None);
@@ -276,6 +309,7 @@ impl<B> OpTable<B> {
     }
 
     /// Ends the asker's interest in a reply that it has read; `true` when the place is free again.
+    #[inline]
     pub(crate) fn release(&mut self, key: Key) -> bool {
         let Some(op) = self.get_mut(key) else {
             return false;
@@ -306,6 +340,7 @@ impl<B> OpTable<B> {
     }
 
     /// Takes in a completion.
+    #[inline]
     pub(crate) fn complete(
         &mut self,
         words: EntryWords,
@@ -348,9 +383,13 @@ impl<B> OpTable<B> {
                 }
             }
         }
-        let entry = op.words;
         let is_over = returned.is_some() || (is_inline_tell && is_answered);
         let came_undone = is_tell && said.failed && is_over && !op.is_told;
+        if came_undone {
+            effect.undone = Some(Box::new((op.words, returned)));
+        } else {
+            effect.freed = returned;
+        }
         if op.is_final() {
             let is_ignored = matches!(op.state, State::Ignored);
             self.in_flight -= 1;
@@ -358,18 +397,33 @@ impl<B> OpTable<B> {
                 self.remove(key);
             }
         }
-        if came_undone {
-            effect.undone = Some((entry, returned));
-        } else {
-            effect.freed = returned;
-        }
         Ok(effect)
+    }
+
+    /// Finds the askers whose deadlines have passed; returns the earliest deadline to look for next.
+    ///
+    /// Who is woken here looks at the clock itself, so each is found once. Of one that has sent but not yet waited the
+    /// deadline stays to be looked for: only its next look is its first wait.
+    pub(crate) fn overdue(&self, now: Nanos, wakers: &mut Vec<Waker>) -> Option<Nanos> {
+        let mut next = None;
+        for op in self.places.iter().filter(|op| op.awaits_reply) {
+            let due = op.deadline();
+            match &op.state {
+                _ if due == Nanos::NONE => {}
+                State::Waiting(waker) if due <= now => wakers.push(waker.clone()),
+                State::Waiting(_) | State::Submitted => {
+                    next = Some(next.map_or(due, |next: Nanos| next.min(due)));
+                }
+                _ => {}
+            }
+        }
+        next
     }
 
     /// Takes out the blocks that are still lent.
     pub(crate) fn take_lent(&mut self) -> Vec<B> {
-        let lent = self.ops.iter_mut().filter(|(_, op)| op.is_lent);
-        lent.filter_map(|(_, op)| op.block.take()).collect()
+        let lent = self.places.iter_mut().filter(|op| op.is_lent);
+        lent.filter_map(|op| op.block.take()).collect()
     }
 
     /// Ends the ops in flight: the receiver will handle nothing more.
@@ -387,7 +441,7 @@ impl<B> OpTable<B> {
             tells: Vec::new(),
         };
         let mut gone = Vec::new();
-        for (_, op) in self.ops.iter_mut().filter(|(_, op)| !op.is_final()) {
+        for op in self.places.iter_mut().filter(|op| !op.is_final()) {
             let fate = judge(op.position);
             let taken = fate != Fate::Queued;
             let stays = taken && op.is_lent && leases == Leases::MayRemain;
@@ -484,10 +538,6 @@ pub(crate) enum Ignored {
     Completed,
 }
 
-fn index(key: Key) -> usize {
-    key.index() as usize
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::task::noop_waker_ref;
@@ -515,6 +565,7 @@ mod tests {
         [key.to_bits(), 0, 0, 0, 0, 0, 0]
     }
 
+    #[inline]
     fn poll(table: &mut OpTable<u8>, key: Key) -> Poll<Option<Outcome<u8>>> {
         table.poll(key, &Context::from_waker(noop_waker_ref()))
     }
@@ -584,7 +635,7 @@ mod tests {
             let tell = table.issue(OpKind::Tell, block).unwrap();
             table.submitted(tell, 1, &words(tell));
             let effect = table.complete(words(tell), DISPLACED).unwrap();
-            assert_eq!(effect.undone, Some((words(tell), block)));
+            assert_eq!(effect.undone, Some(Box::new((words(tell), block))));
             assert_eq!((table.is_empty(), table.in_flight()), (true, 0));
         }
     }

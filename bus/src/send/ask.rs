@@ -78,12 +78,12 @@ impl<'a, S: Sendable> IntoFuture for Ask<'a, S> {
     type IntoFuture = AskFuture<'a, S>;
 
     fn into_future(mut self) -> AskFuture<'a, S> {
-        self.sending.began = Nanos::now();
-        self.sending.deadline = self.sending.began.plus(self.deadline);
+        (self.sending.began, self.sending.deadline) = Nanos::begin(self.deadline);
         self.sending.wanted = Wanted::Reply(None);
         AskFuture {
             sending: self.sending,
             stage: Stage::Sending(None),
+            has_waited: false,
             ended: WaitKey::default(),
         }
     }
@@ -104,6 +104,9 @@ enum Stage<S: Sendable> {
 pub struct AskFuture<'a, S: Sendable> {
     sending: Sending<'a, S>,
     stage: Stage<S>,
+    /// The first wait is not over before it began: what tells the deadline was set up then. So a reply that comes at once
+    /// costs no look at the clock.
+    has_waited: bool,
     ended: WaitKey,
 }
 
@@ -132,13 +135,17 @@ impl<S: Sendable> Future for AskFuture<'_, S> {
                     this.stage = Stage::Over;
                     return Poll::Ready(result);
                 }
-                Step::Wait if this.sending.is_overdue() => {
+                Step::Wait if this.is_overdue() => {
                     let waited = Nanos::now().since(this.sending.began);
                     this.give_up();
                     return Poll::Ready(Err(AskError::Deadline { waited }));
                 }
                 Step::Wait => {
-                    this.sending.arm(cx);
+                    this.has_waited = true;
+                    // The deadline of an op is minded by the driver that watches for its completion.
+                    if !matches!(this.stage, Stage::Remote(_)) {
+                        this.sending.arm(cx);
+                    }
                     return Poll::Pending;
                 }
                 Step::Pending => return Poll::Pending,
@@ -159,6 +166,10 @@ enum Step<T> {
 }
 
 impl<S: Sendable> AskFuture<'_, S> {
+    fn is_overdue(&self) -> bool {
+        (self.has_waited || self.sending.is_armed()) && self.sending.deadline.has_passed()
+    }
+
     fn poll_sending(&mut self, cx: &Context<'_>) -> Step<<Self as Future>::Output> {
         let mut is_first = false;
         if let (Stage::Sending(asker @ None), Way::Local(_)) = (&mut self.stage, self.sending.way) {

@@ -27,7 +27,7 @@ use crate::remote::ops::OpKind;
 use crate::remote::undelivered::Undelivered;
 use crate::remote::{Obstacle, Outgoing, RemoteEnd};
 use crate::shared::Shared;
-use crate::token::{Room, TokenizeCause};
+use crate::token::{Room, TokenizeError};
 use crate::wait_list::WaitKey;
 
 /// Where a message goes.
@@ -111,8 +111,8 @@ pub(super) enum Patience {
 /// What the message is at the moment.
 enum Load<M: Message + ?Sized> {
     Parcel(Parcel<M>),
-    /// Encoded for a uring.
-    Packed(Outgoing),
+    /// Encoded for a uring that had no room yet. Boxed: rare, and larger than all else in a future.
+    Packed(Box<Outgoing>),
     Gone,
 }
 
@@ -257,25 +257,33 @@ impl<'a, S: Sendable> Sending<'a, S> {
     }
 
     fn offer_remote(&mut self, end: &Arc<RemoteEnd>) -> Result<Option<Key>, Offered<S>> {
-        if let Load::Parcel(_) = self.load {
-            self.pack(end)?;
-        }
-        let Load::Packed(outgoing) = &mut self.load else {
-            return Ok(None);
-        };
-        match end.submit(outgoing) {
-            Ok(op) => {
-                self.load = Load::Gone;
-                Ok(op)
+        match std::mem::replace(&mut self.load, Load::Gone) {
+            Load::Parcel(parcel) => {
+                let mut outgoing = self.pack(end, parcel)?;
+                end.submit(&mut outgoing).map_err(|obstacle| {
+                    self.load = Load::Packed(Box::new(outgoing));
+                    self.not_accepted(end, obstacle)
+                })
             }
-            Err(Obstacle::Full) => Err(match end.overflow() {
-                Overflow::Wait | Overflow::DropOldest => Offered::MayWait,
-                Overflow::DropNewest => Offered::Dropped,
-                Overflow::Fail => Offered::Fails(SendError::Full {
-                    message: self.take_back(),
-                }),
+            Load::Packed(mut outgoing) => end.submit(&mut outgoing).map_err(|obstacle| {
+                self.load = Load::Packed(outgoing);
+                self.not_accepted(end, obstacle)
             }),
-            Err(obstacle) => Err(self.stopped_by(obstacle)),
+            Load::Gone => Ok(None),
+        }
+    }
+
+    /// What becomes of a message that the uring did not accept.
+    fn not_accepted(&mut self, end: &RemoteEnd, obstacle: Obstacle) -> Offered<S> {
+        if !matches!(obstacle, Obstacle::Full) {
+            return self.stopped_by(obstacle);
+        }
+        match end.overflow() {
+            Overflow::Wait | Overflow::DropOldest => Offered::MayWait,
+            Overflow::DropNewest => Offered::Dropped,
+            Overflow::Fail => Offered::Fails(SendError::Full {
+                message: self.take_back(),
+            }),
         }
     }
 
@@ -309,14 +317,20 @@ impl<'a, S: Sendable> Sending<'a, S> {
                 message: self.take_back(),
                 reason,
             }),
+            // Nobody is left who could open it, or take completions.
+            _ if self.shared().is_none() => Offered::Fails(SendError::Ended {
+                message: self.take_back(),
+                reason: ExitReason::Shutdown,
+            }),
             _ => Offered::MayWait,
         }
     }
 
-    fn pack(&mut self, end: &RemoteEnd) -> Result<(), Offered<S>> {
-        let Load::Parcel(parcel) = std::mem::replace(&mut self.load, Load::Gone) else {
-            return Ok(());
-        };
+    fn pack(
+        &mut self,
+        end: &RemoteEnd,
+        parcel: Parcel<S::Message>,
+    ) -> Result<Outgoing, Offered<S>> {
         let kind = if matches!(self.wanted, Wanted::Nothing) {
             OpKind::Tell
         } else {
@@ -327,24 +341,26 @@ impl<'a, S: Sendable> Sending<'a, S> {
             OpKind::Tell => Nanos::NONE,
             OpKind::Ask => self.deadline,
         };
-        let is_patient = self.patience == Patience::Waits;
-        let has_deadline = self.deadline != Nanos::NONE;
-        let Some(shared) = self.shared() else {
-            let message = S::from_parcel(parcel);
-            let reason = ExitReason::Shutdown;
-            return Err(Offered::Fails(SendError::Ended { message, reason }));
-        };
-        let error = match shared.pack_entry(parcel, kind, deadline) {
-            Ok(outgoing) => {
-                self.load = Load::Packed(outgoing);
-                return Ok(());
+        let make_room = || {
+            if let Some(shared) = end.shared() {
+                shared.sweep_replies();
             }
+        };
+        let error = match completion::pack(parcel, kind, deadline, &end.heap, make_room) {
+            Ok(outgoing) => return Ok(outgoing),
             Err(error) => error,
         };
-        let is_full = matches!(error.cause(), TokenizeCause::Heap(HeapError::Full { .. }));
-        // Waiting helps while blocks of this node are on their way back.
-        let may_wait =
-            is_full && is_patient && (shared.has_lent() || (has_deadline && shared.has_retiring()));
+        self.not_packed(end, error)
+    }
+
+    /// What stands in the way of a message that could not be encoded.
+    #[cold]
+    fn not_packed(
+        &mut self,
+        end: &RemoteEnd,
+        error: TokenizeError<S::Message>,
+    ) -> Result<Outgoing, Offered<S>> {
+        let may_wait = completion::is_full(&error) && self.waits_for_blocks();
         let (parcel, cause) = error.into_parts();
         self.load = Load::Parcel(parcel);
         // A receiver that is not there any more says more than a full heap.
@@ -356,6 +372,16 @@ impl<'a, S: Sendable> Sending<'a, S> {
         }
         let message = self.take_back();
         Err(Offered::Fails(SendError::Unpacked { message, cause }))
+    }
+
+    /// Whether blocks of this node are on their way back, and this may wait for them.
+    fn waits_for_blocks(&mut self) -> bool {
+        let is_patient = self.patience == Patience::Waits;
+        let has_deadline = self.deadline != Nanos::NONE;
+        is_patient
+            && self
+                .shared()
+                .is_some_and(|shared| shared.has_lent() || (has_deadline && shared.has_retiring()))
     }
 
     /// The message as it was handed over.
@@ -388,10 +414,9 @@ impl<'a, S: Sendable> Sending<'a, S> {
         }
     }
 
-    /// Whether the deadline has passed. The first wait is not over before it began: its timer, which is armed then,
-    /// tells; so a reply that comes at once costs no look at the clock.
-    pub(super) fn is_overdue(&self) -> bool {
-        self.timer.is_some() && self.deadline.has_passed()
+    /// Whether the deadline's timer was armed: it may have fired.
+    pub(super) fn is_armed(&self) -> bool {
+        self.timer.is_some()
     }
 
     /// Arms the deadline's timer, or renews its waker.

@@ -6,6 +6,7 @@
 
 use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
+use ringway_shm::lane::Peek;
 use ringway_shm::layout::{NotesLayout, Pow2};
 use ringway_shm::ready::{NoteReader, NoteWriter};
 use ringway_shm::region::PeerRegion;
@@ -223,6 +224,12 @@ impl NotesIn {
     /// Reads no more notes. The heads stay: the peer may still look at them.
     pub(crate) fn stop(&mut self) {
         self.is_stopped = true;
+    }
+
+    /// A look at each ring, for who does not hold this.
+    pub(crate) fn peekers(&self) -> Vec<Peek<1>> {
+        let peekers = self.readers.iter().map(|(reader, _)| reader.peeker());
+        peekers.collect()
     }
 
     /// Takes the next note of any ring.

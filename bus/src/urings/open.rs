@@ -380,8 +380,7 @@ fn read_notes_at(
         .map_err(|error| OpenRefusal::NoRoom(error.to_string()))?;
     let place = Place::of(&span);
     urings
-        .notes_in()
-        .add(&theirs, layout, span)
+        .add_note_ring(&theirs, layout, span)
         .map_err(malformed)?;
     Ok(place)
 }

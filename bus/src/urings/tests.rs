@@ -84,7 +84,7 @@ fn notes_of_a_peer_that_was_cut_off_are_not_read() {
     let span = || pair.home.shared().ring_span(64).unwrap();
     let theirs = span();
     let ring = theirs.region().read_only();
-    let added = pair.urings.notes_in().add(&ring, layout, span());
+    let added = pair.urings.add_note_ring(&ring, layout, span());
     added.unwrap();
     spoil(theirs.region());
     (0..1000).for_each(|_| pair.urings.read_notes(|_| {}));
