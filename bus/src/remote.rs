@@ -15,6 +15,7 @@
 
 mod open;
 pub(crate) mod ops;
+mod owed;
 pub(crate) mod undelivered;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -168,6 +169,23 @@ impl RemoteEnd {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets go of the lock, and then does what must not be done under it.
+    #[inline]
+    fn unlock(&self, mut phase: MutexGuard<'_, Phase>) {
+        let owed = match &mut *phase {
+            Phase::Open(open) if !open.owed.is_empty() => {
+                Some((Arc::clone(&open.peer), std::mem::take(&mut open.owed)))
+            }
+            _ => None,
+        };
+        let settled = phase.settle();
+        drop(phase);
+        drop(settled);
+        if let Some((peer, owed)) = owed {
+            owed.pay(&peer, &self.returns);
+        }
+    }
+
     /// Makes the caller the one who requests the uring: whoever looks the receiver up, and the thread that hears of its
     /// node, may come at the same moment.
     #[must_use]
@@ -206,17 +224,21 @@ impl RemoteEnd {
         };
         let peer = Arc::clone(&opening.peer);
         let joined = theirs(&opening).map_err(|violation| (peer, violation));
-        *phase = match joined.and_then(|region| opening.join(&region, overflow)) {
+        let fault = match joined.and_then(|region| opening.join(&region, overflow)) {
             Ok(open) => {
                 let _ = self.completions.set(open.peeker()); // an end is opened once
-                Phase::Open(Box::new(open))
+                *phase = Phase::Open(Box::new(open));
+                None
             }
-            Err((peer, violation)) => {
-                peer.violation(violation);
-                Phase::Ended(ExitReason::ProtocolViolation)
+            Err(fault) => {
+                *phase = Phase::Ended(ExitReason::ProtocolViolation);
+                Some(fault)
             }
         };
         drop(phase);
+        if let Some((peer, violation)) = fault {
+            peer.violation(violation);
+        }
         self.room.wake_all();
     }
 
@@ -303,7 +325,7 @@ impl RemoteEnd {
         let submitted = open.submit(outgoing);
         let is_sooner = open.due != due;
         self.show(open);
-        drop(phase);
+        self.unlock(phase);
         // A driver that sleeps longer than that is to sleep anew. SeqCst worker-asleep: `due` was stored before the fence in
         // `rouse`, and is read by the driver after that in `fall_asleep`.
         if is_sooner && let Some(shared) = self.shared.upgrade() {
@@ -391,9 +413,7 @@ impl RemoteEnd {
             }
             _ => Reaped::default(),
         };
-        let settled = phase.settle();
-        drop(phase);
-        drop(settled);
+        self.unlock(phase);
         wakers.drain(..).for_each(Waker::wake);
         if reaped.any && self.room.has_waiters() {
             self.room.wake_all();
@@ -419,9 +439,7 @@ impl RemoteEnd {
             Phase::Open(open) => open.ops.poll(key, cx),
             _ => Poll::Ready(None),
         };
-        let settled = phase.settle();
-        drop(phase);
-        drop(settled);
+        self.unlock(phase);
         if polled.is_ready() && self.room.has_waiters() {
             self.room.wake_all();
         }
@@ -434,9 +452,7 @@ impl RemoteEnd {
         if let Phase::Open(open) = &mut *phase {
             open.release(key);
         }
-        let settled = phase.settle();
-        drop(phase);
-        drop(settled);
+        self.unlock(phase);
         if self.room.has_waiters() {
             self.room.wake_all();
         }
@@ -448,9 +464,7 @@ impl RemoteEnd {
         if let Phase::Open(open) = &mut *phase {
             open.ignore(key);
         }
-        let settled = phase.settle();
-        drop(phase);
-        drop(settled);
+        self.unlock(phase);
     }
 
     /// The peering has ended, but the peer may still read: no new submissions, nothing else changes.
@@ -526,9 +540,7 @@ impl RemoteEnd {
         } else if !matches!(*phase, Phase::Refused(_) | Phase::Ended(_)) {
             *phase = Phase::Ended(reason.clone());
         }
-        let settled = phase.settle();
-        drop(phase);
-        drop(settled);
+        self.unlock(phase);
         self.returns.end(reason);
         wakers.into_iter().for_each(Waker::wake);
         self.room.wake_all();

@@ -15,6 +15,7 @@ use ringway_shm::uring::{OpWords, ReapEnd, SubmitEnd, Submitter};
 use ringway_shm::words::EntryWords;
 
 use super::ops::{Fate, Ignored, Leases, OpTable, UnknownOp};
+use super::owed::{Fault, Owed};
 use super::undelivered::{Raw, Returns};
 use super::{Obstacle, Outgoing};
 use crate::actor::Undone;
@@ -73,6 +74,7 @@ impl Opening {
                 ended: None,
                 is_judged: false,
                 is_broken: false,
+                owed: Owed::default(),
                 _span: span,
             }),
             Err(violation) => Err((peer, violation)),
@@ -111,6 +113,8 @@ pub(crate) struct Open {
     is_judged: bool,
     /// A peer that is cut off broke the completions: they are not looked at any more.
     is_broken: bool,
+    /// What is to be done when the lock is let go.
+    pub(super) owed: Owed,
     /// Our half of the uring's memory.
     _span: RingSpan,
 }
@@ -261,7 +265,8 @@ impl Open {
                 }
                 Ok(None) => break,
                 Err(violation) => {
-                    self.peer.violation(violation);
+                    self.owed.faults.push(Fault::Violation(violation));
+                    // What this fault leads to is seen at the next look.
                     self.is_broken = self.peer.is_cut_off();
                     break;
                 }
@@ -329,19 +334,19 @@ impl Open {
                 }
                 if let Some(undone) = effect.undone {
                     let (entry, block) = *undone;
-                    match completion::undone(&words) {
-                        Some(why) => returns.push_raw(Raw {
+                    self.owed.queued.push(match completion::undone(&words) {
+                        Some(why) => returns.queue_raw(Raw {
                             words: entry,
                             block,
                             taken: why != Undone::Dropped,
                             why,
                         }),
-                        None => returns.begun_raw(entry, block),
-                    }
+                        None => returns.queue_begun(entry, block),
+                    });
                 }
             }
             Err(UnknownOp(bits)) => {
-                self.peer.unknown_op(bits);
+                self.owed.faults.push(Fault::UnknownOp(bits));
                 self.is_broken = self.peer.is_cut_off();
             }
         }
@@ -372,7 +377,7 @@ impl Open {
             PushError::Full => Obstacle::Full,
             PushError::Closed => Obstacle::Closing,
             PushError::Peer(violation) => {
-                self.peer.violation(violation);
+                self.owed.faults.push(Fault::Violation(violation));
                 Obstacle::Ended(ExitReason::ProtocolViolation)
             }
             _ => Obstacle::Ended(ExitReason::Unreachable),
@@ -438,9 +443,9 @@ impl Open {
             }
         }
         by_position.sort_by_key(|(position, _)| *position);
-        by_position
-            .into_iter()
-            .for_each(|(_, raw)| returns.push_raw(raw));
+        let came_back = by_position.into_iter();
+        let queued = came_back.map(|(_, raw)| returns.queue_raw(raw));
+        self.owed.queued.extend(queued);
         ended.wakers
     }
 }

@@ -17,11 +17,16 @@
 //! - **generations**: an op is named by index and generation; a completion that names another generation is a lie or a
 //!   repetition, and changes nothing.
 
+mod end;
+#[cfg(test)]
+mod tests;
+
 use std::task::{Context, Poll, Waker};
 
 use ringway_shm::generation::Key;
 use ringway_shm::words::EntryWords;
 
+pub(crate) use self::end::{Fate, Leases};
 use crate::actor::Undone;
 use crate::clock::Nanos;
 use crate::entry::EntryToken;
@@ -404,13 +409,16 @@ impl<B> OpTable<B> {
     ///
     /// Who is woken here looks at the clock itself, so each is found once. Of one that has sent but not yet waited the
     /// deadline stays to be looked for: only its next look is its first wait.
-    pub(crate) fn overdue(&self, now: Nanos, wakers: &mut Vec<Waker>) -> Option<Nanos> {
+    pub(crate) fn overdue(&mut self, now: Nanos, wakers: &mut Vec<Waker>) -> Option<Nanos> {
         let mut next = None;
-        for op in self.places.iter().filter(|op| op.awaits_reply) {
+        for op in self.places.iter_mut().filter(|op| op.awaits_reply) {
             let due = op.deadline();
-            match &op.state {
+            match &mut op.state {
                 _ if due == Nanos::NONE => {}
-                State::Waiting(waker) if due <= now => wakers.push(waker.clone()),
+                State::Waiting(waker) if due <= now => {
+                    // The waker itself goes: cloning it would be the user's code, under the lock.
+                    wakers.push(std::mem::replace(waker, Waker::noop().clone()));
+                }
                 State::Waiting(_) | State::Submitted => {
                     next = Some(next.map_or(due, |next: Nanos| next.min(due)));
                 }
@@ -425,106 +433,6 @@ impl<B> OpTable<B> {
         let lent = self.places.iter_mut().filter(|op| op.is_lent);
         lent.filter_map(|op| op.block.take()).collect()
     }
-
-    /// Ends the ops in flight: the receiver will handle nothing more.
-    ///
-    /// `judge` tells how far the entry at a position came. With [`Leases::MayRemain`], blocks of taken entries stay lent
-    /// until they are completed one by one.
-    pub(crate) fn end(
-        &mut self,
-        why: &Undone,
-        leases: Leases,
-        judge: impl Fn(u64) -> Fate,
-    ) -> Ended<B> {
-        let mut ended = Ended {
-            wakers: Vec::new(),
-            tells: Vec::new(),
-        };
-        let mut gone = Vec::new();
-        for op in self.places.iter_mut().filter(|op| !op.is_final()) {
-            let fate = judge(op.position);
-            let taken = fate != Fate::Queued;
-            let stays = taken && op.is_lent && leases == Leases::MayRemain;
-            let words = op.words;
-            let awaited = std::mem::replace(&mut op.awaits_reply, false);
-            op.is_lent = stays;
-            let block = if stays { None } else { op.block.take() };
-            match std::mem::replace(&mut op.state, State::Ignored) {
-                // Of a handled tell only the lease is left.
-                State::Ignored
-                    if op.kind == OpKind::Tell && !op.is_told && fate != Fate::Handled =>
-                {
-                    op.is_told = true;
-                    ended.tells.push(EndedTell {
-                        position: op.position,
-                        taken,
-                        words,
-                        block,
-                    });
-                }
-                State::Ignored => {}
-                waiting @ (State::Submitted | State::Waiting(_)) if awaited => {
-                    let message = (!taken).then_some(Unsent { words, block });
-                    op.state = State::Completed(Outcome::Ended(Box::new(Unanswered {
-                        taken,
-                        why: why.clone(),
-                        message,
-                    })));
-                    if let State::Waiting(waker) = waiting {
-                        ended.wakers.push(waker);
-                    }
-                }
-                other => op.state = other,
-            }
-            if op.is_final() {
-                self.in_flight -= 1;
-                if matches!(op.state, State::Ignored) {
-                    gone.push(op.key);
-                }
-            }
-        }
-        for key in gone {
-            self.remove(key);
-        }
-        ended
-    }
-}
-
-/// Whether the receiver's process may still read what it had taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Leases {
-    /// The actor ended, its process lives.
-    MayRemain,
-    /// The process is dead, or has said that it holds nothing.
-    Gone,
-}
-
-/// How far an entry came before its receiver ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// Never taken.
-    Queued,
-    /// Its handler had begun.
-    Taken,
-    /// Its handler had come to its end.
-    Handled,
-}
-
-/// What ending all ops leaves to be done outside the lock.
-#[derive(Debug)]
-pub(crate) struct Ended<B> {
-    pub(crate) wakers: Vec<Waker>,
-    pub(crate) tells: Vec<EndedTell<B>>,
-}
-
-/// A tell with a block that ended with its receiver.
-#[derive(Debug)]
-pub(crate) struct EndedTell<B> {
-    pub(crate) position: u64,
-    pub(crate) taken: bool,
-    pub(crate) words: EntryWords,
-    /// `None` when it is lost, or still lent.
-    pub(crate) block: Option<B>,
 }
 
 /// What giving up on an ask left behind.
@@ -536,257 +444,4 @@ pub(crate) enum Ignored {
     InFlight,
     /// The reply had come; if it lies in the completer's heap, release it.
     Completed,
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::task::noop_waker_ref;
-
-    use super::*;
-    use crate::exit::ExitReason;
-
-    const REPLY: Said = Said {
-        answers: true,
-        more: false,
-        has_block: false,
-        failed: false,
-        displaced: false,
-    };
-    const REPLY_MORE: Said = Said {
-        more: true,
-        ..REPLY
-    };
-    const BACK: Said = Said {
-        answers: false,
-        ..REPLY
-    };
-
-    fn words(key: Key) -> EntryWords {
-        [key.to_bits(), 0, 0, 0, 0, 0, 0]
-    }
-
-    #[inline]
-    fn poll(table: &mut OpTable<u8>, key: Key) -> Poll<Option<Outcome<u8>>> {
-        table.poll(key, &Context::from_waker(noop_waker_ref()))
-    }
-
-    fn why() -> Undone {
-        Undone::Ended(ExitReason::Killed)
-    }
-
-    // Goal: an ask's life; a second completion of it is a lie.
-    #[test]
-    fn ask_completes_once() {
-        let mut table = OpTable::new(2);
-        let key = table.issue(OpKind::Ask, None).unwrap();
-        assert!(poll(&mut table, key).is_pending());
-        assert!(table.complete(words(key), REPLY).unwrap().waker.is_some());
-        assert_eq!(
-            table.complete(words(key), REPLY).unwrap_err(),
-            UnknownOp(key.to_bits())
-        );
-        let outcome = Outcome::Completed {
-            words: words(key),
-            is_held: false,
-        };
-        assert_eq!(poll(&mut table, key), Poll::Ready(Some(outcome)));
-        let next = table.issue(OpKind::Ask, None).unwrap();
-        assert_eq!(
-            (next.index(), next.generation()),
-            (key.index(), key.generation() + 1)
-        );
-        assert_eq!(
-            table.complete(words(key), REPLY).unwrap_err(),
-            UnknownOp(key.to_bits())
-        );
-    }
-
-    // Goal: what a policy dropped comes back with its block, to its asker or as a tell; an asker that gave up gets nothing.
-    #[test]
-    fn displaced_comes_back() {
-        const DISPLACED: Said = Said {
-            failed: true,
-            displaced: true,
-            ..REPLY
-        };
-        for block in [None, Some(7)] {
-            let mut table = OpTable::new(8);
-            let ask = table.issue(OpKind::Ask, block).unwrap();
-            assert!(poll(&mut table, ask).is_pending());
-            table.submitted(ask, 0, &words(ask));
-            let effect = table.complete(words(ask), DISPLACED).unwrap();
-            assert!(effect.waker.is_some() && effect.freed.is_none());
-            let unanswered = Unanswered {
-                taken: false,
-                why: Undone::Dropped,
-                message: Some(Unsent {
-                    words: words(ask),
-                    block,
-                }),
-            };
-            let outcome = Outcome::Ended(Box::new(unanswered));
-            assert_eq!(poll(&mut table, ask), Poll::Ready(Some(outcome)));
-
-            let given_up = table.issue(OpKind::Ask, block).unwrap();
-            table.ignore(given_up);
-            let effect = table.complete(words(given_up), DISPLACED).unwrap();
-            assert_eq!((effect.freed, effect.undone), (block, None));
-
-            let tell = table.issue(OpKind::Tell, block).unwrap();
-            table.submitted(tell, 1, &words(tell));
-            let effect = table.complete(words(tell), DISPLACED).unwrap();
-            assert_eq!(effect.undone, Some(Box::new((words(tell), block))));
-            assert_eq!((table.is_empty(), table.in_flight()), (true, 0));
-        }
-    }
-
-    // Goal: a tell without a block has an op where it may be dropped: its handling frees the place.
-    #[test]
-    fn an_inline_tell_is_done() {
-        let mut table = OpTable::<u8>::new(1);
-        let tell = table.issue(OpKind::Tell, None).unwrap();
-        assert_eq!(table.in_flight(), 1);
-        let effect = table.complete(words(tell), BACK).unwrap();
-        assert_eq!((effect.undone, table.is_empty()), (None, true));
-        let tell = table.issue(OpKind::Tell, None).unwrap();
-        let ended = table.end(&why(), Leases::MayRemain, |_| Fate::Queued);
-        assert_eq!(ended.tells.len(), 1);
-        assert!(!ended.tells[0].taken && table.is_empty());
-        assert!(table.complete(words(tell), BACK).is_err());
-    }
-
-    // Goal: a reply in the completer's heap keeps its op, and with it the index, until it is released.
-    #[test]
-    fn a_held_reply_keeps_its_op() {
-        let mut table = OpTable::new(1);
-        let key = table.issue(OpKind::Ask, None).unwrap();
-        let said = Said {
-            has_block: true,
-            ..REPLY
-        };
-        table.complete(words(key), said).unwrap();
-        assert!(matches!(
-            poll(&mut table, key),
-            Poll::Ready(Some(Outcome::Completed { is_held: true, .. }))
-        ));
-        assert_eq!(table.issue(OpKind::Ask, None), Err(None));
-        assert!(table.release(key));
-        assert_eq!(table.issue(OpKind::Ask, None), Ok(key.next()));
-    }
-
-    // Goal: the in-flight bound, an ask with a block weighing two.
-    #[test]
-    fn credit_is_the_bound() {
-        let mut table = OpTable::new(3);
-        let first = table.issue(OpKind::Ask, Some(1)).unwrap();
-        let second = table.issue(OpKind::Tell, Some(2)).unwrap();
-        assert_eq!(table.issue(OpKind::Tell, Some(3)), Err(Some(3)));
-        assert_eq!(table.complete(words(second), BACK).unwrap().freed, Some(2));
-        assert_eq!(table.issue(OpKind::Ask, Some(4)), Err(Some(4)));
-        assert_eq!(table.withdraw(first), Some(1));
-        assert!(table.issue(OpKind::Ask, Some(4)).is_ok());
-    }
-
-    // Goal: reply and return of the block come in either order; the block is free after its return, never before.
-    #[test]
-    fn reply_and_block_in_either_order() {
-        for reply_first in [true, false] {
-            let mut table = OpTable::new(2);
-            let key = table.issue(OpKind::Ask, Some(7)).unwrap();
-            let said = if reply_first {
-                [REPLY_MORE, BACK]
-            } else {
-                [BACK, REPLY_MORE]
-            };
-            let freed: Vec<_> = said
-                .iter()
-                .map(|said| table.complete(words(key), *said).unwrap().freed)
-                .collect();
-            assert_eq!(
-                freed,
-                if reply_first {
-                    [None, Some(7)]
-                } else {
-                    [Some(7), None]
-                }
-            );
-            assert_eq!(table.in_flight(), 0);
-            assert!(matches!(
-                poll(&mut table, key),
-                Poll::Ready(Some(Outcome::Completed { is_held: false, .. }))
-            ));
-            assert_eq!(poll(&mut table, key), Poll::Ready(None), "over");
-        }
-    }
-
-    // Goal: what ends with its receiver is judged by its position, and a block that is still read stays.
-    #[test]
-    fn end_judges_by_position() {
-        for leases in [Leases::MayRemain, Leases::Gone] {
-            let mut table = OpTable::new(8);
-            let taken = table.issue(OpKind::Ask, Some(1)).unwrap();
-            let queued = table.issue(OpKind::Ask, Some(2)).unwrap();
-            let tell = table.issue(OpKind::Tell, Some(3)).unwrap();
-            for (position, key) in [taken, queued, tell].into_iter().enumerate() {
-                table.submitted(key, position as u64, &[position as u64; 7]);
-            }
-            let ended = table.end(&why(), leases, |at| match at {
-                0 => Fate::Taken,
-                _ => Fate::Queued,
-            });
-            assert_eq!(ended.tells.len(), 1);
-            assert_eq!(ended.tells[0].block, Some(3));
-            let fate = |taken, message| {
-                Poll::Ready(Some(Outcome::Ended(Box::new(Unanswered {
-                    taken,
-                    why: why(),
-                    message,
-                }))))
-            };
-            assert_eq!(poll(&mut table, taken), fate(true, None));
-            let unsent = Unsent {
-                words: [1; 7],
-                block: Some(2),
-            };
-            assert_eq!(poll(&mut table, queued), fate(false, Some(unsent)));
-            let remains = usize::from(leases == Leases::MayRemain);
-            assert_eq!(table.in_flight(), remains);
-            assert_eq!(table.complete(words(taken), BACK).is_ok(), remains == 1);
-        }
-    }
-
-    // Goal: a text beside the verdict on a tell is released at once: nobody reads it.
-    #[test]
-    fn verdict_on_a_tell_is_released() {
-        let mut table = OpTable::new(2);
-        let key = table.issue(OpKind::Tell, Some(9)).unwrap();
-        let refused = Said {
-            has_block: true,
-            failed: true,
-            ..REPLY
-        };
-        let effect = table.complete(words(key), refused).unwrap();
-        assert_eq!((effect.freed, effect.release), (None, Some(key)));
-        assert!(effect.undone.is_some() && table.is_empty());
-    }
-
-    // Goal: an asker that gave up leaves its block lent until the completion, and a late reply is released.
-    #[test]
-    fn ignored_keeps_its_block() {
-        let mut table = OpTable::new(2);
-        let key = table.issue(OpKind::Ask, Some(9)).unwrap();
-        assert_eq!(table.ignore(key), Ignored::InFlight);
-        let effect = table
-            .complete(
-                words(key),
-                Said {
-                    has_block: true,
-                    ..REPLY
-                },
-            )
-            .unwrap();
-        assert_eq!((effect.freed, effect.release), (Some(9), Some(key)));
-        assert_eq!(table.ignore(key), Ignored::Gone);
-        assert!(table.issue(OpKind::Ask, Some(9)).is_ok());
-    }
 }

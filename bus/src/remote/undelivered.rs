@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
@@ -53,6 +53,13 @@ pub(crate) struct Raw {
     pub(crate) block: Option<Block>,
     pub(crate) taken: bool,
     pub(crate) why: Undone,
+}
+
+/// Something was queued for the readers, who are still to be told; with it goes what gave way to it.
+#[must_use = "readers are woken, and what gave way is dropped, outside of the lock"]
+pub(super) struct Queued {
+    item: Option<Item>,
+    begun: Option<Begun>,
 }
 
 enum Item {
@@ -140,8 +147,18 @@ impl Returns {
         self.push_item(Item::typed(returned));
     }
 
-    pub(crate) fn push_raw(&self, raw: Raw) {
-        self.push_item(Item::Raw(raw));
+    /// Queues an entry that came back, under the lock of its end; what it returns is owed outside of it.
+    pub(super) fn queue_raw(&self, raw: Raw) -> Queued {
+        self.queue_item(Item::Raw(raw))
+    }
+
+    /// Tells the readers of what was queued.
+    pub(super) fn announce(&self, queued: impl IntoIterator<Item = Queued>) {
+        for Queued { item, begun } in queued {
+            self.lose(item);
+            self.count_lost(u64::from(begun.is_some()));
+        }
+        self.readers.wake_all();
     }
 
     /// The handler of a tell of this process began and did not come to its end.
@@ -155,34 +172,46 @@ impl Returns {
         }));
     }
 
-    /// The same, for a tell in another process.
-    pub(crate) fn begun_raw(&self, words: EntryWords, block: Option<Block>) {
-        self.push_begun(Begun::Raw(words, block));
+    /// The same, for a tell in another process, under the lock of its end.
+    pub(super) fn queue_begun(&self, words: EntryWords, block: Option<Block>) -> Queued {
+        self.keep_begun(Begun::Raw(words, block))
     }
 
     fn push_begun(&self, begun: Begun) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        match queue.ended.clone() {
-            None => {
-                let displaced = make_room(&mut queue.begun);
-                queue.begun.push_back(begun);
-                drop(queue);
-                self.count_lost(u64::from(displaced.is_some()));
-            }
-            Some(reason) => {
-                drop(queue);
-                self.push_item(begun.because(Undone::Ended(reason)));
-            }
+        self.announce([self.keep_begun(begun)]);
+    }
+
+    /// Keeps it until its actor has ended, or queues it if it has.
+    fn keep_begun(&self, begun: Begun) -> Queued {
+        let mut queue = self.lock();
+        if let Some(reason) = queue.ended.clone() {
+            drop(queue);
+            return self.queue_item(begun.because(Undone::Ended(reason)));
+        }
+        let begun_before = make_room(&mut queue.begun);
+        queue.begun.push_back(begun);
+        Queued {
+            item: None,
+            begun: begun_before,
         }
     }
 
     fn push_item(&self, item: Item) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let displaced = make_room(&mut queue.items);
+        self.announce([self.queue_item(item)]);
+    }
+
+    fn queue_item(&self, item: Item) -> Queued {
+        let mut queue = self.lock();
+        let item_before = make_room(&mut queue.items);
         queue.items.push_back(item);
-        drop(queue);
-        self.lose(displaced);
-        self.readers.wake_all();
+        Queued {
+            item: item_before,
+            begun: None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts what nobody will read, and drops it: user code, so not under the lock.
@@ -331,7 +360,7 @@ mod tests {
         let mut words = EntryWords::default();
         words[1] = <u64 as Message>::TYPE_ID.to_bits();
         words[2] = number;
-        returns.begun_raw(words, None);
+        returns.announce([returns.queue_begun(words, None)]);
     }
 
     // Goal: a receiver that answers every tell with 'began and did not end' does not make the sender keep every message:

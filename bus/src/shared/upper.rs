@@ -69,7 +69,12 @@ impl Upper for UpperOf {
         if reason == ExitReason::ProtocolViolation {
             // It may go on stamping entries: none of them is taken.
             urings.lanes().iter().for_each(|lane| lane.cut(&reason));
+        } else {
+            // It may have written after its last ring, and an untrusted peer rings over the socket: all is looked at again.
+            let lanes = urings.lanes().into_iter().filter(|lane| lane.heat());
+            lanes.for_each(|lane| shared.watch(lane));
         }
+        shared.queue.rouse();
         shared.changes.wake_all();
     }
 

@@ -1,0 +1,43 @@
+//! What work under an end's lock leaves to be done outside of it: wakers, subscribers and drops are the user's code
+//! (no-user-code).
+
+use ringway_shm::error::Violation;
+
+use super::undelivered::{Queued, Returns};
+use crate::urings::PeerUrings;
+
+/// Something that the peer did wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    Violation(Violation),
+    /// A completion named no op in flight.
+    UnknownOp(u64),
+}
+
+/// Collected under the lock, and paid after it.
+#[derive(Default)]
+pub(super) struct Owed {
+    /// Messages that came back.
+    pub(super) queued: Vec<Queued>,
+    pub(super) faults: Vec<Fault>,
+}
+
+impl Owed {
+    pub(super) fn is_empty(&self) -> bool {
+        self.queued.is_empty() && self.faults.is_empty()
+    }
+
+    /// Tells all who are to know. The caller holds no lock.
+    #[cold]
+    pub(super) fn pay(self, peer: &PeerUrings, returns: &Returns) {
+        for fault in self.faults {
+            match fault {
+                Fault::Violation(violation) => peer.violation(violation),
+                Fault::UnknownOp(bits) => peer.unknown_op(bits),
+            }
+        }
+        if !self.queued.is_empty() {
+            returns.announce(self.queued);
+        }
+    }
+}
