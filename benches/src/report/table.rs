@@ -9,6 +9,9 @@ use crate::place;
 /// What stands for the floor of a workload.
 pub(crate) const FLOOR: &str = "bare-ring";
 
+/// By which figure rows are compared: a rate, else the median, or the minimum of a few times.
+const MAIN: [Option<&str>; 3] = [None, Some("p50"), Some("min")];
+
 struct Row<'a> {
     cell: &'a Cell,
     unit: &'a str,
@@ -25,9 +28,19 @@ impl Row<'_> {
 
     /// The figure by which rows are compared.
     fn main(&self) -> Option<(f64, f64)> {
-        self.figure(None)
-            .or_else(|| self.figure(Some("p50")))
-            .or_else(|| self.figure(Some("min")))
+        MAIN.into_iter().find_map(|stat| self.figure(stat))
+    }
+
+    /// The best round's, which other load on the machine has disturbed least.
+    fn best(&self) -> Option<f64> {
+        let stat = MAIN.into_iter().find(|stat| self.figure(*stat).is_some())?;
+        let of_stat = self.values.iter().filter(|value| value.stat == stat);
+        let better = if self.unit.ends_with("/s") {
+            f64::max
+        } else {
+            f64::min
+        };
+        of_stat.map(|value| value.value).reduce(better)
     }
 }
 
@@ -51,7 +64,11 @@ pub(super) fn of(values: &[Value]) -> String {
     for stat in NAMES {
         let _ = write!(text, " {stat:>9}");
     }
-    let _ = writeln!(text, " {:>8} {:>7} {:>9}", "/floor", "spread", "n");
+    let _ = writeln!(
+        text,
+        " {:>8} {:>8} {:>7} {:>7} {:>9}",
+        "/floor", "best", "/floor", "spread", "n"
+    );
     rows.iter().for_each(|row| line(&mut text, row, &rows));
     text
 }
@@ -87,11 +104,20 @@ fn line(text: &mut String, row: &Row<'_>, rows: &[Row<'_>]) {
             && row.unit == other.unit
     });
     let main = row.main();
-    let ratio = floor
-        .and_then(Row::main)
-        .zip(main)
-        .map(|(floor, own)| own.0 / floor.0);
-    let ratio = ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}x"));
+    let times = |floor: Option<f64>, own: Option<f64>| {
+        let ratio = floor.zip(own).map(|(floor, own)| own / floor);
+        ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}x"))
+    };
+    let ratio = times(
+        floor.and_then(Row::main).map(|it| it.0),
+        main.map(|it| it.0),
+    );
+    let ratio_best = times(floor.and_then(Row::best), row.best());
+    let best = match (row.best(), row.figure(None)) {
+        (Some(value), Some(_)) => count(value),
+        (Some(nanos), None) => time(nanos),
+        (None, _) => "-".to_owned(),
+    };
     let spread = main.map_or(0.0, |main| main.1 * 100.0);
     let n: u64 = row
         .values
@@ -104,7 +130,10 @@ fn line(text: &mut String, row: &Row<'_>, rows: &[Row<'_>]) {
         .iter()
         .any(|value| !place::held(value.lay.line_ns));
     let mark = if astray { " (misplaced)" } else { "" };
-    let _ = writeln!(text, " {ratio:>8} {spread:>6.0}% {n:>9}{mark}");
+    let _ = writeln!(
+        text,
+        " {ratio:>8} {best:>8} {ratio_best:>7} {spread:>6.0}% {n:>9}{mark}"
+    );
 }
 
 /// Nanoseconds in three digits, with a unit.
