@@ -1,6 +1,7 @@
 //! The limit: one cache line that two processes write in turn, each its own. Nothing that they say to each other can be
 //! answered faster.
 
+use std::fs::File;
 use std::hint::spin_loop;
 
 use ringway_shm::region::{OwnRecord, PeerRecord, record};
@@ -34,7 +35,9 @@ pub(crate) fn create() -> Result<OwnSegment> {
 impl Line {
     /// Joins the own line to the one at `path`.
     pub(crate) fn open(own: &OwnSegment, path: &str) -> Result<Self> {
-        let theirs = PeerSegment::map(std::fs::File::open(path)?.into(), LEN)?;
+        // As its owner has it, which is what a segment is checked for.
+        let file = File::options().read(true).write(true).open(path)?;
+        let theirs = PeerSegment::map(file.into(), LEN)?;
         Ok(Self {
             own: own.region().hold(0).ok_or("the own line is too short")?,
             theirs: theirs.region().hold(0).ok_or("their line is too short")?,
