@@ -293,6 +293,7 @@ impl Control {
             pidfd_token,
             version_told: 0,
             is_unmapping: false,
+            is_reading: false,
         };
         self.watches.insert(id, watch);
         self.calls.remove(&id);

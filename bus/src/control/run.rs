@@ -49,6 +49,8 @@ pub(super) struct Watch {
     pub(super) version_told: u64,
     /// A look at retired segments is due.
     pub(super) is_unmapping: bool,
+    /// A further look at its names is due.
+    pub(super) is_reading: bool,
 }
 
 /// All that the control thread knows.
@@ -189,6 +191,14 @@ impl Control {
             Due::Announce(id, name) => {
                 if let Some(peer) = self.core.peer(id) {
                     self.core.announce_again(&peer, name);
+                }
+            }
+            Due::Names(id) => {
+                if let Some(watch) = self.watches.get_mut(&id) {
+                    watch.is_reading = false;
+                }
+                if let Some(peer) = self.core.peer(id) {
+                    self.look_at_names(&peer);
                 }
             }
             Due::Unmap(id) => {

@@ -22,6 +22,8 @@ pub(super) enum Due {
     Flush(u64),
     /// Announce a segment again that the peer could not map.
     Announce(NodeId, SegmentName),
+    /// Read on in a peer's names.
+    Names(NodeId),
     /// Look whether retired segments of a peer are still read.
     Unmap(NodeId),
 }

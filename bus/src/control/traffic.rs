@@ -12,6 +12,7 @@ use super::run::{Control, TURN, is_end};
 use super::timers::Due;
 use crate::frame::{Announcement, Frame, FrameError, SegmentKind, SegmentName};
 use crate::peering::ledger::{Answer, Parting};
+use crate::peering::replica::Look;
 use crate::peering::segments::SegmentBreach;
 use crate::peering::{Closure, Death, Peer, PeerState};
 use crate::trace;
@@ -20,6 +21,9 @@ use crate::trace;
 const ANNOUNCE_PAUSE: Duration = Duration::from_millis(100);
 /// The pause between looks at a retired segment that a lease still reads.
 const UNMAP_PAUSE: Duration = Duration::from_millis(20);
+
+/// The pause between two looks at names of which there are more than one look reads: others have their turn.
+const NAMES_PAUSE: Duration = Duration::from_millis(1);
 
 /// Why a frame breaks the protocol.
 #[derive(Debug, thiserror::Error)]
@@ -244,9 +248,21 @@ impl Control {
             return;
         };
         let version = peer.card().version();
-        if watch.version_told != version && peer.state() == PeerState::Connected {
-            watch.version_told = version;
-            peer.replica().refresh(peer.card());
+        if watch.version_told == version || peer.state() != PeerState::Connected {
+            return;
+        }
+        let look = peer.replica().refresh(peer.card());
+        let is_more = match look {
+            Look::Part => true,
+            // Changed since that reading began, and the poke may have come before its end.
+            Look::Whole(read) => read != version,
+        };
+        if is_more && !watch.is_reading {
+            self.timers.after(NAMES_PAUSE, Due::Names(peer.id()));
+        }
+        watch.is_reading |= is_more;
+        if let Look::Whole(read) = look {
+            watch.version_told = read;
             self.upper.names_changed(peer);
         }
     }

@@ -18,27 +18,53 @@ pub(crate) struct Named {
     pub(crate) type_hash: u64,
 }
 
+/// Places of a registry read at one look: what a node has by default. A larger one is read in turns, as the peer decides
+/// how large it is and how often it changes, and the reader is the control thread.
+pub(crate) const READ_MAX: u32 = 4096;
+
 /// The names of one peer.
 #[derive(Debug, Default)]
 pub(crate) struct Replica {
-    /// `None` before the first reading.
+    /// Of the card when the last whole reading began; `None` before the first.
     version: Option<u64>,
+    names: HashMap<Box<str>, Named>,
+    reading: Option<Reading>,
+}
+
+/// A reading that takes more than one look.
+#[derive(Debug)]
+struct Reading {
+    version: u64,
+    next: u32,
     names: HashMap<Box<str>, Named>,
 }
 
+/// How far a look has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// All was read that stood there when the card had this version.
+    Whole(u64),
+    /// There is more to read; until then the names are those of before.
+    Part,
+}
+
 impl Replica {
-    /// Reads the card again if its version moved; tells whether it did.
-    pub(crate) fn refresh(&mut self, card: &PeerCard) -> bool {
+    /// Reads the card again, or on, if its version moved; at most [`READ_MAX`] places of it.
+    pub(crate) fn refresh(&mut self, card: &PeerCard) -> Look {
         // Read before the names: those that change meanwhile raise it again.
         let version = card.version();
-        if self.version == Some(version) {
-            return false;
+        if self.reading.is_none() && self.version == Some(version) {
+            return Look::Whole(version);
         }
-        self.version = Some(version);
-        self.names.clear();
+        let mut reading = self.reading.take().unwrap_or_else(|| Reading {
+            version,
+            next: 0,
+            names: HashMap::new(),
+        });
+        let end = reading.next.saturating_add(READ_MAX);
         // An entry that breaks the rules, or changes for as long as it is read, names nothing.
         for entry in card
-            .names()
+            .names_in(reading.next..end)
             .flatten()
             .filter(|entry| entry.kind.is_unique())
         {
@@ -47,9 +73,16 @@ impl Replica {
                 kind: entry.kind,
                 type_hash: entry.type_hash,
             };
-            self.names.insert(entry.name.as_str().into(), named);
+            reading.names.insert(entry.name.as_str().into(), named);
         }
-        true
+        reading.next = end;
+        if card.registry().used().is_ok_and(|used| used > end) {
+            self.reading = Some(reading);
+            return Look::Part;
+        }
+        self.names = reading.names;
+        self.version = Some(reading.version);
+        Look::Whole(reading.version)
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Named> {
@@ -58,8 +91,61 @@ impl Replica {
 
     /// Forgets a name whose node says that it is not there any more.
     pub(crate) fn forget(&mut self, name: &str, key: Key) {
-        if self.find(name).is_some_and(|named| named.key == key) {
-            self.names.remove(name);
+        let reading = self.reading.as_mut().map(|reading| &mut reading.names);
+        for names in [Some(&mut self.names), reading].into_iter().flatten() {
+            if names.get(name).is_some_and(|named| named.key == key) {
+                names.remove(name);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringway_shm::card::{Card, CardConfig};
+    use ringway_shm::segment::PeerSegment;
+
+    use super::*;
+
+    // Goal: one look reads so much and no more, however large the peer made its registry, and all is found in the end, also
+    // what changed while it was read. Method: three looks' worth of names; one comes between the first and the second look.
+    #[test]
+    fn a_large_card_is_read_in_turns() {
+        let (card, segment) = Card::create(&CardConfig {
+            node_id: 7,
+            name: "large",
+            bus: "test",
+            registry_capacity: 3 * READ_MAX,
+        })
+        .unwrap();
+        let fd = segment.fd().try_clone_to_owned().unwrap();
+        let theirs = PeerSegment::map(fd, segment.len()).unwrap();
+        let theirs = PeerCard::open(theirs.region()).unwrap();
+        let publish = |name: &str| {
+            let key = card.registry().allocate(Kind::Actor, name, 7).unwrap();
+            card.registry().activate(key).unwrap();
+            key
+        };
+        let keys: Vec<Key> = (0..2 * READ_MAX + 1)
+            .map(|number| publish(&format!("name/{number}")))
+            .collect();
+        let last = format!("name/{}", 2 * READ_MAX);
+        let mut replica = Replica::default();
+
+        assert_eq!(replica.refresh(&theirs), Look::Part);
+        assert_eq!(replica.find("name/0"), None, "not before all are read");
+        card.registry().mark_for_deletion(keys[0]).unwrap();
+        publish("late");
+        assert_eq!(replica.refresh(&theirs), Look::Part);
+        assert!(matches!(replica.refresh(&theirs), Look::Whole(_)));
+        assert!(replica.find(&last).is_some());
+
+        // Of the version before the change: it is read anew.
+        assert_eq!(replica.refresh(&theirs), Look::Part);
+        assert_eq!(replica.refresh(&theirs), Look::Part);
+        assert_eq!(replica.refresh(&theirs), Look::Whole(theirs.version()));
+        assert!(replica.find("late").is_some());
+        assert_eq!(replica.find("name/0"), None);
+        assert_eq!(replica.refresh(&theirs), Look::Whole(theirs.version()));
     }
 }

@@ -1,5 +1,7 @@
 //! A peer's card: what it says of itself, each word an allegation.
 
+use core::ops::Range;
+
 use super::CardError;
 use super::counters::{Counter, PeerCounters};
 use super::front::{self, ASLEEP_AT, COUNTERS_AT, Front, NodeIdentity, REGISTRY_AT};
@@ -75,6 +77,14 @@ impl<K: Keep> PeerCard<K> {
     /// Passes over the published names; see [`PeerRegistry::names`].
     pub fn names(&self) -> impl Iterator<Item = Result<Published, Violation>> + '_ {
         self.registry.names()
+    }
+
+    /// Passes over the names at these places of the registry; see [`PeerRegistry::names_in`].
+    pub fn names_in(
+        &self,
+        indices: Range<u32>,
+    ) -> impl Iterator<Item = Result<Published, Violation>> + '_ {
+        self.registry.names_in(indices)
     }
 
     /// Returns a count, as the node says.

@@ -4,6 +4,8 @@
 //! - **bounded**: a pass looks at no more entries than the table has, and at each a fixed number of
 //!   times, whatever its words say.
 
+use core::ops::Range;
+
 use super::entry::{self, Entry, Published};
 use super::state::State;
 use super::{CAPACITY_MAX, ENTRIES, Head, region_len};
@@ -89,22 +91,47 @@ impl<K: Keep> PeerRegistry<K> {
     /// meanwhile may be missing: then the version changes too, if it has a name.
     #[must_use]
     pub fn entries(&self) -> Entries<'_, K> {
+        self.entries_in(0..CAPACITY_MAX)
+    }
+
+    /// Passes over the published entries at these indices; see [`entries`](Self::entries). For a reader that takes turns.
+    #[must_use]
+    pub fn entries_in(&self, indices: Range<u32>) -> Entries<'_, K> {
+        match self.used() {
+            Ok(used) => Entries::new(self, indices.start..indices.end.min(used), None),
+            Err(meaningless) => Entries::new(self, 0..0, Some(meaningless)),
+        }
+    }
+
+    /// Returns below which index all entries are that were ever used.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::Meaningless`] when that is beyond the table.
+    pub fn used(&self) -> Result<u32, Violation> {
         // Acquire used-raised: pairs with the Release store in `Registry::next_vacant`.
         let used = self.head.get().load_acquire(|head| &head.used);
-        let meaningless = Violation::Meaningless {
-            name: "used entries of a registry",
-            found: used,
-        };
-        match u32::try_from(used) {
-            Ok(end) if end <= self.capacity() => Entries::new(self, end, None),
-            _ => Entries::new(self, 0, Some(meaningless)),
-        }
+        u32::try_from(used)
+            .ok()
+            .filter(|used| *used <= self.capacity())
+            .ok_or(Violation::Meaningless {
+                name: "used entries of a registry",
+                found: used,
+            })
     }
 
     /// Passes over the entries that can be found by name: active ones that have one.
     pub fn names(&self) -> impl Iterator<Item = Result<Published, Violation>> + '_ {
+        self.names_in(0..CAPACITY_MAX)
+    }
+
+    /// The same at these indices only.
+    pub fn names_in(
+        &self,
+        indices: Range<u32>,
+    ) -> impl Iterator<Item = Result<Published, Violation>> + '_ {
         let is_found = |entry: &Published| entry.state == State::Active && !entry.name.is_empty();
-        self.entries()
+        self.entries_in(indices)
             .filter(move |entry| entry.as_ref().map_or(true, is_found))
     }
 
@@ -133,17 +160,19 @@ impl<K: Keep> PeerRegistry<K> {
 #[derive(Debug)]
 pub struct Entries<'a, K = DefaultKeep> {
     registry: &'a PeerRegistry<K>,
-    next: u32,
-    end: u32,
+    indices: Range<u32>,
     violation: Option<Violation>, // of the table itself: the one and only item
 }
 
 impl<'a, K> Entries<'a, K> {
-    fn new(registry: &'a PeerRegistry<K>, end: u32, violation: Option<Violation>) -> Self {
+    fn new(
+        registry: &'a PeerRegistry<K>,
+        indices: Range<u32>,
+        violation: Option<Violation>,
+    ) -> Self {
         Self {
             registry,
-            next: 0,
-            end,
+            indices,
             violation,
         }
     }
@@ -156,9 +185,7 @@ impl<K: Keep> Iterator for Entries<'_, K> {
         if let Some(violation) = self.violation.take() {
             return Some(Err(violation));
         }
-        while self.next < self.end {
-            let index = self.next;
-            self.next += 1;
+        for index in self.indices.by_ref() {
             if let Some(found) = self.registry.entry(index).transpose() {
                 return Some(found);
             }
