@@ -16,13 +16,19 @@ use crate::peering::evidence;
 use crate::peering::handshake::{Handshake, Heard, Reply, Side, Stage};
 use crate::peering::hello::{Caller, Clock, Hello};
 use crate::peering::link::Link;
-use crate::peering::refusal::Refusal;
+use crate::peering::refusal::{Party, Refusal};
 use crate::peering::{Gathered, Identity, NodeId, Own, Peer, PeerState};
 use crate::trace;
 
 /// Accepted connections that have not introduced themselves: beyond this the oldest is closed, and its node, if it is
 /// one, calls again.
 const UNKNOWN_MAX: usize = 128;
+
+/// Nodes of one process that are introduced and not settled: each keeps a place among the peers for as long as it likes.
+/// One more is refused, and calls again; none is dropped, as its node may take it for settled already.
+const MEETINGS_OF_PROCESS_MAX: u32 = 32;
+/// The same for all processes of one user: half of the places.
+const MEETINGS_OF_USER_MAX: u32 = 128;
 
 /// One connection before it is a peering.
 #[derive(Debug)]
@@ -180,9 +186,10 @@ impl Control {
         fds_lost: bool,
     ) -> Result<(), Refusal> {
         let pidfd_token = self.token();
-        let Some(meeting) = self.meetings.get_mut(&token) else {
+        let Some(meeting) = self.meetings.get(&token) else {
             return Ok(());
         };
+        let caller = meeting.caller;
         if fds_lost {
             return Err(Refusal::TooManyFiles);
         }
@@ -195,6 +202,10 @@ impl Control {
             Some(PeerState::Connected) => return Err(Refusal::Duplicate),
             _ => return Err(Refusal::Over),
         }
+        may_meet(caller, self.meetings.values())?;
+        let Some(meeting) = self.meetings.get_mut(&token) else {
+            return Ok(());
+        };
         let evidence = evidence::examine(hello, meeting.caller, fds)?;
         let slot = self.core.slots.take().ok_or(Refusal::TooManyPeers {
             limit: PEERS_MAX.into(),
@@ -359,4 +370,29 @@ impl Control {
             _ => self.call_later(id),
         }
     }
+}
+
+/// Whether one more node of the caller's process, and of its user, may keep a place before it has settled.
+fn may_meet<'a>(
+    caller: Caller,
+    meetings: impl Iterator<Item = &'a Meeting> + Clone,
+) -> Result<(), Refusal> {
+    let introduced = meetings
+        .filter(|meeting| meeting.introduced.is_some())
+        .map(|meeting| meeting.caller);
+    let of_user = introduced.filter(|other| other.principal.uid == caller.principal.uid);
+    let of_process = of_user.clone().filter(|other| other.pid == caller.pid);
+    if of_process.count() >= MEETINGS_OF_PROCESS_MAX as usize {
+        return Err(Refusal::TooManyMeetings {
+            limit: MEETINGS_OF_PROCESS_MAX,
+            whose: Party::Process,
+        });
+    }
+    if of_user.count() >= MEETINGS_OF_USER_MAX as usize {
+        return Err(Refusal::TooManyMeetings {
+            limit: MEETINGS_OF_USER_MAX,
+            whose: Party::User,
+        });
+    }
+    Ok(())
 }

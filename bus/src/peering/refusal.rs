@@ -50,6 +50,24 @@ pub(crate) enum Refusal {
     Over,
     #[error("does not let this node connect: the permissions of its socket forbid it")]
     Denied,
+    #[error("this node is meeting {limit} nodes of its {whose} already, which have yet to settle")]
+    TooManyMeetings { limit: u32, whose: Party },
+}
+
+/// Who stands behind several nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Party {
+    Process,
+    User,
+}
+
+impl std::fmt::Display for Party {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Process => "process",
+            Self::User => "user",
+        })
+    }
 }
 
 /// Which of a hello's descriptors.
@@ -93,7 +111,10 @@ impl Refusal {
     pub(crate) fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::TooManyFiles | Self::TooManyPeers { .. } | Self::Duplicate
+            Self::TooManyFiles
+                | Self::TooManyPeers { .. }
+                | Self::TooManyMeetings { .. }
+                | Self::Duplicate
         )
     }
 }

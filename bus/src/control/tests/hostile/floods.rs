@@ -62,3 +62,31 @@ fn the_peer_beyond_the_last_slot_is_refused_until_one_is_free() {
         .wait_for(&Notice::Dead(leaving.hello.id, Death::Goodbye));
     drop(Impostor::peer(&temp, &node, 1001));
 }
+
+#[test]
+fn a_process_whose_nodes_never_settle_leaves_places_for_others() {
+    // Goal: nodes that introduce themselves and go no further take a bounded number of places; one more is told so, and
+    // another process's node is met. Once one of them is gone the next may come.
+    let temp = TempDir::new();
+    let node = TestNode::attach(&temp, "node");
+    let meet = |id| {
+        let impostor = Impostor::call(&temp, &node, id);
+        impostor.introduce();
+        impostor
+    };
+    let mut unsettled: Vec<_> = (1..=32).map(meet).collect();
+    for impostor in &unsettled {
+        assert!(matches!(impostor.hear(), Some(Frame::Hello(_))));
+    }
+    assert_eq!(
+        meet(1000).refusal(),
+        "this node is meeting 32 nodes of its process already, which have yet to settle"
+    );
+    let (_scene, child) = Scene::attach(&temp);
+    node.meet(child);
+
+    drop(unsettled.pop());
+    wait_until("a place", || {
+        matches!(meet(1001).hear(), Some(Frame::Hello(_)))
+    });
+}
