@@ -1,6 +1,6 @@
 //! The run queue of a node's workers: tasks that are ready, in the order in which they became so.
 //!
-//! A task is one allocation (`async-task`); waking it pushes a pointer here. Pushing never blocks for longer than
+//! A task is one allocation (`async-task`); waking it moves a pointer here. Pushing never blocks for longer than
 //! another push or pop, and never makes a system call unless a worker sleeps.
 //!
 //! Two kinds of workers take from the queue: the *driver*, which also polls urings and sleeps in the kernel on its
@@ -11,7 +11,7 @@
 //! # Edges
 //! | edge | released by | acquired by | publishes |
 //! |---|---|---|---|
-//! | task-queued | `push`: unlock of `queue` | `pop`: lock of `queue` | the task |
+//! | task-queued | `share`: unlock of `queue` | `pop_shared`: lock of `queue` | the task |
 //! | worker-asleep | `rouse`: fence, then load of `driver_asleep` | `fall_asleep`: store, then fence; then `is_empty` | see `has_woken_driver` |
 
 mod here;

@@ -17,6 +17,13 @@ use slab::Slab;
 #[derive(Debug, Default)]
 pub(crate) struct WaitKey(usize);
 
+impl WaitKey {
+    /// Whether it has a place in a list, to be given up.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.0 != 0
+    }
+}
+
 /// Wakers waiting for one condition.
 #[derive(Debug, Default)]
 pub(crate) struct WaitList {

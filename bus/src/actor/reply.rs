@@ -9,7 +9,7 @@
 //! The asker: the port finds that it is alone, and what it answers is dropped. The port: the asker is woken, and hears
 //! that the handler did not come to its end.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::clock::Nanos;
@@ -46,10 +46,14 @@ pub(crate) fn slot<T>(deadline: Nanos, waker: &Waker) -> (Answerer<T>, Asker<T>)
 }
 
 impl<T> Slot<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Changes the state and tells whom to wake.
     fn settle(&self, state: State<T>) -> Option<Waker> {
-        let mut now = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(&mut *now, state) {
+        let before = std::mem::replace(&mut *self.lock(), state);
+        match before {
             State::Waiting(waker) => Some(waker),
             State::Answered(_) | State::Unanswered => None,
         }
@@ -72,23 +76,26 @@ impl<T> Asker<T> {
             }
             Err(slot) => slot,
         };
-        let mut state = slot.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let settled = match &mut *state {
-            State::Waiting(waker) => {
-                waker.clone_from(cx.waker());
-                None
-            }
-            settled => Some(std::mem::replace(settled, State::Unanswered)),
-        };
-        drop(state);
-        match settled {
-            Some(State::Answered(reply)) => Poll::Ready(Some(reply)),
-            Some(State::Unanswered | State::Waiting(_)) => Poll::Ready(None),
-            None => {
-                self.0 = Some(slot);
-                Poll::Pending
+        let is_known = |known: &Waker| known.will_wake(cx.waker());
+        if !matches!(&*slot.lock(), State::Waiting(known) if is_known(known)) {
+            // Outside the lock, as its drop: wakers are the user's code.
+            let mut waker = cx.waker().clone();
+            let settled = match &mut *slot.lock() {
+                State::Waiting(known) => {
+                    std::mem::swap(known, &mut waker);
+                    None
+                }
+                settled => Some(std::mem::replace(settled, State::Unanswered)),
+            };
+            drop(waker);
+            match settled {
+                Some(State::Answered(reply)) => return Poll::Ready(Some(reply)),
+                Some(State::Unanswered | State::Waiting(_)) => return Poll::Ready(None),
+                None => {}
             }
         }
+        self.0 = Some(slot);
+        Poll::Pending
     }
 }
 

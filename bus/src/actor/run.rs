@@ -34,62 +34,77 @@ enum Next<L> {
 }
 
 /// Runs an actor to its end; the future of its task.
-pub(crate) async fn run<A: Actor>(cell: Arc<Cell<A>>, actor: A) {
-    let mut batch = Batch::default();
-    let reason = {
-        let life = pin!(live(&cell, actor, &mut batch));
-        match AssertUnwindSafe(Killable { cell: &cell, life })
-            .catch_unwind()
-            .await
-        {
-            Ok(reason) => reason,
-            Err(panic) => ExitReason::Panicked(panic_text(&*panic)),
-        }
-        // Here a killed handler is dropped, and with it its leases and its port: before the end is published.
-    };
-    cell.publish_end(batch, reason);
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn holds its arguments twice"
+)]
+pub(crate) fn run<A: Actor>(
+    cell: Arc<Cell<A>>,
+    actor: A,
+) -> impl Future<Output = ()> + Send + 'static {
+    async move {
+        let mut batch = Batch::default();
+        let reason = {
+            let life = pin!(live(&cell, actor, &mut batch));
+            match AssertUnwindSafe(Killable { cell: &cell, life })
+                .catch_unwind()
+                .await
+            {
+                Ok(reason) => reason,
+                Err(panic) => ExitReason::Panicked(panic_text(&*panic)),
+            }
+            // Here a killed handler is dropped, and with it its leases and its port: before the end is published.
+        };
+        cell.publish_end(batch, reason);
+    }
 }
 
-async fn live<A: Actor>(
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn holds its arguments twice"
+)]
+fn live<A: Actor>(
     cell: &Arc<Cell<A>>,
     mut actor: A,
     batch: &mut Batch<A::Letters>,
-) -> ExitReason {
-    let mut cx = Context::new(cell);
-    if let Err(error) = actor.on_started(&mut cx).await {
-        return ExitReason::StartFailed(error.to_string());
-    }
-    cell.core().publish_start();
-    let mut turn = 0;
-    let mut local_first = true;
-    let reason = loop {
-        if cx.ends() {
-            break ExitReason::Normal;
+) -> impl Future<Output = ExitReason> + Send {
+    async move {
+        let mut cx = Context::new(cell);
+        if let Err(error) = actor.on_started(&mut cx).await {
+            return ExitReason::StartFailed(error.to_string());
         }
-        turn += 1;
-        if turn == TURN_MAX {
-            turn = 0;
-            yield_once().await;
-        }
-        local_first = !local_first;
-        let (letter, lane) = match next(cell, batch, local_first).await {
-            Next::End(reason) => break reason,
-            Next::Letter(letter) => (letter, None),
-            Next::Entry(taken) => match open::<A>(taken, &mut cx) {
-                (Some(letter), lane) => (letter, Some(lane)),
-                (None, lane) => {
-                    lane.finish();
-                    continue;
-                }
-            },
+        cell.core().publish_start();
+        let mut turn = 0;
+        let mut local_first = true;
+        let reason = loop {
+            if cx.ends() {
+                break ExitReason::Normal;
+            }
+            turn += 1;
+            if turn == TURN_MAX {
+                turn = 0;
+                yield_once().await;
+            }
+            local_first = !local_first;
+            let (letter, lane) = match next(cell, batch, local_first).await {
+                Next::End(reason) => break reason,
+                Next::Letter(letter) => (letter, None),
+                Next::Entry(taken) => match open::<A>(taken, &mut cx) {
+                    (Some(letter), lane) => (letter, Some(lane)),
+                    (None, lane) => {
+                        lane.finish();
+                        continue;
+                    }
+                },
+            };
+            actor.deliver(letter, &mut cx).await;
+            if let Some(lane) = lane {
+                lane.finish();
+            }
         };
-        actor.deliver(letter, &mut cx).await;
-        if let Some(lane) = lane {
-            lane.finish();
-        }
-    };
-    actor.on_stopping(&reason, &mut cx).await;
-    reason
+        actor.on_stopping(&reason, &mut cx).await;
+        reason
+    }
 }
 
 /// Makes a letter of an entry, or refuses it.

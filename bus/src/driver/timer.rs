@@ -1,14 +1,21 @@
 //! Timers of a node: wakers by the time at which they are due.
 //!
-//! An ordered map under a lock: arming and disarming cost some fifty nanoseconds, and nothing while idle.
-//! The driver sleeps until the first is due; a timer that comes before it rouses the driver.
+//! Most timers are deadlines that never come: they are disarmed soon. So a timer is *young* at first, in a slab without
+//! order, and is put in order only when one of them is due. The driver sleeps until the first is due, or until one was that
+//! is disarmed meanwhile; a timer that comes before it rouses the driver.
+//!
+//! Wakers are the user's code: they are cloned, woken and dropped outside the lock.
+//!
+//! # Invariants
+//! - **first-is-early**: `first` is never later than the first timer that is armed.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use ringway_shm::sync::AtomicU64;
 use ringway_shm::sync::Ordering::Relaxed;
+use slab::Slab;
 
 use crate::clock::Nanos;
 
@@ -17,19 +24,39 @@ use crate::clock::Nanos;
 pub(crate) struct TimerKey {
     due: Nanos,
     number: u64,
+    /// Its place among the young.
+    place: usize,
 }
 
 #[derive(Debug, Default)]
 struct Armed {
-    wakers: BTreeMap<TimerKey, Waker>,
+    young: Slab<(TimerKey, Waker)>,
+    ordered: BTreeMap<TimerKey, Waker>,
     count: u64,
+}
+
+impl Armed {
+    /// Where the waker of a timer is, unless it has fired.
+    fn waker(&mut self, key: TimerKey) -> Option<&mut Waker> {
+        match self.young.get_mut(key.place) {
+            Some((young, waker)) if *young == key => Some(waker),
+            _ => self.ordered.get_mut(&key),
+        }
+    }
+
+    fn remove(&mut self, key: TimerKey) -> Option<Waker> {
+        match self.young.get(key.place) {
+            Some((young, _)) if *young == key => Some(self.young.remove(key.place).1),
+            _ => self.ordered.remove(&key),
+        }
+    }
 }
 
 /// The armed timers of a node.
 #[derive(Debug)]
 pub(crate) struct Timers {
     armed: Mutex<Armed>,
-    /// Due time of the first timer; `u64::MAX` for none. A hint that spares idle passes the lock.
+    /// See first-is-early; `u64::MAX` for none. A hint that spares idle passes the lock.
     first: AtomicU64,
 }
 
@@ -43,36 +70,49 @@ impl Default for Timers {
 }
 
 impl Timers {
+    fn lock(&self) -> MutexGuard<'_, Armed> {
+        self.armed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Arms a timer; `true` beside the key when it is the first to be due, so that the driver must be roused.
     pub(crate) fn arm(&self, due: Nanos, waker: &Waker) -> (TimerKey, bool) {
-        let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
+        let waker = waker.clone();
+        let mut armed = self.lock();
         armed.count += 1;
         let key = TimerKey {
             due,
             number: armed.count,
+            place: armed.young.vacant_key(),
         };
-        armed.wakers.insert(key, waker.clone());
-        let is_first = armed
-            .wakers
-            .first_key_value()
-            .is_some_and(|(first, _)| *first == key);
-        self.publish_first(&armed);
+        armed.young.insert((key, waker));
+        // Relaxed: written under the lock, read as a hint.
+        let is_first = due.0 < self.first.load(Relaxed);
+        if is_first {
+            self.first.store(due.0, Relaxed);
+        }
         (key, is_first)
     }
 
     /// Replaces the waker of an armed timer; does nothing when it has fired.
     pub(crate) fn rewake(&self, key: TimerKey, waker: &Waker) {
-        let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(old) = armed.wakers.get_mut(&key) {
-            old.clone_from(waker);
+        let is_known = |known: &mut Waker| known.will_wake(waker);
+        if self.lock().waker(key).is_none_or(is_known) {
+            return;
         }
+        let mut waker = waker.clone();
+        if let Some(known) = self.lock().waker(key) {
+            std::mem::swap(known, &mut waker);
+        }
+        drop(waker);
     }
 
     /// Takes a timer out; does nothing when it has fired.
     pub(crate) fn disarm(&self, key: TimerKey) {
-        let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
-        armed.wakers.remove(&key);
+        let mut armed = self.lock();
+        let waker = armed.remove(key);
         self.publish_first(&armed);
+        drop(armed);
+        drop(waker);
     }
 
     /// Wakes all that are due; returns when the next one is.
@@ -85,12 +125,15 @@ impl Timers {
         }
         let now = Nanos::now();
         let due = {
-            let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
-            let later = armed.wakers.split_off(&TimerKey {
+            let mut armed = self.lock();
+            let Armed { young, ordered, .. } = &mut *armed;
+            ordered.extend(young.drain());
+            let later = ordered.split_off(&TimerKey {
                 due: now,
                 number: u64::MAX,
+                place: usize::MAX,
             });
-            let due = std::mem::replace(&mut armed.wakers, later);
+            let due = std::mem::replace(ordered, later);
             self.publish_first(&armed);
             due
         };
@@ -98,7 +141,7 @@ impl Timers {
         self.first()
     }
 
-    /// When the first timer is due.
+    /// When the first timer is due, or one was that is not armed any more.
     pub(crate) fn first(&self) -> Option<Nanos> {
         // Relaxed: a hint; a timer armed meanwhile rouses the driver.
         Some(self.first.load(Relaxed))
@@ -106,23 +149,29 @@ impl Timers {
             .map(Nanos)
     }
 
+    /// While there are young ones, their first is not looked for: that of before is not later.
     fn publish_first(&self, armed: &Armed) {
-        let first = armed
-            .wakers
-            .first_key_value()
-            .map_or(u64::MAX, |(key, _)| key.due.0);
+        if !armed.young.is_empty() {
+            return;
+        }
+        let first = armed.ordered.first_key_value();
         // Relaxed: written under the lock, read as a hint.
-        self.first.store(first, Relaxed);
+        self.first
+            .store(first.map_or(u64::MAX, |(key, _)| key.due.0), Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+    use std::task::Wake;
+
     use futures_util::task::noop_waker;
 
     use super::*;
 
-    // Goal: `first` follows arming, disarming and firing.
+    // Goal: `first` is never later than the first that is armed, and exact when none is young.
     #[test]
     fn first_is_the_earliest() {
         let timers = Timers::default();
@@ -136,5 +185,39 @@ mod tests {
         timers.disarm(early);
         timers.disarm(late);
         assert_eq!(timers.fire(), None);
+    }
+
+    // Goal: a key finds its own timer, young or in order, and none that took its place since.
+    #[test]
+    fn keys_name_one_timer() {
+        struct Count(AtomicU32);
+
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
+
+        let timers = Timers::default();
+        let wakers: Vec<_> = (0..4).map(|_| Arc::new(Count(AtomicU32::new(0)))).collect();
+        let waker = |at: usize| Waker::from(Arc::clone(&wakers[at]));
+        let far = Nanos(Nanos::now().0 + 3_600_000_000_000);
+        let (gone, _) = timers.arm(Nanos(1), &waker(0));
+        timers.disarm(gone);
+        let (stays, is_first) = timers.arm(Nanos(2), &waker(1));
+        assert!(is_first);
+        timers.disarm(gone);
+        timers.rewake(gone, &waker(0));
+        let (later, _) = timers.arm(far, &waker(2));
+        assert_eq!(timers.fire(), Some(far)); // the later one is in order now
+        timers.rewake(later, &waker(3));
+        let (young, _) = timers.arm(Nanos(3), &waker(2));
+        assert_eq!(timers.first(), Some(Nanos(3)));
+        timers.disarm(stays);
+        timers.disarm(later);
+        assert_eq!(timers.fire(), None);
+        timers.disarm(young);
+        let woken = wakers.iter().map(|count| count.0.load(Relaxed));
+        assert_eq!(woken.collect::<Vec<_>>(), [0, 1, 1, 0]);
     }
 }

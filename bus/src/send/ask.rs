@@ -347,7 +347,11 @@ impl<S: Sendable> Drop for AskFuture<'_, S> {
     fn drop(&mut self) {
         self.give_up();
         match self.sending.way {
-            Way::Local(route) => route.core().ended_list().remove(&mut self.ended),
+            // Most never waited for the end, and a list is made when it is asked for.
+            Way::Local(route) if self.ended.is_registered() => {
+                route.core().ended_list().remove(&mut self.ended);
+            }
+            Way::Local(_) => {}
             Way::Remote(end) => end.ended.remove(&mut self.ended),
         }
     }

@@ -177,6 +177,14 @@ impl<'a, S: Sendable> Sending<'a, S> {
         }
     }
 
+    /// The node that minds the deadline, without counting one more who holds it where that is not needed.
+    fn node(&mut self) -> Option<&Arc<Shared>> {
+        match self.way {
+            Way::Local(route) => Some(route.core().shared()),
+            Way::Remote(_) => self.shared(),
+        }
+    }
+
     /// The node that sends.
     fn shared(&mut self) -> Option<&Arc<Shared>> {
         if self.shared.is_none() {
@@ -425,7 +433,7 @@ impl<'a, S: Sendable> Sending<'a, S> {
         if due == Nanos::NONE {
             return;
         }
-        let Some(shared) = self.shared() else {
+        let Some(shared) = self.node() else {
             return;
         };
         match armed {
@@ -438,13 +446,19 @@ impl<'a, S: Sendable> Sending<'a, S> {
 impl<S: Sendable> Drop for Sending<'_, S> {
     fn drop(&mut self) {
         match self.way {
-            Way::Local(route) => route.room().remove(&mut self.room),
+            // Most never waited for room, and a list is made when it is asked for.
+            Way::Local(route) if self.room.is_registered() => {
+                route.room().remove(&mut self.room);
+            }
+            Way::Local(_) => {}
             Way::Remote(end) => {
                 end.room.remove(&mut self.room);
                 end.blocks.remove(&mut self.blocks);
             }
         }
-        if let (Some(timer), Some(shared)) = (self.timer, &self.shared) {
+        if let Some(timer) = self.timer
+            && let Some(shared) = self.node()
+        {
             shared.timers.disarm(timer);
         }
     }

@@ -3,7 +3,7 @@
 //! Nothing here is seen by another thread, so nothing here costs more than a load and a store.
 //!
 //! # Invariants
-//! - **one-worker**: what lies here belongs to the innermost [`AtWork`] of the thread; when that ends it goes to the shared
+//! - **one-worker**: what lies here belongs to the innermost [`Working`] of the thread; when that ends it goes to the shared
 //!   queue, and what it had displaced comes back.
 //! - **bounded-streak**: the task that was woken last runs next, ahead of those that are ready longer, at most
 //!   [`STREAK_MAX`] times in a row.
@@ -15,7 +15,7 @@ use std::ptr;
 use super::{Ready, RunQueue};
 
 /// Tasks that are run as soon as they are woken, one after the other, before those that wait have their turn.
-const STREAK_MAX: u32 = 16;
+const STREAK_MAX: u32 = 32;
 
 /// Places of the queue that are kept when it has become empty.
 const PLACES_KEPT: usize = 1024;
@@ -52,6 +52,7 @@ pub(crate) struct Working<'a> {
     before: (*const RunQueue, bool),
     next_before: Option<Ready>,
     own_before: VecDeque<Ready>,
+    handled_before: u64,
 }
 
 impl<'a> Working<'a> {
@@ -61,6 +62,7 @@ impl<'a> Working<'a> {
             before: (here.queue.replace(queue), here.is_driver.replace(is_driver)),
             next_before: here.next.take(),
             own_before: here.own.take(),
+            handled_before: here.handled.take(),
         })
     }
 }
@@ -70,6 +72,8 @@ impl Drop for Working<'_> {
         let rest = HERE.with(|here| {
             here.queue.set(self.before.0);
             here.is_driver.set(self.before.1);
+            // What this worker has counted, it has taken over when it ran its last task.
+            here.handled.set(self.handled_before);
             // one-worker
             let next = here.next.replace(self.next_before.take());
             let mut rest = here.own.replace(std::mem::take(&mut self.own_before));
