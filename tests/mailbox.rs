@@ -15,9 +15,6 @@ use support::probe::{Hold, Note, Page, Probe, Text, Watcher, probe};
 use support::stage::{Place, Stage, both};
 use support::{Bus, watch};
 
-/// Entries of a uring, in each direction.
-const URING: u64 = 128;
-
 fn text(number: u64) -> Text {
     Text {
         number,
@@ -206,12 +203,12 @@ fn filled(stage: &Stage, mailbox: usize) -> (Addr<Probe>, Watcher, u64) {
 }
 
 // Goal: a full queue gives back what is tried, makes what is told wait, and in the end has all of it, in order; what gave
-// up waiting was not sent. A uring has its own bound, whatever the mailbox has.
+// up waiting was not sent. The bound is the mailbox's, for each sender's own uring too.
 #[test]
 fn full_queues_push_back() {
     both("mailbox-full", |stage| {
         let (probe, watcher, queued) = filled(stage, 16);
-        assert_eq!(queued, if stage.is_remote() { URING } else { 16 });
+        assert_eq!(queued, 16, "wherever it is");
         block_on(async {
             let mut gives_up = Box::pin(probe.tell(Note { number: 9_999 }).into_future());
             let mut tell = Box::pin(probe.tell(Note { number: queued + 1 }).into_future());

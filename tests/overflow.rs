@@ -269,54 +269,66 @@ fn drop_oldest_dies_like_others() {
     assert_eq!(pair.home.dropped(), 0);
 }
 
-// Goal: `DropNewest`: what meets a full uring is dropped: a tell comes back on the stream, an ask as its error, with their
+// Goal: `DropNewest`: what meets a full mailbox is dropped: a tell comes back on the stream, an ask as its error, with their
 // blocks; the sender's node counts them.
 #[test]
 fn drop_newest_drops_what_comes() {
     let _dog = watch();
     let pair = Pair::with("overflow-newest", Overflow::DropNewest, 4);
-    pair.tell(1..=URING);
-    pair.tell([129]);
-    pair.probe.tell(Note { number: 130 }).wait().unwrap();
-    pair.probe.tell(page(131)).wait().unwrap();
-    let error = pair.probe.ask(text(132)).wait().unwrap_err();
+    pair.tell(1..=BOUND);
+    pair.tell([5]);
+    pair.probe.tell(Note { number: 6 }).wait().unwrap();
+    pair.probe.tell(page(7)).wait().unwrap();
+    let error = pair.probe.ask(text(8)).wait().unwrap_err();
     assert!(matches!(error, AskError::Dropped { .. }), "{error}");
-    assert_eq!(error.into_inner(), Some(text(132)));
-    let error = pair.probe.ask(Note { number: 133 }).wait().unwrap_err();
-    assert_eq!(error.into_inner(), Some(Note { number: 133 }));
-    assert_eq!(pair.dropped(|note: Note| note.number), [129, 130]);
-    assert_eq!(pair.dropped(|back: Page| back.number), [131]);
+    assert_eq!(error.into_inner(), Some(text(8)));
+    let error = pair.probe.ask(Note { number: 9 }).wait().unwrap_err();
+    assert_eq!(error.into_inner(), Some(Note { number: 9 }));
+    assert_eq!(pair.dropped(|note: Note| note.number), [5, 6]);
+    assert_eq!(pair.dropped(|back: Page| back.number), [7]);
     assert_eq!(pair.blocks(), 0, "each block came back");
     pair.release();
-    pair.expect_handled(1..=URING);
+    pair.expect_handled(1..=BOUND);
     assert_eq!(pair.counts(), (0, 0, 5));
 }
 
-// Goal: `Fail`: what meets a full uring comes back at once, whoever sends it and however long it would wait.
+// Goal: `Fail`: what meets a full mailbox comes back at once, whoever sends it and however long it would wait.
 #[test]
 fn fail_fails() {
     let _dog = watch();
     let pair = Pair::with("overflow-fail", Overflow::Fail, 4);
-    pair.tell(1..=URING);
-    let error = pair.probe.tell(Note { number: 129 }).wait().unwrap_err();
+    pair.tell(1..=BOUND);
+    let error = pair.probe.tell(Note { number: 5 }).wait().unwrap_err();
     assert!(
         matches!(
             error,
             SendError::Full {
-                message: Note { number: 129 }
+                message: Note { number: 5 }
             }
         ),
         "{error}"
     );
-    let error = pair.probe.tell(page(130)).wait().unwrap_err();
-    assert_eq!(error.into_inner(), page(130));
-    let error = pair.probe.ask(text(131)).wait().unwrap_err();
+    let error = pair.probe.tell(page(6)).wait().unwrap_err();
+    assert_eq!(error.into_inner(), page(6));
+    let error = pair.probe.ask(text(7)).wait().unwrap_err();
     assert_eq!(error.to_string(), "the mailbox is full");
-    assert_eq!(error.into_inner(), Some(text(131)));
+    assert_eq!(error.into_inner(), Some(text(7)));
     pair.release();
-    pair.expect_handled(1..=URING);
+    pair.expect_handled(1..=BOUND);
     assert_eq!(pair.counts(), (0, 0, 0));
     assert!(pair.back::<Note>().is_empty());
+}
+
+// Goal: the room of a uring is the mailbox's bound, and that of its queue at most.
+#[test]
+fn a_bound_is_kept_for_each_sender() {
+    let _dog = watch();
+    for (bound, room) in [(1, 1), (5, 5), (1_000, URING)] {
+        let pair = Pair::with("overflow-bound", Overflow::Wait, bound);
+        assert_eq!(pair.fill(), room);
+        pair.release();
+        pair.expect_handled(1..=room);
+    }
 }
 
 // Goal: `Wait`: a try fails, a tell and an ask wait and are handled in the order of their coming; nothing is dropped.
@@ -324,16 +336,16 @@ fn fail_fails() {
 fn wait_waits() {
     let _dog = watch();
     let pair = Pair::with("overflow-wait", Overflow::Wait, 4);
-    assert_eq!(pair.fill(), URING);
+    assert_eq!(pair.fill(), BOUND);
     block_on(async {
-        let mut tell = Box::pin(pair.probe.tell(Note { number: 129 }).into_future());
-        let mut ask = Box::pin(pair.probe.ask(text(130)).into_future());
+        let mut tell = Box::pin(pair.probe.tell(Note { number: 5 }).into_future());
+        let mut ask = Box::pin(pair.probe.ask(text(6)).into_future());
         assert!(poll!(&mut tell).is_pending() && poll!(&mut ask).is_pending());
         pair.release();
         tell.await.unwrap();
         ask.await.unwrap();
     });
-    pair.expect_handled(1..=URING + 2);
+    pair.expect_handled(1..=BOUND + 2);
     assert_eq!(pair.counts(), (0, 0, 0));
     assert!(pair.back::<Note>().is_empty());
 }

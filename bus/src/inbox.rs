@@ -28,6 +28,7 @@ use crate::actor::Undone;
 use crate::entry::EntryToken;
 use crate::exit::ExitReason;
 use crate::mailbox::Overflow;
+use crate::urings::wire::Terms;
 use crate::wait_list::WaitList;
 
 /// Entries served from one uring before the next one has its turn.
@@ -74,8 +75,13 @@ impl Inbox {
         }
     }
 
-    pub(crate) fn overflow(&self) -> Overflow {
-        self.overflow
+    /// What its owner asks of who submits. Who drops the oldest needs room beyond its bound; a queue has none.
+    pub(crate) fn terms(&self) -> Terms {
+        let is_bounded = self.bound > 0 && self.overflow != Overflow::DropOldest;
+        Terms {
+            overflow: self.overflow,
+            bound: if is_bounded { self.bound } else { u64::MAX },
+        }
     }
 
     /// How many entries of a lane of this layout are kept; at most half, so that there is room while a handler runs.

@@ -27,8 +27,8 @@ use crate::wait_list::WaitList;
 /// What happens to a message that meets a full mailbox.
 ///
 /// Senders of the actor's own process share one queue, whose bound is [`ActorBuilder::mailbox`](crate::ActorBuilder::mailbox).
-/// Every other process has a uring of 128 entries of its own, and meets the policy when that is full. A message that was
-/// dropped comes back to its sender: a tell on its address's `undelivered()` stream, an ask as
+/// Every other process has a uring of its own with as much room, at most 128 entries, and meets the policy when that is
+/// full. A message that was dropped comes back to its sender: a tell on its address's `undelivered()` stream, an ask as
 /// [`AskError::Dropped`](crate::AskError::Dropped).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Overflow {

@@ -44,7 +44,7 @@ use crate::mailbox::Overflow;
 use crate::node::Carried;
 use crate::shared::{EndKey, Rest, Shared};
 use crate::urings::PeerUrings;
-use crate::urings::wire::{OpenRefusal, Order, TargetKind, UringWord};
+use crate::urings::wire::{OpenRefusal, Order, TargetKind, Terms, UringWord};
 use crate::wait_list::{WaitKey, WaitList};
 
 /// An entry on its way into a submission queue.
@@ -209,10 +209,10 @@ impl RemoteEnd {
         is_claimed
     }
 
-    /// The receiver's node has opened its half, at a place that `theirs` finds; `overflow` is the receiver's policy.
+    /// The receiver's node has opened its half, at a place that `theirs` finds.
     pub(crate) fn opened(
         &self,
-        overflow: Overflow,
+        terms: Terms,
         theirs: impl FnOnce(&Opening) -> Result<PeerRegion, Violation>,
     ) {
         let mut phase = self.lock();
@@ -224,7 +224,7 @@ impl RemoteEnd {
         };
         let peer = Arc::clone(&opening.peer);
         let joined = theirs(&opening).map_err(|violation| (peer, violation));
-        let fault = match joined.and_then(|region| opening.join(&region, overflow)) {
+        let fault = match joined.and_then(|region| opening.join(&region, terms)) {
             Ok(open) => {
                 let _ = self.completions.set(open.peeker()); // an end is opened once
                 *phase = Phase::Open(Box::new(open));

@@ -59,8 +59,8 @@ impl<A: Actor> ActorBuilder<A> {
         self
     }
 
-    /// Bounds the mailbox for senders of this process; the default is 128 messages. Every other process has a uring of
-    /// 128 entries of its own, of which [`Overflow::DropOldest`] keeps as many as the bound, and at most 64.
+    /// Bounds the mailbox; the default is 128 messages. All senders of this process share it. Every other process has a
+    /// uring of its own with as much room, but for 128 entries at most; [`Overflow::DropOldest`] keeps 64 of one at most.
     pub fn mailbox(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self

@@ -27,7 +27,7 @@ use crate::frame::WireKey;
 use crate::mailbox::Overflow;
 use crate::rings::RingSpan;
 use crate::urings::PeerUrings;
-use crate::urings::wire::UringWord;
+use crate::urings::wire::{Terms, UringWord};
 
 /// Completions taken in at one look: a queue's worth, so that a peer that floods has its turn and no more.
 const REAPED_PER_LOOK: u32 = 256;
@@ -48,7 +48,7 @@ impl Opening {
     pub(super) fn join(
         self,
         theirs: &PeerRegion,
-        overflow: Overflow,
+        terms: Terms,
     ) -> Result<Open, (Arc<PeerUrings>, Violation)> {
         let Self {
             peer,
@@ -58,17 +58,17 @@ impl Opening {
             span,
         } = self;
         match submitter.open(theirs) {
-            Ok(ends) => Ok(Open {
+            Ok(mut ends) => Ok(Open {
                 peer,
                 uring,
+                half: ends.submit.limit(terms.bound).div_ceil(2),
                 submit: ends.submit,
                 reap: ends.reap,
                 words: ends.ops,
                 ops: OpTable::new(credit(layout)),
-                overflow,
+                overflow: terms.overflow,
                 is_watched: false,
                 room_watched: None,
-                half: layout.sq.get() / 2,
                 looks_without_ops: 0,
                 due: None,
                 ended: None,
@@ -101,7 +101,7 @@ pub(crate) struct Open {
     is_watched: bool,
     /// The driver watches for room, which was looked for last when so many entries had been taken.
     room_watched: Option<u64>,
-    /// Half of the submission queue, in entries.
+    /// Half of what may lie untaken, in entries.
     half: u64,
     /// Looks since there was an op in flight.
     looks_without_ops: u32,

@@ -21,6 +21,7 @@ use crate::remote::{Opening, Outgoing, RemoteEnd};
 use crate::shared::EndKey;
 use crate::urings::PeerUrings;
 use crate::urings::open;
+use crate::urings::wire::Terms;
 use crate::urings::wire::{TargetKind, UringWord};
 
 /// A queue of one node, and a sender that has sent to it from another.
@@ -105,7 +106,11 @@ impl Pair {
         let half = half.span(0, open::URING.completer_len()).unwrap();
         let completer = Completer::create(half.clone(), open::URING);
         let CompleterEnds { take, .. } = completer.open(&ours).unwrap();
-        end.opened(Overflow::Wait, |_| Ok(half.read_only()));
+        let terms = Terms {
+            overflow: Overflow::Wait,
+            bound: u64::MAX,
+        };
+        end.opened(terms, |_| Ok(half.read_only()));
         assert!(matches!(end.open_result(), Some(Ok(()))));
         Opened {
             end,

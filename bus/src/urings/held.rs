@@ -83,6 +83,7 @@ mod tests {
 
     use super::*;
     use crate::mailbox::Overflow;
+    use crate::urings::wire::Terms;
 
     fn opened(uring: u32, segment: u32) -> UringWord {
         UringWord::Opened {
@@ -92,7 +93,10 @@ mod tests {
                 offset: 0,
             },
             notes_head: None,
-            overflow: Overflow::Wait,
+            terms: Terms {
+                overflow: Overflow::Wait,
+                bound: 128,
+            },
         }
     }
 

@@ -195,7 +195,7 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
             uring,
             place,
             notes_head,
-            overflow,
+            terms,
         } => {
             let head = notes_head
                 .map(|at| urings.find(at, NotesLayout::reader_len()))
@@ -206,7 +206,7 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
             }
             match urings.end(uring.0) {
                 Some(end) => {
-                    end.opened(overflow, |opening| {
+                    end.opened(terms, |opening| {
                         urings.find(place, opening.layout.completer_len())
                     });
                 }
@@ -287,7 +287,7 @@ impl Joined {
             uring: WireKey(lane.uring),
             place,
             notes_head,
-            overflow: target.inbox.overflow(),
+            terms: target.inbox.terms(),
         });
         match target.inbox.add(&lane) {
             Ok(()) => shared.jobs.rouse(Job::Watch(lane), &shared.queue),

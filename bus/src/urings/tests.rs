@@ -9,7 +9,7 @@ use ringway_shm::segment::{OwnSegment, PeerSegment};
 use ringway_shm::uring::Completer;
 
 use super::open;
-use super::wire::{Place, UringWord};
+use super::wire::{Place, Terms, UringWord};
 use crate::exit::ExitReason;
 use crate::frame::{SegmentKind, WireKey};
 use crate::mailbox::Overflow;
@@ -54,7 +54,10 @@ fn an_answer_waits_for_the_segment_that_it_names() {
             offset: 0,
         },
         notes_head: None,
-        overflow: Overflow::Fail,
+        terms: Terms {
+            overflow: Overflow::Fail,
+            bound: 4,
+        },
     });
     assert_eq!(pair.violations(), 0);
     assert!(end.open_result().is_none(), "it waits");

@@ -17,6 +17,16 @@ pub(crate) struct Place {
     pub(crate) offset: u64,
 }
 
+/// What a target asks of who submits to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Terms {
+    /// The policy, which the submitter applies to what meets a full queue; where the completer may drop some, every entry
+    /// has an op.
+    pub(crate) overflow: Overflow,
+    /// Entries that may lie untaken, at least one, if the queue has more slots.
+    pub(crate) bound: u64,
+}
+
 /// A type that a uring will carry, as its submitter knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CarriedType {
@@ -53,13 +63,12 @@ pub(crate) struct OpenWord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum UringWord {
     Open(Box<OpenWord>),
-    /// `notes_head` is where the offered note ring is read, if one was offered. `overflow` is the target's policy: the
-    /// submitter applies it to what meets a full queue, and gives every entry an op where the completer may drop some.
+    /// `notes_head` is where the offered note ring is read, if one was offered.
     Opened {
         uring: WireKey,
         place: Place,
         notes_head: Option<Place>,
-        overflow: Overflow,
+        terms: Terms,
     },
     Refused {
         uring: WireKey,

@@ -15,9 +15,10 @@ pub struct Push<const W: usize, K = DefaultKeep> {
     slots: OwnRecords<Slot<W>, K>,
     reader: PeerRecord<HeadLine, K>,
     capacity: Pow2,
-    tail: u64, // entries pushed
-    head: u64, // the reader's head, as last seen
-    done: u64, // the reader's count of handled entries, as last seen
+    limit: u64, // entries that may lie untaken: at most the capacity
+    tail: u64,  // entries pushed
+    head: u64,  // the reader's head, as last seen
+    done: u64,  // the reader's count of handled entries, as last seen
 }
 
 impl<const W: usize, K: Keep> Push<W, K> {
@@ -45,6 +46,7 @@ impl<const W: usize, K: Keep> Push<W, K> {
             slots,
             reader,
             capacity,
+            limit: capacity.get(),
             tail: 0,
             head: 0,
             done: 0,
@@ -61,7 +63,7 @@ impl<const W: usize, K: Keep> Push<W, K> {
     /// [`Full`](PushError::Full), which may be untrue a moment later: the peer takes; or the peer's head cannot be.
     #[inline]
     pub fn push(&mut self, words: &[u64; W]) -> Result<u64, PushError> {
-        if self.tail - self.head == self.capacity.get() {
+        if self.tail - self.head >= self.limit {
             self.look_for_room_slow()?;
         }
         Ok(self.write(words))
@@ -74,7 +76,7 @@ impl<const W: usize, K: Keep> Push<W, K> {
     /// The peer's head cannot be; then none was appended.
     #[inline]
     pub fn push_batch(&mut self, entries: &[[u64; W]]) -> Result<usize, Violation> {
-        let free = self.capacity.get() - (self.tail - self.head);
+        let free = self.limit.saturating_sub(self.tail - self.head);
         let free = if free < entries.len() as u64 {
             self.room()?
         } else {
@@ -122,7 +124,14 @@ impl<const W: usize, K: Keep> Push<W, K> {
     ///
     /// The peer's head cannot be.
     pub fn room(&mut self) -> Result<u64, Violation> {
-        Ok(self.capacity.get() - (self.tail - self.taken()?))
+        let taken = self.taken()?;
+        Ok(self.limit.saturating_sub(self.tail - taken))
+    }
+
+    /// Lets at most `limit` entries lie untaken, and returns how many it is: from 1 to the number of slots.
+    pub fn limit(&mut self, limit: u64) -> u64 {
+        self.limit = limit.clamp(1, self.capacity.get());
+        self.limit
     }
 
     /// Entries that the peer has taken; final once it is dead. Reads the peer's head.

@@ -92,6 +92,11 @@ impl<K: Keep> SubmitEnd<K> {
         self.lane.room()
     }
 
+    /// Lets at most `limit` entries lie untaken, and returns how many it is: from 1 to the number of slots.
+    pub fn limit(&mut self, limit: u64) -> u64 {
+        self.lane.limit(limit)
+    }
+
     /// Says that this side waits for room, credit or blocks, and returns the wait's number. Then arm this node's bell, look
     /// once more for what is wanted, and sleep only if there is none. The completer answers each number once: who was
     /// woken, looked and still has too little asks anew.
