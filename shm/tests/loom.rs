@@ -215,6 +215,56 @@ fn bell() {
     );
 }
 
+// bell, seen through a peeker: who looks without the reading end misses no more than who holds it.
+#[test]
+fn bell_through_a_peeker() {
+    fn model() {
+        let (mut push, take) = lane();
+        let (mut asleep, bell) = doorbell();
+        let peeker = take.peeker();
+        let sender = thread::spawn(move || {
+            push.push(&[10]).unwrap();
+            bell.should_ring().is_some()
+        });
+        asleep.arm();
+        let sleeps = !peeker.has_entry();
+        let rang = sender.join().unwrap();
+        assert!(!sleeps || rang, "sleeps on a message");
+    }
+    check(
+        model,
+        &[Mutant::NoFenceBeforeBell, Mutant::NoFenceAfterAsleep],
+    );
+}
+
+// bell, seen through a peeker whose head another thread moves meanwhile: an old head hides no later entry.
+#[test]
+fn bell_through_a_peeker_with_an_old_head() {
+    fn model() {
+        let (mut push, mut take) = lane();
+        let (mut asleep, bell) = doorbell();
+        let peeker = take.peeker();
+        push.push(&[10]).unwrap();
+        let taker = thread::spawn(move || {
+            take.take().unwrap().unwrap();
+            take
+        });
+        let sender = thread::spawn(move || {
+            push.push(&[11]).unwrap();
+            bell.should_ring().is_some()
+        });
+        asleep.arm();
+        let sleeps = !peeker.has_entry();
+        let rang = sender.join().unwrap();
+        assert!(taker.join().unwrap().peek());
+        assert!(!sleeps || rang, "sleeps on a message");
+    }
+    check(
+        model,
+        &[Mutant::NoFenceBeforeBell, Mutant::NoFenceAfterAsleep],
+    );
+}
+
 // bell, two threads of one sender: together they ring at least once for what either sent.
 #[test]
 fn bell_of_two_threads() {
