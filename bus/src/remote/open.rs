@@ -319,8 +319,7 @@ impl Open {
     fn after_push(&mut self) {
         // The fence of the ready notes stands in `idle_epoch`: the stamp before it, the reader's word after it.
         if self.submit.idle_epoch().is_some() {
-            self.peer.note(self.uring);
-            self.peer.ring_bell();
+            self.owed.note = Some(self.uring);
         }
     }
 

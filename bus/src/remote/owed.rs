@@ -2,6 +2,7 @@
 //! (no-user-code).
 
 use ringway_shm::error::Violation;
+use ringway_shm::generation::Key;
 
 use super::undelivered::{Queued, Returns};
 use crate::urings::PeerUrings;
@@ -17,6 +18,8 @@ pub(super) enum Fault {
 /// Collected under the lock, and paid after it.
 #[derive(Default)]
 pub(super) struct Owed {
+    /// The uring has an entry that its reader does not watch for.
+    pub(super) note: Option<Key>,
     /// Messages that came back.
     pub(super) queued: Vec<Queued>,
     pub(super) faults: Vec<Fault>,
@@ -24,12 +27,16 @@ pub(super) struct Owed {
 
 impl Owed {
     pub(super) fn is_empty(&self) -> bool {
-        self.queued.is_empty() && self.faults.is_empty()
+        self.note.is_none() && self.queued.is_empty() && self.faults.is_empty()
     }
 
     /// Tells all who are to know. The caller holds no lock.
     #[cold]
     pub(super) fn pay(self, peer: &PeerUrings, returns: &Returns) {
+        if let Some(uring) = self.note {
+            peer.note(uring);
+            peer.ring_bell();
+        }
         for fault in self.faults {
             match fault {
                 Fault::Violation(violation) => peer.violation(violation),

@@ -52,7 +52,8 @@ impl<'a, S: Sendable> Ask<'a, S> {
         }
     }
 
-    /// Waits for the reply no longer than `deadline`, from when the ask is first awaited; the default is 5 s.
+    /// Waits for the reply no longer than `deadline`, from when the ask is first awaited; the default is 5 s. Waits of a
+    /// second and more are up to a tick of the kernel longer (1 to 10 ms), never shorter.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
