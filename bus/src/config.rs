@@ -53,6 +53,16 @@ pub enum Workers {
     Caller,
 }
 
+impl Workers {
+    /// Threads that run actors, of the node's own or the caller's.
+    pub(crate) fn count(self) -> usize {
+        match self {
+            Self::Threads(count) => count.get(),
+            Self::Caller => 1,
+        }
+    }
+}
+
 impl Default for Workers {
     fn default() -> Self {
         Self::Threads(NonZeroUsize::MIN)

@@ -102,7 +102,7 @@ impl Node {
 
     fn join(config: NodeConfig) -> Result<Self, AttachError> {
         let workers = config.workers;
-        let queue = RunQueue::create().map_err(AttachError::system)?;
+        let queue = RunQueue::create(workers.count()).map_err(AttachError::system)?;
         let shared = Shared::new(queue);
         let core = Core::attach(config, Arc::new(UpperOf::new(&shared)), |core| {
             shared.set_core(Arc::clone(core))
@@ -237,11 +237,11 @@ impl Attached {
             shared.queue.run_rest();
             shared.count_up();
         })?;
-        for _ in 1..count.get() {
+        for worker in 1..count.get() {
             let (shared, stop) = (Arc::clone(&self.shared), Arc::clone(&self.stopped));
             self.start(WORKER_NAMES[1], move || {
                 let _at_work = AtWork::begin(&shared);
-                shared.queue.help(&stop, || shared.count_up());
+                shared.queue.help(worker, &stop, || shared.count_up());
             })?;
         }
         Ok(())

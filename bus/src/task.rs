@@ -5,21 +5,24 @@
 //!
 //! Two kinds of workers take from the queue: the *driver*, which also polls urings and sleeps in the kernel on its
 //! doorbells, and *helpers*, which only run tasks and sleep on a condition variable. The task that a worker wakes runs
-//! next on that worker, and so a message and its answer stay in one processor's caches; what that displaces is shared, or
-//! waits in a queue of the driver's own where there is nobody to share it with. Only the shared queue has a lock.
+//! next on that worker, and so a message and its answer stay in one processor's caches; what that displaces waits in the
+//! worker's queue, from which others take when they have nothing to do, or, without helpers, in one of the driver's thread
+//! that has no lock. What other threads make ready is shared.
 //!
 //! # Edges
 //! | edge | released by | acquired by | publishes |
 //! |---|---|---|---|
 //! | task-queued | `share`: unlock of `queue` | `pop_shared`: lock of `queue` | the task |
+//! | helper-parked | `rouse`: fence, then load of `helpers_parked` | `park`: count, then fence; then a look at all queues | a task, or it is not missed |
 //! | worker-asleep | `rouse`: fence, then load of `driver_asleep` | `fall_asleep`: store, then fence; then `is_empty` | see `has_woken_driver` |
 
 mod here;
+mod places;
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use async_task::{ScheduleInfo, WithInfo};
 use ringway_shm::sync::Ordering::{Relaxed, SeqCst};
@@ -28,10 +31,14 @@ use ringway_shm::sys::SysError;
 use ringway_shm::sys::eventfd::Eventfd;
 
 use self::here::Working;
+use self::places::Places;
 use crate::trace::warning;
 
 /// Tasks that a helper runs between two looks at what else there is.
 const TASKS_PER_ROUND: usize = 16;
+
+/// The number of the worker that is the driver; helpers count from one.
+const DRIVER: usize = 0;
 
 /// A task that is ready to run.
 pub(crate) type Ready = async_task::Runnable<Arc<RunQueue>>;
@@ -41,9 +48,10 @@ pub(crate) struct RunQueue {
     queue: Mutex<VecDeque<Ready>>,
     /// Tasks in `queue`; a hint that spares idle passes the lock.
     length: AtomicUsize,
+    places: Places,
     driver_asleep: AtomicBool,
     driver_bell: Eventfd,
-    /// Threads in [`help`](Self::help); while there are any, all tasks are shared.
+    /// Threads in [`help`](Self::help); while there are any, no task is kept from others.
     helpers_running: AtomicUsize,
     helpers_parked: AtomicUsize,
     helpers: Condvar,
@@ -57,25 +65,26 @@ fn schedule(task: Ready, how: ScheduleInfo) {
         queue.share([task]);
         return queue.rouse();
     }
-    let waits = if how.woken_while_running {
-        Some(task)
-    } else {
-        here::put_next(task)
-    };
-    if let Some(task) = waits {
-        queue_here(task);
+    if how.woken_while_running {
+        // This worker is about to take its next task: nobody needs to be roused for this one.
+        return keep_here(task);
+    }
+    if let Some(task) = here::put_next(task) {
+        let queue = Arc::clone(task.metadata());
+        keep_here(task);
+        queue.rouse();
     }
 }
 
 /// Lets a task wait on a worker's thread, behind those that are ready longer.
-fn queue_here(task: Ready) {
+fn keep_here(task: Ready) {
+    let queue = task.metadata();
     // Relaxed: a helper that comes later finds what is made ready after it came.
-    if task.metadata().helpers_running.load(Relaxed) == 0 {
+    if queue.helpers_running.load(Relaxed) == 0 {
         return here::put_own([task]);
     }
-    let queue = Arc::clone(task.metadata());
-    queue.share([task]);
-    queue.rouse();
+    let queue = Arc::clone(queue);
+    queue.places.push(here::worker(), task);
 }
 
 impl RunQueue {
@@ -83,12 +92,13 @@ impl RunQueue {
     ///
     /// Between its last look at the queue and its sleep nothing of the user's may run.
     pub(crate) fn drive_here(&self) -> Working<'_> {
-        Working::begin(self, true)
+        Working::begin(self, DRIVER)
     }
 
-    /// Creates an empty queue with the eventfd that wakes its driver.
-    pub(crate) fn create() -> Result<Arc<Self>, SysError> {
+    /// Creates an empty queue for so many workers, with the eventfd that wakes its driver.
+    pub(crate) fn create(workers: usize) -> Result<Arc<Self>, SysError> {
         Ok(Arc::new(Self {
+            places: Places::new(workers.max(1)),
             queue: Mutex::new(VecDeque::new()),
             length: AtomicUsize::new(0),
             driver_asleep: AtomicBool::new(false),
@@ -114,7 +124,7 @@ impl RunQueue {
 
     /// Puts tasks where every worker finds them.
     fn share(&self, tasks: impl IntoIterator<Item = Ready>) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.lock();
         queue.extend(tasks);
         // Relaxed: a hint; whoever acts on it takes the lock.
         self.length.store(queue.len(), Relaxed);
@@ -124,11 +134,18 @@ impl RunQueue {
     ///
     /// On the driver's own thread this costs a look at who it is.
     pub(crate) fn rouse(&self) {
-        if !here::is_driver(self) && self.has_woken_driver() {
+        if here::is_driver(self) {
+            // Relaxed: a helper that comes later looks at all queues before it parks.
+            if self.helpers_running.load(Relaxed) == 0 {
+                return;
+            }
+            fence(SeqCst);
+        } else if self.has_woken_driver() {
             return;
         }
-        // Relaxed: changed under the lock that `share` took before this.
+        // SeqCst helper-parked: after the fence here or in `has_woken_driver`, which pairs with that in `park`.
         if self.helpers_parked.load(Relaxed) > 0 {
+            let _queue = self.lock(); // a helper that has counted itself and not looked yet holds it
             self.helpers.notify_one();
         }
     }
@@ -154,14 +171,18 @@ impl RunQueue {
         }
         match here::take_next() {
             Some(Ok(task)) => return Some(task),
-            Some(Err(task)) => queue_here(task),
+            Some(Err(task)) => keep_here(task),
             None => {}
         }
         // Behind what is there already, so that neither kind waits for more than the other has now.
-        if let Some(shared) = self.pop_shared() {
-            here::put_own([shared]);
+        let shared = self.pop_shared();
+        // Relaxed: as in `keep_here`.
+        if self.helpers_running.load(Relaxed) == 0 {
+            here::put_own(shared);
+        } else if let Some(shared) = shared {
+            self.places.push(here::worker(), shared);
         }
-        here::take_own()
+        here::take_own().or_else(|| self.places.pop(here::worker()))
     }
 
     fn pop_shared(&self) -> Option<Ready> {
@@ -169,7 +190,7 @@ impl RunQueue {
         if self.length.load(Relaxed) == 0 {
             return None;
         }
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.lock();
         let runnable = queue.pop_front();
         // Relaxed: a hint, as in `share`.
         self.length.store(queue.len(), Relaxed);
@@ -203,14 +224,11 @@ impl RunQueue {
     /// Tells whether a task is ready; exact, for the look before sleeping.
     pub(crate) fn is_empty(&self) -> bool {
         let has_own = here::is_worker(self) && here::has_any();
-        !has_own && self.shares_nothing()
+        !has_own && self.places.are_empty() && self.lock().is_empty()
     }
 
-    fn shares_nothing(&self) -> bool {
-        self.queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Ready>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The eventfd on which the driver sleeps beside its doorbells.
@@ -227,8 +245,8 @@ impl RunQueue {
 
     /// Runs tasks on the calling helper thread until `stopped` is set and none is ready; sleeps while there are none.
     /// `between` runs after some tasks, and before it sleeps.
-    pub(crate) fn help(&self, stopped: &AtomicBool, between: impl Fn()) {
-        let _working = Working::begin(self, false);
+    pub(crate) fn help(&self, worker: usize, stopped: &AtomicBool, between: impl Fn()) {
+        let _working = Working::begin(self, worker);
         self.helpers_running.fetch_add(1, Relaxed);
         loop {
             for _ in 0..TASKS_PER_ROUND {
@@ -236,30 +254,37 @@ impl RunQueue {
                 task.run();
             }
             between();
-            if self.is_empty() && self.park(stopped).is_break() {
+            if !here::has_any() && self.park(stopped).is_break() {
                 break;
             }
         }
         self.helpers_running.fetch_sub(1, Relaxed);
     }
 
-    /// Lets a helper sleep while nothing is shared.
+    /// Lets a helper sleep while no task is ready.
     fn park(&self, stopped: &AtomicBool) -> ControlFlow<()> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        while queue.is_empty() {
-            // Relaxed: set before `stop_helpers` notifies under the lock.
-            if stopped.load(Relaxed) {
-                return ControlFlow::Break(());
-            }
-            // Relaxed: changed and waited for under the lock that `share` took before `rouse` reads this.
+        let mut queue = self.lock();
+        loop {
             self.helpers_parked.fetch_add(1, Relaxed);
-            queue = self
-                .helpers
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+            // SeqCst helper-parked: pairs with the fence before `rouse` looks for parked helpers. The pusher puts a task
+            // and then looks, the helper counts itself and then looks for tasks: not both can miss the other.
+            fence(SeqCst);
+            let is_idle = queue.is_empty() && self.places.are_empty();
+            // Relaxed: set before `stop_helpers` notifies under the lock.
+            let ends = is_idle && stopped.load(Relaxed);
+            if is_idle && !ends {
+                queue = self
+                    .helpers
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
             self.helpers_parked.fetch_sub(1, Relaxed);
+            match (is_idle, ends) {
+                (_, true) => return ControlFlow::Break(()),
+                (false, _) => return ControlFlow::Continue(()),
+                (true, false) => {}
+            }
         }
-        ControlFlow::Continue(())
     }
 
     /// Counts a message that was handled, on this thread for now; `false` if this is none of the workers.
@@ -274,7 +299,7 @@ impl RunQueue {
 
     /// Wakes every helper so that it sees `stopped`.
     pub(crate) fn stop_helpers(&self) {
-        let _queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let _queue = self.lock();
         self.helpers.notify_all();
     }
 }
@@ -307,7 +332,7 @@ mod tests {
     // Goal: two tasks that wake each other without end do not keep a third from its turn, which was ready before them.
     #[test]
     fn two_that_play_leave_turns_to_others() {
-        let queue = RunQueue::create().unwrap();
+        let queue = RunQueue::create(1).unwrap();
         let wakers = Arc::<Mutex<Vec<_>>>::default();
         let players = [0, 1].map(|number| player(&queue, &wakers, number));
         *wakers.lock().unwrap() = players.iter().map(|player| player.waker()).collect();
@@ -328,7 +353,7 @@ mod tests {
     // Goal: a task that wakes itself goes behind those that are ready.
     #[test]
     fn who_yields_goes_last() {
-        let queue = RunQueue::create().unwrap();
+        let queue = RunQueue::create(1).unwrap();
         let _working = queue.drive_here();
         let has_run = Arc::new(AtomicBool::new(false));
         let sees = Arc::clone(&has_run);
@@ -347,5 +372,31 @@ mod tests {
         while let Some(task) = queue.pop() {
             task.run();
         }
+    }
+    // Goal: of what one worker keeps, another that has nothing takes half, the oldest first.
+    #[test]
+    fn who_has_nothing_takes_from_others() {
+        let queue = RunQueue::create(2).unwrap();
+        queue.helpers_running.store(1, Relaxed);
+        let order = Arc::<Mutex<Vec<u32>>>::default();
+        let task = |number| {
+            let order = Arc::clone(&order);
+            queue.task(async move { order.lock().unwrap().push(number) })
+        };
+        let helper = Working::begin(&queue, 1);
+        (1..=5).map(task).for_each(Ready::schedule);
+        {
+            let _driver = queue.drive_here();
+            for _ in 0..2 {
+                queue.pop().unwrap().run();
+            }
+        }
+        while let Some(task) = queue.pop() {
+            task.run();
+        }
+        drop(helper);
+        let order = order.lock().unwrap();
+        assert_eq!(order[..2], [1, 2]);
+        assert_eq!(order.len(), 5);
     }
 }

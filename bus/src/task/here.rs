@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ptr;
 
-use super::{Ready, RunQueue};
+use super::{DRIVER, Ready, RunQueue};
 
 /// Tasks that are run as soon as they are woken, one after the other, before those that wait have their turn.
 const STREAK_MAX: u32 = 32;
@@ -24,7 +24,8 @@ const PLACES_KEPT: usize = 1024;
 struct Here {
     /// The queue whose worker the thread is; null for none. Only compared, never followed.
     queue: Cell<*const RunQueue>,
-    is_driver: Cell<bool>,
+    /// Its number among the queue's workers.
+    worker: Cell<usize>,
     /// The task that this thread has woken last. What it needs is still in the processor's caches.
     next: Cell<Option<Ready>>,
     /// How often in a row `next` was run.
@@ -38,7 +39,7 @@ struct Here {
 thread_local! {
     static HERE: Here = const { Here {
         queue: Cell::new(ptr::null()),
-        is_driver: Cell::new(false),
+        worker: Cell::new(DRIVER),
         next: Cell::new(None),
         streak: Cell::new(0),
         own: RefCell::new(VecDeque::new()),
@@ -49,17 +50,17 @@ thread_local! {
 /// Marks the thread as a worker of a queue until it is dropped.
 pub(crate) struct Working<'a> {
     queue: &'a RunQueue,
-    before: (*const RunQueue, bool),
+    before: (*const RunQueue, usize),
     next_before: Option<Ready>,
     own_before: VecDeque<Ready>,
     handled_before: u64,
 }
 
 impl<'a> Working<'a> {
-    pub(super) fn begin(queue: &'a RunQueue, is_driver: bool) -> Self {
+    pub(super) fn begin(queue: &'a RunQueue, worker: usize) -> Self {
         HERE.with(|here| Self {
             queue,
-            before: (here.queue.replace(queue), here.is_driver.replace(is_driver)),
+            before: (here.queue.replace(queue), here.worker.replace(worker)),
             next_before: here.next.take(),
             own_before: here.own.take(),
             handled_before: here.handled.take(),
@@ -71,7 +72,7 @@ impl Drop for Working<'_> {
     fn drop(&mut self) {
         let rest = HERE.with(|here| {
             here.queue.set(self.before.0);
-            here.is_driver.set(self.before.1);
+            here.worker.set(self.before.1);
             // What this worker has counted, it has taken over when it ran its last task.
             here.handled.set(self.handled_before);
             // one-worker
@@ -96,7 +97,13 @@ pub(super) fn is_worker(queue: *const RunQueue) -> bool {
 /// Whether this thread is its driver.
 #[inline]
 pub(super) fn is_driver(queue: *const RunQueue) -> bool {
-    HERE.with(|here| ptr::eq(here.queue.get(), queue) && here.is_driver.get())
+    HERE.with(|here| ptr::eq(here.queue.get(), queue) && here.worker.get() == DRIVER)
+}
+
+/// The number of this worker; the caller knows that the thread is one.
+#[inline]
+pub(super) fn worker() -> usize {
+    HERE.with(|here| here.worker.get())
 }
 
 /// Makes a task the next one; returns the one that was to be.
