@@ -137,15 +137,15 @@ fn next<A: Actor>(
                 Told::Die(_) => return Poll::Pending,
             }
             let inbox = cell.core().inbox_if_any();
-            let mut local = || cell.mailbox().take(batch).map(Next::Letter);
-            let remote = || inbox.and_then(|inbox| inbox.pop()).map(Next::Entry);
-            let found = if local_first {
-                local().or_else(remote)
-            } else {
-                remote().or_else(local)
-            };
-            if let Some(next) = found {
-                return Poll::Ready(next);
+            // Each is handed on from where it is found: a letter that is moved once more is waited for once more.
+            for is_local in [local_first, !local_first] {
+                if is_local {
+                    if let Some(letter) = cell.mailbox().take(batch) {
+                        return Poll::Ready(Next::Letter(letter));
+                    }
+                } else if let Some(taken) = inbox.and_then(|inbox| inbox.pop()) {
+                    return Poll::Ready(Next::Entry(taken));
+                }
             }
             // Letters and the control lane wake the task whether it waits or not.
             if inbox.is_none_or(|inbox| inbox.poll_ready(cx).is_pending()) {
