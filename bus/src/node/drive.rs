@@ -50,6 +50,8 @@ impl Future for Drive {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         let _at_work = AtWork::begin(&this.shared);
+        // What is left on this thread when it ends is shared, and rouses a driver that sleeps.
+        let _driving = this.shared.queue.drive_here();
         let mut driver = lock(&this.shared.driver);
         if this.shared.has_left() {
             drop(driver.take());
