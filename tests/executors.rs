@@ -275,10 +275,7 @@ fn two_threads_run_two_actors() {
         .unwrap();
     block_on(async {
         for number in 0..100 {
-            let both = futures::join!(
-                first.ask(Note { number }).into_future(),
-                second.ask(Note { number }).into_future()
-            );
+            let both = futures::join!(first.ask(Note { number }), second.ask(Note { number }));
             assert_eq!((both.0.unwrap(), both.1.unwrap()), (number, number));
         }
     });

@@ -3,7 +3,6 @@
 
 mod support;
 
-use std::future::IntoFuture;
 use std::thread;
 
 use futures::poll;
@@ -101,8 +100,8 @@ fn wait_waits() {
     ));
     block_on(async {
         let probe = full.probe.clone();
-        let mut tell = Box::pin(probe.tell(Note { number: 5 }).into_future());
-        let mut ask = Box::pin(probe.ask(text(6)).into_future());
+        let mut tell = Box::pin(probe.tell(Note { number: 5 }));
+        let mut ask = Box::pin(probe.ask(text(6)));
         assert!(poll!(&mut tell).is_pending() && poll!(&mut ask).is_pending());
         full.watcher.open_gate();
         tell.await.unwrap();
@@ -165,7 +164,7 @@ fn drop_oldest_drops_what_waited() {
     let probe = full.probe.clone();
     full.probe.tell(Note { number: 5 }).wait().unwrap();
     block_on(async {
-        let mut ask = Box::pin(probe.ask(text(6)).into_future());
+        let mut ask = Box::pin(probe.ask(text(6)));
         assert!(poll!(&mut ask).is_pending());
         for number in 7..=9 {
             probe.tell(Note { number }).await.unwrap();
@@ -210,16 +209,12 @@ fn full_queues_push_back() {
         let (probe, watcher, queued) = filled(stage, 16);
         assert_eq!(queued, 16, "wherever it is");
         block_on(async {
-            let mut gives_up = Box::pin(probe.tell(Note { number: 9_999 }).into_future());
-            let mut tell = Box::pin(probe.tell(Note { number: queued + 1 }).into_future());
-            let mut page = Box::pin(
-                probe
-                    .tell(Page {
-                        number: queued + 2,
-                        words: [0; 511],
-                    })
-                    .into_future(),
-            );
+            let mut gives_up = Box::pin(probe.tell(Note { number: 9_999 }));
+            let mut tell = Box::pin(probe.tell(Note { number: queued + 1 }));
+            let mut page = Box::pin(probe.tell(Page {
+                number: queued + 2,
+                words: [0; 511],
+            }));
             assert!(poll!(&mut gives_up).is_pending() && poll!(&mut tell).is_pending());
             assert!(poll!(&mut page).is_pending());
             drop(gives_up);
@@ -305,8 +300,8 @@ fn an_end_sends_the_waiting_away() {
     both("mailbox-end", |stage| {
         let (probe, _watcher, _) = filled(stage, 16);
         block_on(async {
-            let mut tell = Box::pin(probe.tell(text(1)).into_future());
-            let mut ask = Box::pin(probe.ask(Note { number: 2 }).into_future());
+            let mut tell = Box::pin(probe.tell(text(1)));
+            let mut ask = Box::pin(probe.ask(Note { number: 2 }));
             assert!(poll!(&mut tell).is_pending() && poll!(&mut ask).is_pending());
             probe.kill();
             let error = tell.await.unwrap_err();

@@ -3,7 +3,6 @@
 
 mod support;
 
-use std::future::IntoFuture;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -141,10 +140,10 @@ fn drop_oldest_keeps_the_newest() {
     pair.tell(1..=10);
     probe.try_tell(page(11)).unwrap();
     block_on(async {
-        let mut long = Box::pin(probe.ask(text(12)).into_future());
-        let mut short = Box::pin(probe.ask(Note { number: 13 }).into_future());
+        let mut long = Box::pin(probe.ask(text(12)));
+        let mut short = Box::pin(probe.ask(Note { number: 13 }));
         assert!(poll!(&mut long).is_pending() && poll!(&mut short).is_pending());
-        let given_up = Box::pin(probe.ask(text(14)).into_future());
+        let given_up = Box::pin(probe.ask(text(14)));
         assert!(given_up.now_or_never().is_none(), "sent, and given up");
         pair.tell(15..=16);
         probe.try_tell(page(17)).unwrap();
@@ -203,7 +202,7 @@ fn drop_oldest_has_head_room() {
         "the held message has one place of the credit"
     );
     block_on(async {
-        let mut tell = Box::pin(pair.probe.tell(Note { number: URING }).into_future());
+        let mut tell = Box::pin(pair.probe.tell(Note { number: URING }));
         assert!(poll!(&mut tell).is_pending());
         pair.release();
         tell.await.unwrap();
@@ -338,8 +337,8 @@ fn wait_waits() {
     let pair = Pair::with("overflow-wait", Overflow::Wait, 4);
     assert_eq!(pair.fill(), BOUND);
     block_on(async {
-        let mut tell = Box::pin(pair.probe.tell(Note { number: 5 }).into_future());
-        let mut ask = Box::pin(pair.probe.ask(text(6)).into_future());
+        let mut tell = Box::pin(pair.probe.tell(Note { number: 5 }));
+        let mut ask = Box::pin(pair.probe.ask(text(6)));
         assert!(poll!(&mut tell).is_pending() && poll!(&mut ask).is_pending());
         pair.release();
         tell.await.unwrap();

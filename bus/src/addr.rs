@@ -117,13 +117,12 @@ impl<A: Actor> Addr<A> {
     where
         A: Accepts<S::Message>,
     {
-        self.tell(message).now()
+        Tell::now(self.way(), message)
     }
 
     /// Sends a message and waits for its reply, up to a deadline of 5 s unless told otherwise.
     ///
-    /// What this returns becomes a future when it is awaited. Where a future is asked for, such as by `join_all` or
-    /// `select!`, make it one:
+    /// What this returns is a future, for `join_all`, `select!` and the like as well:
     ///
     /// ```
     /// # use ringway::prelude::*;
@@ -134,7 +133,7 @@ impl<A: Actor> Addr<A> {
     /// # async fn add_all<A: Actor + ringway::Accepts<Add>>(counter: Addr<A>) {
     /// use futures_util::future::join_all;
     ///
-    /// let asks = (1..=8).map(|amount| counter.ask(Add { amount }).into_future());
+    /// let asks = (1..=8).map(|amount| counter.ask(Add { amount }));
     /// let totals = join_all(asks).await; // each a `Result<u64, AskError<Add>>`
     /// # let _: Vec<Result<u64, AskError<Add>>> = totals;
     /// # }

@@ -10,7 +10,7 @@ mod error;
 mod tell;
 mod way;
 
-pub use self::ask::{Ask, AskFuture};
+pub use self::ask::Ask;
 pub use self::error::{AskError, LoanError, SendError};
-pub use self::tell::{Tell, TellFuture};
+pub use self::tell::Tell;
 pub(crate) use self::way::Way;

@@ -1,12 +1,11 @@
 //! How actors end, and what becomes of the messages that they had not handled.
 
-use std::future::IntoFuture;
 use std::pin::Pin;
 
 use futures::poll;
 use ringway::message::Parcel;
 use ringway::prelude::*;
-use ringway::{AskFuture, Undone};
+use ringway::{Ask, Undone};
 
 use crate::support::probe::Event::{Abandoned, Began, Ended, Started, Stopping};
 use crate::support::probe::{
@@ -31,8 +30,8 @@ fn page(number: u64) -> Page {
 /// What waits in the mailbox of a probe whose handler is held: tells 2 to 5, asks 6 and 7.
 struct Queued<'a> {
     probe: &'a Addr<Probe>,
-    small: Pin<Box<AskFuture<'a, Note>>>,
-    large: Pin<Box<AskFuture<'a, Text>>>,
+    small: Pin<Box<Ask<'a, Note>>>,
+    large: Pin<Box<Ask<'a, Text>>>,
 }
 
 impl<'a> Queued<'a> {
@@ -44,8 +43,8 @@ impl<'a> Queued<'a> {
         probe.tell(page(3)).await.unwrap();
         probe.tell(text(4)).await.unwrap();
         probe.tell(pixels).await.unwrap();
-        let mut small = Box::pin(probe.ask(Note { number: 6 }).into_future());
-        let mut large = Box::pin(probe.ask(text(7)).into_future());
+        let mut small = Box::pin(probe.ask(Note { number: 6 }));
+        let mut large = Box::pin(probe.ask(text(7)));
         assert!(poll!(&mut small).is_pending());
         assert!(poll!(&mut large).is_pending());
         Self {
@@ -146,7 +145,7 @@ fn a_panic_ends_its_actor_alone() {
         let (probe, watcher) = stage.probe();
         let reason = ExitReason::Panicked("boom 1".to_owned());
         block_on(async {
-            let mut boom = Box::pin(probe.ask(Boom { number: 1 }).into_future());
+            let mut boom = Box::pin(probe.ask(Boom { number: 1 }));
             assert!(poll!(&mut boom).is_pending());
             watcher.expect(Began(1));
             let queued = Queued::behind(&probe).await;
@@ -246,7 +245,7 @@ fn kill_interrupts_an_await() {
     both("kill", |stage| {
         let (probe, watcher) = stage.probe();
         block_on(async {
-            let mut hold = Box::pin(probe.ask(Hold { number: 1 }).into_future());
+            let mut hold = Box::pin(probe.ask(Hold { number: 1 }));
             assert!(poll!(&mut hold).is_pending());
             watcher.expect(Began(1));
             let queued = Queued::behind(&probe).await;
@@ -345,12 +344,7 @@ fn detaching_kills_those_who_stay() {
     both("detach-held", |stage| {
         let (probe, watcher) = held(stage, Hold { number: 1 });
         block_on(async {
-            let mut ask = Box::pin(
-                probe
-                    .ask(Note { number: 2 })
-                    .deadline(secs(100))
-                    .into_future(),
-            );
+            let mut ask = Box::pin(probe.ask(Note { number: 2 }).deadline(secs(100)));
             assert!(poll!(&mut ask).is_pending());
             stage.home().detach();
             let error = ask.await.unwrap_err();

@@ -1,7 +1,10 @@
 //! Deadlines and cancelled asks: what was not begun is not begun any more, what was begun goes on.
 
-use std::future::IntoFuture;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
+use futures::FutureExt as _;
+use futures::future::{FusedFuture as _, join_all};
 use futures::poll;
 use ringway::prelude::*;
 
@@ -55,7 +58,7 @@ fn the_wait_is_told_whoever_finds_it_over() {
         block_on(async {
             probe.tell(Hold { number: 1 }).await.unwrap();
             watcher.expect(Began(1));
-            let mut ask = Box::pin(probe.ask(Note { number: 2 }).deadline(ms(20)).into_future());
+            let mut ask = Box::pin(probe.ask(Note { number: 2 }).deadline(ms(20)));
             assert!(poll!(&mut ask).is_pending());
             // Nobody looks at the first ask until its deadline has passed for sure.
             let late = probe.ask(Note { number: 3 }).deadline(ms(40)).await;
@@ -97,12 +100,12 @@ fn dropped_asks_are_not_begun() {
         block_on(async {
             probe.tell(Hold { number: 1 }).await.unwrap();
             watcher.expect(Began(1));
-            let mut small = Box::pin(probe.ask(Note { number: 2 }).into_future());
+            let mut small = Box::pin(probe.ask(Note { number: 2 }));
             let long = Text {
                 number: 3,
                 text: "x".repeat(5_000),
             };
-            let mut large = Box::pin(probe.ask(long).into_future());
+            let mut large = Box::pin(probe.ask(long));
             assert!(poll!(&mut small).is_pending());
             assert!(poll!(&mut large).is_pending());
             drop((small, large));
@@ -120,7 +123,7 @@ fn a_dropped_ask_does_not_interrupt() {
     both("dropped-late", |stage| {
         let (probe, watcher) = stage.probe();
         block_on(async {
-            let mut ask = Box::pin(probe.ask(Hold { number: 1 }).into_future());
+            let mut ask = Box::pin(probe.ask(Hold { number: 1 }));
             assert!(poll!(&mut ask).is_pending());
             watcher.expect(Began(1));
             drop(ask);
@@ -139,9 +142,51 @@ fn unpolled_asks_send_nothing() {
     both("unpolled", |stage| {
         let (probe, watcher) = stage.probe();
         drop(probe.ask(Note { number: 1 }));
-        drop(probe.ask(Note { number: 2 }).into_future());
-        drop(probe.tell(Note { number: 3 }).into_future());
+        drop(probe.ask(Note { number: 2 }));
+        drop(probe.tell(Note { number: 3 }));
         assert_eq!(probe.ask(Note { number: 4 }).wait().unwrap(), 4);
         watcher.expect(Began(4));
+    });
+}
+
+// Goal: asks and tells are futures as they are, do nothing until they are polled, and count their deadlines from then.
+#[test]
+fn asks_and_tells_are_futures() {
+    both("futures", |stage| {
+        let (probe, watcher) = stage.probe();
+        block_on(async {
+            let asks = (1..=3).map(|number| probe.ask(Note { number }));
+            for (reply, number) in join_all(asks).await.into_iter().zip(1..) {
+                assert_eq!(reply.unwrap(), number);
+            }
+            let tells = (4..=5).map(|number| probe.tell(Note { number }));
+            assert!(join_all(tells).await.into_iter().all(|told| told.is_ok()));
+            let mut small = probe.ask(Note { number: 6 });
+            let mut never = probe.ask(Note { number: 7 });
+            let reply = futures::select_biased! {
+                reply = small => reply.unwrap(),
+                () = futures::future::ready(()) => (&mut small).await.unwrap(),
+            };
+            assert_eq!(reply, 6);
+            assert!(small.is_terminated() && !never.is_terminated());
+            let again = catch_unwind(AssertUnwindSafe(|| (&mut small).now_or_never()));
+            assert!(again.is_err(), "polled after it was ready");
+
+            probe.tell(Hold { number: 8 }).await.unwrap();
+            for number in 1..=6 {
+                watcher.expect(Began(number));
+                watcher.expect(Ended(number));
+            }
+            watcher.expect(Began(8)); // what was never polled was not sent
+            never = never.deadline(ms(60));
+            let late = probe.ask(Note { number: 9 }).deadline(ms(100)).await;
+            assert!(matches!(late, Err(AskError::Deadline { .. })), "{late:?}");
+            let polled = Instant::now();
+            let late = never.await;
+            assert!(matches!(late, Err(AskError::Deadline { .. })), "{late:?}");
+            assert!(polled.elapsed() >= ms(60), "it counts from the first poll");
+            watcher.open_gate();
+            assert_eq!(probe.ask(Note { number: 10 }).await.unwrap(), 10);
+        });
     });
 }

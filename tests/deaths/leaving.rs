@@ -85,9 +85,7 @@ fn receiver_that_leaves_answers_or_says_why_not() {
         let (receiver, sender) = (bus.attach("receiver"), bus.attach("sender"));
         let (_own, records) = sink(&receiver, "sink");
         let addr = look_up(&sender, "sink");
-        let asks: Vec<_> = (0..200)
-            .map(|number| addr.ask(Small { number }).into_future())
-            .collect();
+        let asks: Vec<_> = (0..200).map(|number| addr.ask(Small { number })).collect();
         let answers = std::thread::scope(|scope| {
             let asking = scope.spawn(|| block_on(futures::future::join_all(asks)));
             while records.try_recv().is_err() {
@@ -120,7 +118,7 @@ fn receiver_that_leaves_answers_or_says_why_not() {
             }
         }
         assert_eq!(addr.clone(), addr);
-        assert!(block_on(addr.ask(Small { number: 0 }).into_future()).is_err());
+        assert!(block_on(addr.ask(Small { number: 0 })).is_err());
         assert_eq!(block_on(addr.closed()), ExitReason::Shutdown);
         sender.detach();
         assert_eq!(sockets(&bus), Vec::<String>::new());

@@ -26,7 +26,7 @@ fn unread_reply_outlives_its_actor() {
     let addr: Addr<Sink> = asker.lookup("sink").within(secs(100)).wait().unwrap();
     // A thread that loses its processor in the midst of its first look may find the reply there already.
     let unread = loop {
-        let mut ask = addr.ask(Wish { number: 7 }).into_future();
+        let mut ask = addr.ask(Wish { number: 7 });
         match (&mut ask).now_or_never() {
             None => break ask,
             Some(reply) => assert_eq!(reply.unwrap().len(), REPLY_LEN),

@@ -55,7 +55,7 @@ fn stopped_peer_delays_nobody_and_loses_nothing() {
     let wakes = Arc::<Wakes>::default();
     let waker = Waker::from(Arc::clone(&wakes));
     let large = bulk(&to_stopped, TELLS + 1, LARGE);
-    let mut waiting = to_stopped.tell(large).into_future();
+    let mut waiting = to_stopped.tell(large);
     assert!(
         waiting
             .poll_unpin(&mut TaskContext::from_waker(&waker))

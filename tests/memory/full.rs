@@ -129,8 +129,8 @@ fn full_of_lent_blocks() {
         "{error}"
     );
     block_on(async {
-        let mut tell = Box::pin(probe.tell(text(MIB / 2)).into_future());
-        let mut ask = Box::pin(probe.ask(text(MIB / 2)).into_future());
+        let mut tell = Box::pin(probe.tell(text(MIB / 2)));
+        let mut ask = Box::pin(probe.ask(text(MIB / 2)));
         let mut loan = Box::pin(probe.loan_timeout::<Pixels>(MIB / 4, secs(100)));
         assert!(poll!(&mut tell).is_pending());
         assert!(poll!(&mut ask).is_pending());
@@ -156,8 +156,8 @@ fn an_end_frees_what_was_lent() {
         for _ in 0..4 {
             pair.probe.tell(text(MIB / 2)).await.unwrap();
         }
-        let mut same = Box::pin(pair.probe.tell(text(MIB)).into_future());
-        let mut others = Box::pin(other.ask(text(MIB)).into_future());
+        let mut same = Box::pin(pair.probe.tell(text(MIB)));
+        let mut others = Box::pin(other.ask(text(MIB)));
         assert!(poll!(&mut same).is_pending());
         assert!(poll!(&mut others).is_pending());
         pair.probe.kill();

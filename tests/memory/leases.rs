@@ -112,7 +112,7 @@ fn a_hoarder_exhausts_its_own_credit() {
         }
         let error = hoarder.try_tell(lend()).unwrap_err();
         assert!(matches!(error, SendError::Full { .. }), "{error}");
-        let mut waits = Box::pin(hoarder.tell(lend()).into_future());
+        let mut waits = Box::pin(hoarder.tell(lend()));
         assert!(poll!(&mut waits).is_pending());
         // An ask needs credit for its reply; a tell without a block needs none.
         hoarder.tell(Note { number: 1 }).await.unwrap();

@@ -155,7 +155,7 @@ impl Scene {
     /// A whole ask, with as many passes of both nodes as it needs.
     fn ask(&self, target: &Target) -> Result<()> {
         let number = target.next();
-        let mut ask = pin!(target.address.ask(number).into_future());
+        let mut ask = pin!(target.address.ask(number));
         // Its own deadline bounds it.
         loop {
             match self.near.run_until(once(ask.as_mut())) {
@@ -190,7 +190,7 @@ impl Scene {
     }
 
     fn tell(&self, target: &Target) -> Result<()> {
-        let mut tell = pin!(target.address.tell(target.next()).into_future());
+        let mut tell = pin!(target.address.tell(target.next()));
         match self.near.run_until(once(tell.as_mut())) {
             Poll::Ready(told) => Ok(told?),
             Poll::Pending => Err("no room for a tell".into()),

@@ -53,7 +53,7 @@ impl<M: Message + ?Sized> Recipient<M> {
     ///
     /// Every [`SendError`] gives the message back.
     pub fn try_tell<S: Sendable<Message = M>>(&self, message: S) -> Result<(), SendError<S>> {
-        self.tell(message).now()
+        Tell::now(self.way(), message)
     }
 
     /// Sends a message and waits for its reply; see [`Addr::ask`](crate::Addr::ask).

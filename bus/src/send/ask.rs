@@ -1,11 +1,12 @@
 //! `ask`: sends a message and waits for its reply, up to a deadline.
 
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::future::FusedFuture;
 use ringway_shm::generation::Key;
 use ringway_shm::words::EntryWords;
 
@@ -30,9 +31,14 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 type ReplyOf<S> = <<S as Sendable>::Message as Message>::Reply;
 type Arrival<S> = <ReplyOf<S> as Message>::Arrival;
 
-/// A message about to be asked: await it as it is, or refine it first.
+/// A message on its way to an actor, and the wait for its reply: a future, which may be refined before it is first polled.
 ///
-/// Where a future is asked for (`join_all`, `select!`, a pinned one): `.into_future()`. tokio's `timeout` takes it as it is.
+/// Nothing happens until then, and then all at once: the message is sent, the deadline counts, 5 s unless told otherwise. It
+/// is `Unpin`, so `join_all`, `select!` and `timeout` take it as it is, and `&mut` of it is a future too.
+///
+/// # Panics
+///
+/// When polled after it was ready.
 ///
 /// # Cancel safety
 ///
@@ -41,21 +47,43 @@ type Arrival<S> = <ReplyOf<S> as Message>::Arrival;
 #[must_use = "an ask does nothing until it is awaited"]
 pub struct Ask<'a, S: Sendable> {
     sending: Sending<'a, S>,
-    deadline: Duration,
+    stage: Stage<S>,
+    /// The first wait is not over before it began: what tells the deadline was set up then. So a reply that comes at once
+    /// costs no look at the clock.
+    has_waited: bool,
+    ended: WaitKey,
+}
+
+enum Stage<S: Sendable> {
+    /// Not polled yet; the reply is to be waited for so long.
+    Fresh(Duration),
+    /// With the side of the reply's slot that waits, once the other was made for a receiver of this process.
+    Sending(Option<Asker<Answer<S::Message>>>),
+    Local(Asker<Answer<S::Message>>),
+    Remote(Key),
+    /// The handler did not come to its end: how the actor ended is about to be known.
+    Ending,
+    Over,
 }
 
 impl<'a, S: Sendable> Ask<'a, S> {
+    #[inline]
     pub(crate) fn new(way: Way<'a, S::Message>, message: S) -> Self {
         Self {
-            sending: Sending::new(way, message),
-            deadline: DEADLINE,
+            sending: Sending::new(way, message, Wanted::Reply(None)),
+            stage: Stage::Fresh(DEADLINE),
+            has_waited: false,
+            ended: WaitKey::default(),
         }
     }
 
-    /// Waits for the reply no longer than `deadline`, from when the ask is first awaited; the default is 5 s. Waits of a
-    /// second and more are up to a tick of the kernel longer (1 to 10 ms), never shorter.
+    /// Waits for the reply no longer than `deadline`, from when the ask is first polled; without effect after that. The
+    /// default is 5 s. Waits of a second and more are up to a tick of the kernel longer (1 to 10 ms), never shorter.
+    #[inline]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        if let Stage::Fresh(wait) = &mut self.stage {
+            *wait = deadline;
+        }
         self
     }
 
@@ -70,57 +98,25 @@ impl<'a, S: Sendable> Ask<'a, S> {
     /// In a handler, or in a future that its node's `run_until` runs: await it there.
     pub fn wait(self) -> Result<Arrival<S>, AskError<S>> {
         let shared = self.sending.way.shared();
-        crate::node::block_on(shared, self.into_future())
+        crate::node::block_on(shared, self)
     }
-}
-
-impl<'a, S: Sendable> IntoFuture for Ask<'a, S> {
-    type Output = Result<Arrival<S>, AskError<S>>;
-    type IntoFuture = AskFuture<'a, S>;
-
-    fn into_future(mut self) -> AskFuture<'a, S> {
-        (self.sending.began, self.sending.deadline) = Nanos::begin(self.deadline);
-        self.sending.wanted = Wanted::Reply(None);
-        AskFuture {
-            sending: self.sending,
-            stage: Stage::Sending(None),
-            has_waited: false,
-            ended: WaitKey::default(),
-        }
-    }
-}
-
-enum Stage<S: Sendable> {
-    /// With the side of the reply's slot that waits, once the other was made for a receiver of this process.
-    Sending(Option<Asker<Answer<S::Message>>>),
-    Local(Asker<Answer<S::Message>>),
-    Remote(Key),
-    /// The handler did not come to its end: how the actor ended is about to be known.
-    Ending,
-    Over,
-}
-
-/// An [`Ask`] on its way, or waiting for its reply; cancel-safe as that says.
-#[must_use = "futures do nothing until they are awaited"]
-pub struct AskFuture<'a, S: Sendable> {
-    sending: Sending<'a, S>,
-    stage: Stage<S>,
-    /// The first wait is not over before it began: what tells the deadline was set up then. So a reply that comes at once
-    /// costs no look at the clock.
-    has_waited: bool,
-    ended: WaitKey,
 }
 
 // Nothing in it is pinned.
-impl<S: Sendable> Unpin for AskFuture<'_, S> {}
+impl<S: Sendable> Unpin for Ask<'_, S> {}
 
-impl<S: Sendable> Future for AskFuture<'_, S> {
+impl<S: Sendable> Future for Ask<'_, S> {
     type Output = Result<Arrival<S>, AskError<S>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         loop {
             let step = match &mut this.stage {
+                Stage::Fresh(wait) => {
+                    (this.sending.began, this.sending.deadline) = Nanos::begin(*wait);
+                    this.stage = Stage::Sending(None);
+                    this.poll_sending(cx)
+                }
                 Stage::Sending(_) => this.poll_sending(cx),
                 Stage::Local(_) => this.poll_local(cx),
                 Stage::Remote(op) => {
@@ -128,7 +124,7 @@ impl<S: Sendable> Future for AskFuture<'_, S> {
                     this.poll_remote(op, cx)
                 }
                 Stage::Ending => this.poll_ended(cx),
-                Stage::Over => unreachable!("polled after it was ready"),
+                Stage::Over => panic!("an ask was polled after it was ready"),
             };
             match step {
                 Step::Next => {}
@@ -155,6 +151,12 @@ impl<S: Sendable> Future for AskFuture<'_, S> {
     }
 }
 
+impl<S: Sendable> FusedFuture for Ask<'_, S> {
+    fn is_terminated(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+}
+
 /// What one look achieved.
 enum Step<T> {
     /// Look again at the new stage.
@@ -166,7 +168,7 @@ enum Step<T> {
     Ready(T),
 }
 
-impl<S: Sendable> AskFuture<'_, S> {
+impl<S: Sendable> Ask<'_, S> {
     fn is_overdue(&self) -> bool {
         (self.has_waited || self.sending.is_armed()) && self.sending.deadline.has_passed()
     }
@@ -344,7 +346,7 @@ fn ended_remotely<S: Sendable>(taken: bool, failure: Failure<S::Message>) -> Ask
     }
 }
 
-impl<S: Sendable> Drop for AskFuture<'_, S> {
+impl<S: Sendable> Drop for Ask<'_, S> {
     fn drop(&mut self) {
         self.give_up();
         match self.sending.way {
@@ -360,14 +362,14 @@ impl<S: Sendable> Drop for AskFuture<'_, S> {
 
 impl<S: Sendable> std::fmt::Debug for Ask<'_, S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stage = match self.stage {
+            Stage::Fresh(_) => "not polled yet",
+            Stage::Sending(_) => "waits for room",
+            Stage::Local(_) | Stage::Remote(_) | Stage::Ending => "waits for its reply",
+            Stage::Over => "over",
+        };
         f.debug_struct("Ask")
-            .field("deadline", &self.deadline)
+            .field("stage", &stage)
             .finish_non_exhaustive()
-    }
-}
-
-impl<S: Sendable> std::fmt::Debug for AskFuture<'_, S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AskFuture").finish_non_exhaustive()
     }
 }

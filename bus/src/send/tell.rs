@@ -1,10 +1,11 @@
 //! `tell`: sends a message and waits for room, not for its handling.
 
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::future::FusedFuture;
 use futures_util::task::noop_waker_ref;
 
 use super::SendError;
@@ -12,39 +13,71 @@ use super::way::{Patience, Sending, Way};
 use crate::clock::Nanos;
 use crate::message::Sendable;
 
-/// A message about to be told: await it as it is, or refine it first.
+/// A message on its way to an actor: a future, which may be refined before it is first polled.
 ///
-/// Where a future is asked for (`join_all`, `select!`, a pinned one): `.into_future()`. tokio's `timeout` takes it as it is.
+/// Nothing happens until then, and then it is sent, or waits for room as long as the receiver lives unless told otherwise. It is
+/// `Unpin`, so `join_all`, `select!` and `timeout` take it as it is, and `&mut` of it is a future too.
+///
+/// # Panics
+///
+/// When polled after it was ready.
 ///
 /// # Cancel safety
 ///
 /// Dropping it before it is ready drops the message unsent; there is no state in between.
 #[must_use = "a tell does nothing until it is awaited"]
-pub struct Tell<'a, S: Sendable> {
+pub struct Tell<'a, S: Sendable>(Stage<'a, S>);
+
+enum Stage<'a, S: Sendable> {
+    Fresh(Fresh<'a, S>),
+    /// It has to wait. Rare, and large: it must not make every future that tells large.
+    Waiting(Box<Sending<'a, S>>),
+    Over,
+}
+
+/// Not polled yet.
+struct Fresh<'a, S: Sendable> {
     way: Way<'a, S::Message>,
     message: S,
     deadline: Option<Duration>,
 }
 
+impl<'a, S: Sendable> Fresh<'a, S> {
+    /// Sends it if that needs no more than a look at a mailbox of this process; otherwise it is to be polled.
+    #[inline]
+    fn send(self) -> Option<Sending<'a, S>> {
+        let mut sending = Sending::beyond_straight_tell(self.way, self.message)?;
+        if let Some(deadline) = self.deadline {
+            sending.began = Nanos::now();
+            sending.deadline = sending.began.plus(deadline);
+        }
+        Some(sending)
+    }
+}
+
 impl<'a, S: Sendable> Tell<'a, S> {
     #[inline]
     pub(crate) fn new(way: Way<'a, S::Message>, message: S) -> Self {
-        Self {
+        Self(Stage::Fresh(Fresh {
             way,
             message,
             deadline: None,
-        }
+        }))
     }
 
-    /// Waits for room no longer than `deadline`; the default is as long as the receiver lives.
+    /// Waits for room no longer than `deadline`, from when the tell is first polled; without effect after that. The default
+    /// is as long as the receiver lives.
+    #[inline]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = Some(deadline);
+        if let Stage::Fresh(fresh) = &mut self.0 {
+            fresh.deadline = Some(deadline);
+        }
         self
     }
 
     /// Sends now or not at all.
-    pub(crate) fn now(self) -> Result<(), SendError<S>> {
-        let Some(mut sending) = Sending::beyond_straight_tell(self.way, self.message) else {
+    pub(crate) fn now(way: Way<'a, S::Message>, message: S) -> Result<(), SendError<S>> {
+        let Some(mut sending) = Sending::beyond_straight_tell(way, message) else {
             return Ok(());
         };
         sending.patience(Patience::None);
@@ -64,69 +97,29 @@ impl<'a, S: Sendable> Tell<'a, S> {
     ///
     /// In a handler, or in a future that its node's `run_until` runs: await it there.
     pub fn wait(self) -> Result<(), SendError<S>> {
-        let shared = self.way.shared();
-        crate::node::block_on(shared, self.into_future())
-    }
-}
-
-impl<'a, S: Sendable> IntoFuture for Tell<'a, S> {
-    type Output = Result<(), SendError<S>>;
-    type IntoFuture = TellFuture<'a, S>;
-
-    #[inline]
-    fn into_future(self) -> TellFuture<'a, S> {
-        let (began, deadline) = match self.deadline {
-            None => (Nanos::NONE, Nanos::NONE),
-            Some(deadline) => {
-                let began = Nanos::now();
-                (began, began.plus(deadline))
-            }
+        let shared = match &self.0 {
+            Stage::Fresh(fresh) => fresh.way.shared(),
+            Stage::Waiting(sending) => sending.way.shared(),
+            Stage::Over => None,
         };
-        TellFuture(Stage::Unsent {
-            way: self.way,
-            message: self.message,
-            began,
-            deadline,
-        })
+        crate::node::block_on(shared, self)
     }
-}
-
-/// A [`Tell`] on its way.
-#[must_use = "futures do nothing until they are awaited"]
-pub struct TellFuture<'a, S: Sendable>(Stage<'a, S>);
-
-enum Stage<'a, S: Sendable> {
-    Unsent {
-        way: Way<'a, S::Message>,
-        message: S,
-        began: Nanos,
-        deadline: Nanos,
-    },
-    /// It has to wait. Rare, and large: it must not make every future that tells large.
-    Waiting(Box<Sending<'a, S>>),
-    Over,
 }
 
 // Nothing in it is pinned: the message is moved until it is sent.
-impl<S: Sendable> Unpin for TellFuture<'_, S> {}
+impl<S: Sendable> Unpin for Tell<'_, S> {}
 
-impl<S: Sendable> Future for TellFuture<'_, S> {
+impl<S: Sendable> Future for Tell<'_, S> {
     type Output = Result<(), SendError<S>>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         match std::mem::replace(&mut this.0, Stage::Over) {
-            Stage::Unsent {
-                way,
-                message,
-                began,
-                deadline,
-            } => {
-                let Some(mut sending) = Sending::beyond_straight_tell(way, message) else {
+            Stage::Fresh(fresh) => {
+                let Some(mut sending) = fresh.send() else {
                     return Poll::Ready(Ok(()));
                 };
-                (sending.began, sending.deadline) = (began, deadline);
                 let sent = sending.poll(cx);
                 if sent.is_pending() {
                     this.0 = Stage::Waiting(Box::new(sending));
@@ -140,21 +133,26 @@ impl<S: Sendable> Future for TellFuture<'_, S> {
                 }
                 sent.map_ok(drop)
             }
-            Stage::Over => unreachable!("polled after it was ready"),
+            Stage::Over => panic!("a tell was polled after it was ready"),
         }
+    }
+}
+
+impl<S: Sendable> FusedFuture for Tell<'_, S> {
+    fn is_terminated(&self) -> bool {
+        matches!(self.0, Stage::Over)
     }
 }
 
 impl<S: Sendable> std::fmt::Debug for Tell<'_, S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stage = match self.0 {
+            Stage::Fresh(_) => "not polled yet",
+            Stage::Waiting(_) => "waits for room",
+            Stage::Over => "over",
+        };
         f.debug_struct("Tell")
-            .field("deadline", &self.deadline)
+            .field("stage", &stage)
             .finish_non_exhaustive()
-    }
-}
-
-impl<S: Sendable> std::fmt::Debug for TellFuture<'_, S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TellFuture").finish_non_exhaustive()
     }
 }

@@ -143,15 +143,21 @@ pub(super) struct Sending<'a, S: Sendable> {
 impl<S: Sendable> Unpin for Sending<'_, S> {}
 
 impl<'a, S: Sendable> Sending<'a, S> {
-    pub(super) fn new(way: Way<'a, S::Message>, message: S) -> Self {
-        Self::of_parcel(way, message.into_parcel())
+    #[inline]
+    pub(super) fn new(way: Way<'a, S::Message>, message: S, wanted: Wanted<S::Message>) -> Self {
+        Self::of_parcel(way, message.into_parcel(), wanted)
     }
 
-    fn of_parcel(way: Way<'a, S::Message>, parcel: Parcel<S::Message>) -> Self {
+    #[inline]
+    fn of_parcel(
+        way: Way<'a, S::Message>,
+        parcel: Parcel<S::Message>,
+        wanted: Wanted<S::Message>,
+    ) -> Self {
         Self {
             way,
             load: Load::Parcel(parcel),
-            wanted: Wanted::Nothing,
+            wanted,
             began: Nanos::NONE,
             deadline: Nanos::NONE,
             patience: Patience::Waits,
@@ -166,14 +172,14 @@ impl<'a, S: Sendable> Sending<'a, S> {
     #[inline]
     pub(super) fn beyond_straight_tell(way: Way<'a, S::Message>, message: S) -> Option<Self> {
         let Way::Local(route) = way else {
-            return Some(Self::new(way, message));
+            return Some(Self::new(way, message, Wanted::Nothing));
         };
         if fork::check().is_err() {
-            return Some(Self::new(way, message));
+            return Some(Self::new(way, message, Wanted::Nothing));
         }
         match route.push(message.into_parcel().into(), ReplyPort::tell()) {
             Ok(()) => None,
-            Err((handed, _, _)) => Some(Self::of_parcel(way, handed.into())),
+            Err((handed, _, _)) => Some(Self::of_parcel(way, handed.into(), Wanted::Nothing)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! How children end.
 
-use std::future::{IntoFuture, pending};
+use std::future::pending;
 use std::process::Command;
 use std::task::Poll;
 
@@ -19,16 +19,10 @@ pub(super) async fn killed(node: Node) -> Outcome {
     let counter = child.addr();
     let (began, mut begins) = unbounded();
     let witness = node.spawn(Witness(began))?.recipient();
-    let mut taken = counter
-        .ask(End::Never(witness))
-        .deadline(secs(60))
-        .into_future();
+    let mut taken = counter.ask(End::Never(witness)).deadline(secs(60));
     begin(&mut taken);
     assert_eq!(begins.next().await, Some(u64::from(child.pid())));
-    let mut waiting = counter
-        .ask(Add { amount: 8 })
-        .deadline(secs(60))
-        .into_future();
+    let mut waiting = counter.ask(Add { amount: 8 }).deadline(secs(60));
     begin(&mut waiting);
 
     child.kill();
@@ -93,7 +87,7 @@ pub(super) async fn codes(node: Node) -> Outcome {
         assert_works(&child.addr()).await?;
 
         let counter = child.addr();
-        let mut asked = counter.ask(end).deadline(secs(60)).into_future();
+        let mut asked = counter.ask(end).deadline(secs(60));
         let early = poll!(&mut asked); // sent; the answer may be there at the first look already
 
         assert_eq!(child.exited().await, ExitReason::ProcessExited(code));

@@ -82,8 +82,8 @@ pub(super) fn visit(name: &str) {
         }
         say_line("talking");
         for number in 0.. {
-            let wishes = (0..30).map(|_| survivor.ask(Wish { number }).into_future());
-            let bulks = (0..30).map(|_| survivor.tell(bulk(&survivor, number, 500)).into_future());
+            let wishes = (0..30).map(|_| survivor.ask(Wish { number }));
+            let bulks = (0..30).map(|_| survivor.tell(bulk(&survivor, number, 500)));
             let (wishes, bulks): (Vec<_>, Vec<_>) = (wishes.collect(), bulks.collect());
             let talked = futures::join!(
                 futures::future::join_all(wishes),
