@@ -45,7 +45,7 @@ pub trait Actor: Sized + Send + 'static {
 
     /// Opens an entry from another process; `None` when it is to be refused.
     #[doc(hidden)]
-    fn open(incoming: &mut Incoming) -> Option<Self::Letters>;
+    fn open(incoming: &mut Incoming<'_>) -> Option<Self::Letters>;
 
     /// Hands a letter to its handler and answers it.
     #[doc(hidden)]

@@ -40,7 +40,7 @@ const BLOCK: u8 = 0x40;
 const MORE: u8 = 0x80;
 
 /// The words of an entry: plain data, not checked.
-#[derive(Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct EntryToken(EntryWords);
 
@@ -58,6 +58,7 @@ impl EntryToken {
     }
 
     /// The op of a submission, or that a completion answers; `None` for an inline tell.
+    #[inline]
     pub fn op(&self) -> Option<Key> {
         Key::from_bits(self.0[0])
     }

@@ -10,6 +10,7 @@
 
 pub(crate) mod lane;
 pub(crate) mod reply;
+mod serving;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +25,8 @@ use ringway_shm::sync::Ordering::Relaxed;
 use self::lane::Took;
 pub(crate) use self::lane::{InboxLane, Taken};
 use self::reply::RemotePort;
+pub(crate) use self::serving::Serving;
 use crate::actor::Undone;
-use crate::entry::EntryToken;
 use crate::exit::ExitReason;
 use crate::mailbox::Overflow;
 use crate::urings::wire::Terms;
@@ -38,14 +39,25 @@ const DROPS_MAX: u32 = 128;
 
 #[derive(Default)]
 struct State {
-    /// Lanes that may hold entries, in the order of their turns.
+    /// Lanes that may hold entries, in the order of their turns, but for the one that its owner has in hand.
     ready: VecDeque<Arc<InboxLane>>,
-    served: u32,
     /// Every lane that is open, for the end.
     lanes: Vec<Arc<InboxLane>>,
     /// The actor's waker. Those who wait at a queue are on `waiting`.
     receiver: Option<Waker>,
     closed: Option<ExitReason>,
+}
+
+impl State {
+    /// Takes a lane back from its owner, to the front.
+    fn give_back(&mut self, lane: Arc<InboxLane>) {
+        if lane.is_closed() {
+            // Whoever closed it may have had it forgotten; if not yet, it has nothing more to give.
+            self.lanes.retain(|other| !Arc::ptr_eq(other, &lane));
+        } else {
+            self.ready.push_front(lane);
+        }
+    }
 }
 
 /// The urings to one actor or queue.
@@ -102,11 +114,8 @@ impl Inbox {
             if !lane.overflows() {
                 return;
             }
-            let Took::Entry {
-                words,
-                is_cancelled,
-            } = lane.take()
-            else {
+            let mut taken = Taken::default();
+            let Took::Entry = lane.take(false, &mut taken) else {
                 return; // closed meanwhile; who takes next finds out
             };
             // Relaxed: as in `dropped`. Before the completion: who hears of the drop finds it counted.
@@ -114,12 +123,9 @@ impl Inbox {
             if let Some(shared) = lane.shared() {
                 shared.count_undone(&Undone::Dropped);
             }
-            let taken = Taken {
-                words,
-                is_cancelled,
-                lane: Arc::clone(lane),
-            };
-            RemotePort::of(&EntryToken::from_words(words), taken).undone(&Undone::Dropped);
+            if let Some(port) = RemotePort::of(lane, &taken) {
+                port.undone(&Undone::Dropped);
+            }
             lane.finish();
         }
     }
@@ -170,51 +176,69 @@ impl Inbox {
         }
     }
 
-    /// Takes the next entry; what it returns has been taken: its handler must begin now.
+    /// Takes the next entry into the owner's hands, if there is one: its handler must begin now. That of the entry which was
+    /// there has ended.
     ///
-    /// For one caller at a time: the owner, or the receiver whose turn it is.
-    pub(crate) fn pop(&self) -> Option<Taken> {
-        let mut state = self.lock();
+    /// Cost: the lane's lock; this inbox's once a turn.
+    #[inline]
+    pub(crate) fn pop(&self, serving: &mut Serving) -> bool {
         loop {
-            if state.served >= TURN_MAX {
-                state.served = 0;
-                let turn = 1.min(state.ready.len());
-                state.ready.rotate_left(turn);
+            if serving.lane.is_none() || serving.served >= TURN_MAX {
+                self.next_turn(serving);
             }
-            state.served += 1;
-            let lane = Arc::clone(state.ready.front()?);
-            drop(state);
             if self.overflow == Overflow::DropOldest {
-                self.drop_oldest(&lane);
+                serving.finish();
+                serving.lane.iter().for_each(|lane| self.drop_oldest(lane));
             }
-            let is_over = match lane.take() {
-                Took::Entry {
-                    words,
-                    is_cancelled,
-                } => {
-                    return Some(Taken {
-                        words,
-                        is_cancelled,
-                        lane,
-                    });
-                }
-                Took::Nothing => false,
-                Took::Last => true,
+            let Some(lane) = &serving.lane else {
+                return false;
             };
-            state = self.lock();
-            state.served = 0;
-            // But for one that was forgotten meanwhile, only the owner takes lanes out of `ready`, so the front is still this
-            // lane; it may stand there once more by now, further back.
-            if state
-                .ready
-                .front()
-                .is_some_and(|front| Arc::ptr_eq(front, &lane))
-            {
-                state.ready.pop_front();
+            serving.served += 1;
+            let has_ended = std::mem::take(&mut serving.is_in_hand);
+            match lane.take(has_ended, &mut serving.taken) {
+                Took::Entry => {
+                    serving.is_in_hand = true;
+                    return true;
+                }
+                Took::Nothing => {
+                    serving.lane = None;
+                    serving.served = 0;
+                }
+                Took::Last => {
+                    let over = serving.lane.take();
+                    serving.served = 0;
+                    let is_over = |lane: &Arc<InboxLane>| {
+                        let over = over.as_ref();
+                        over.is_some_and(|over| Arc::ptr_eq(over, lane))
+                    };
+                    self.lock().lanes.retain(|lane| !is_over(lane));
+                }
             }
-            if is_over {
-                state.lanes.retain(|other| !Arc::ptr_eq(other, &lane));
-            }
+        }
+    }
+
+    /// Hands the owner the lane whose turn it is: the one that it has, if no other is ready.
+    fn next_turn(&self, serving: &mut Serving) {
+        serving.finish();
+        let mut state = self.lock();
+        if let Some(lane) = serving.lane.take() {
+            state.give_back(lane);
+        }
+        if serving.served >= TURN_MAX {
+            serving.served = 0;
+            let turn = 1.min(state.ready.len());
+            state.ready.rotate_left(turn);
+        }
+        serving.lane = state.ready.pop_front();
+    }
+
+    /// Takes back what the owner has in its hands, before it turns to something else for long: a lane that is cut meanwhile
+    /// must be let go at once. Its turn goes on.
+    #[inline]
+    pub(crate) fn rest(&self, serving: &mut Serving) {
+        serving.finish();
+        if let Some(lane) = serving.lane.take() {
+            self.lock().give_back(lane);
         }
     }
 

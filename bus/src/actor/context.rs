@@ -13,7 +13,7 @@ use crate::remote::undelivered::Returns;
 pub struct Context<A: Actor> {
     cell: Arc<Cell<A>>,
     ends: bool,
-    /// The way back of the entry in hand, until it is answered. Dropped unanswered, it says so.
+    /// The way back of the entry in hand, until it is answered; an inline tell has none. Dropped unanswered, it says so.
     remote: Option<RemotePort>,
     /// Reports the tell in hand, should its handler not come to its end.
     in_hand: Option<fn(&Returns)>,
@@ -42,9 +42,10 @@ impl<A: Actor> Context<A> {
         self.ends
     }
 
-    /// Takes the way back of the entry in hand.
-    pub(super) fn keep_remote(&mut self, port: RemotePort) {
-        self.remote = Some(port);
+    /// Keeps the way back of the entry in hand, if it needs one.
+    #[inline]
+    pub(super) fn keep_remote(&mut self, port: Option<RemotePort>) {
+        self.remote = port;
     }
 
     pub(super) fn remote(&self) -> Option<&RemotePort> {

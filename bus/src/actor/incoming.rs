@@ -1,31 +1,36 @@
 //! An entry that was taken from a uring and is about to be opened as one of its actor's messages.
 
+use std::sync::Arc;
+
 use super::Undone;
 use super::letter::Letter;
 use crate::addr;
 use crate::entry::{EntryToken, Expected, Verified};
-use crate::inbox::Taken;
 use crate::inbox::reply::RemotePort;
+use crate::inbox::{InboxLane, Taken};
 use crate::message::{Delivery, TypeId};
 
 /// An entry of another process, before it is known to be a message.
-pub struct Incoming {
-    token: EntryToken,
-    port: RemotePort,
+pub struct Incoming<'a> {
+    lane: &'a Arc<InboxLane>,
+    token: &'a EntryToken,
+    port: Option<RemotePort>,
     problem: Option<String>,
 }
 
-impl Incoming {
-    pub(super) fn new(taken: Taken) -> Self {
-        let token = EntryToken::from_words(taken.words);
+impl<'a> Incoming<'a> {
+    #[inline]
+    pub(super) fn new(lane: &'a Arc<InboxLane>, taken: &'a Taken) -> Self {
         Self {
-            port: RemotePort::of(&token, taken),
-            token,
+            lane,
+            token: &taken.token,
+            port: RemotePort::of(lane, taken),
             problem: None,
         }
     }
 
     /// The type that the entry claims to carry; `None` for a number that is no type.
+    #[inline]
     pub fn type_id(&self) -> Option<TypeId> {
         self.token.type_id()
     }
@@ -33,10 +38,11 @@ impl Incoming {
     /// Opens the entry as a message of this delivery; `None` when it is no such message, and is to be refused.
     #[inline]
     pub fn open<D: Delivery + ?Sized>(&mut self) -> Option<Letter<D>> {
-        let opened = self.verify().and_then(|verified| {
-            let receive = || D::receive(verified).map_err(|error| error.to_string());
-            addr::wire::decode::<D::Message, _>(|| self.port.lane().shared(), receive)
-        });
+        // Each way has its own `receive`: what is verified in the simplest form is read from registers.
+        let opened = match self.token.verify_simple(Expected::Any) {
+            Some(verified) => self.receive::<D>(verified),
+            None => self.verify().and_then(|it| self.receive::<D>(it)),
+        };
         match opened {
             Ok(arrival) => Some(Letter::received(arrival)),
             Err(problem) => {
@@ -46,17 +52,25 @@ impl Incoming {
         }
     }
 
-    /// The way back of an entry that was opened.
-    pub(super) fn into_port(self) -> RemotePort {
+    /// The way back of an entry that was opened, if it needs one.
+    #[inline]
+    pub(super) fn into_port(self) -> Option<RemotePort> {
         self.port
     }
 
+    #[inline]
+    fn receive<D: Delivery + ?Sized>(&self, verified: Verified) -> Result<D::Arrival, String> {
+        let receive = || D::receive(verified).map_err(|error| error.to_string());
+        addr::wire::decode::<D::Message, _>(|| self.lane.shared(), receive)
+    }
+
+    #[inline(never)]
     fn verify(&self) -> Result<Verified, String> {
-        let owner = self.port.lend();
+        let owner = self.port.as_ref().and_then(RemotePort::lend);
         self.token
-            .verify(Expected::Any, &self.port.lane().peer.segments(), owner)
+            .verify(Expected::Any, &self.lane.peer.segments(), owner)
             .map_err(|error| {
-                self.port.lane().peer.bad_entry(&error);
+                self.lane.peer.bad_entry(&error);
                 error.to_string()
             })
     }
@@ -68,11 +82,13 @@ impl Incoming {
             (None, Some(id)) => format!("no message with type id {id} is handled here"),
             (None, None) => "an entry without type".to_owned(),
         };
-        self.port.undone(&Undone::Refused(why));
+        if let Some(port) = self.port {
+            port.undone(&Undone::Refused(why));
+        }
     }
 }
 
-impl std::fmt::Debug for Incoming {
+impl std::fmt::Debug for Incoming<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Incoming")
             .field("type", &self.type_id())

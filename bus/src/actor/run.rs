@@ -20,7 +20,7 @@ use super::cell::{Cell, Told};
 use super::incoming::Incoming;
 use super::{Actor, Context};
 use crate::exit::ExitReason;
-use crate::inbox::{InboxLane, Taken};
+use crate::inbox::Serving;
 use crate::mailbox::Batch;
 
 /// Messages handled before the task lets others run.
@@ -29,7 +29,8 @@ const TURN_MAX: u32 = 64;
 /// What an actor does next.
 enum Next<L> {
     Letter(L),
-    Entry(Taken),
+    /// In the owner's hands.
+    Entry,
     End(ExitReason),
 }
 
@@ -70,6 +71,7 @@ fn live<A: Actor>(
 ) -> impl Future<Output = ExitReason> + Send {
     async move {
         let mut cx = Context::new(cell);
+        let mut serving = Serving::default();
         if let Err(error) = actor.on_started(&mut cx).await {
             return ExitReason::StartFailed(error.to_string());
         }
@@ -83,25 +85,21 @@ fn live<A: Actor>(
             turn += 1;
             if turn == TURN_MAX {
                 turn = 0;
+                serving.finish();
                 yield_once().await;
             }
             local_first = !local_first;
-            let (letter, lane) = match next(cell, batch, local_first).await {
+            let letter = match next(cell, batch, &mut serving, local_first).await {
                 Next::End(reason) => break reason,
-                Next::Letter(letter) => (letter, None),
-                Next::Entry(taken) => match open::<A>(taken, &mut cx) {
-                    (Some(letter), lane) => (letter, Some(lane)),
-                    (None, lane) => {
-                        lane.finish();
-                        continue;
-                    }
+                Next::Letter(letter) => letter,
+                Next::Entry => match open::<A>(&serving, &mut cx) {
+                    Some(letter) => letter,
+                    None => continue,
                 },
             };
             actor.deliver(letter, &mut cx).await;
-            if let Some(lane) = lane {
-                lane.finish();
-            }
         };
+        serving.finish();
         actor.on_stopping(&reason, &mut cx).await;
         reason
     }
@@ -109,23 +107,24 @@ fn live<A: Actor>(
 
 /// Makes a letter of an entry, or refuses it.
 #[inline]
-fn open<A: Actor>(taken: Taken, cx: &mut Context<A>) -> (Option<A::Letters>, Arc<InboxLane>) {
-    let lane = Arc::clone(&taken.lane);
-    let mut incoming = Incoming::new(taken);
+fn open<A: Actor>(serving: &Serving, cx: &mut Context<A>) -> Option<A::Letters> {
+    let (lane, taken) = serving.in_hand()?;
+    let mut incoming = Incoming::new(lane, taken);
     let letter = A::open(&mut incoming);
     if letter.is_some() {
         cx.keep_remote(incoming.into_port());
     } else {
         incoming.refuse();
     }
-    (letter, lane)
+    letter
 }
 
 /// Waits for the next thing to do: what the control lane says comes before any message; local and remote messages
-/// take turns.
+/// take turns. The handler of the entry in hand has ended, which its lane is told before anything else begins.
 fn next<A: Actor>(
     cell: &Cell<A>,
     batch: &mut Batch<A::Letters>,
+    serving: &mut Serving,
     local_first: bool,
 ) -> impl Future<Output = Next<A::Letters>> {
     poll_fn(move |cx| {
@@ -134,17 +133,21 @@ fn next<A: Actor>(
                 Told::Nothing => {}
                 Told::Stop(reason) => return Poll::Ready(Next::End(reason)),
                 // Told a moment ago, and about to wake the task: `Killable` ends it.
-                Told::Die(_) => return Poll::Pending,
+                Told::Die(_) => {
+                    serving.finish();
+                    return Poll::Pending;
+                }
             }
             let inbox = cell.core().inbox_if_any();
             // Each is handed on from where it is found: a letter that is moved once more is waited for once more.
             for is_local in [local_first, !local_first] {
                 if is_local {
                     if let Some(letter) = cell.mailbox().take(batch) {
+                        inbox.into_iter().for_each(|inbox| inbox.rest(serving));
                         return Poll::Ready(Next::Letter(letter));
                     }
-                } else if let Some(taken) = inbox.and_then(|inbox| inbox.pop()) {
-                    return Poll::Ready(Next::Entry(taken));
+                } else if inbox.is_some_and(|inbox| inbox.pop(serving)) {
+                    return Poll::Ready(Next::Entry);
                 }
             }
             // Letters and the control lane wake the task whether it waits or not.

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! # Invariants
-//! - **one-watcher**: a lane is in the driver's list while Hot or Scheduled, and in its inbox's ready queue while
-//!   Scheduled or Away; the swap that changes the state decides who moves it. The driver looks for entries only while
+//! - **one-watcher**: a lane is in the driver's list while Hot or Scheduled, and in its inbox's ready queue or its owner's
+//!   hands while Scheduled or Away; the swap that changes the state decides who moves it. The driver looks for entries only while
 //!   Hot, and cools what is Hot before it sleeps.
 //! - **taken-means-begun**: an entry is taken only by the owner, when its handler is about to begin.
 
@@ -26,6 +26,7 @@ use ringway_shm::words::EntryWords;
 
 use super::Inbox;
 use super::reply::Replies;
+use crate::entry::EntryToken;
 use crate::exit::ExitReason;
 use crate::rings::RingSpan;
 use crate::shared::Shared;
@@ -72,20 +73,17 @@ pub(crate) struct InboxLane {
     span: RingSpan,
 }
 
-/// An entry that was taken: its handler begins now, and `finish` says that it has ended.
+/// An entry that was taken: its handler begins now.
+#[derive(Default)]
 pub(crate) struct Taken {
-    pub(crate) words: EntryWords,
+    pub(crate) token: EntryToken,
     /// The sender did not want it any more when it was taken.
     pub(crate) is_cancelled: bool,
-    pub(crate) lane: Arc<InboxLane>,
 }
 
 /// What the owner got of a lane.
 pub(super) enum Took {
-    Entry {
-        words: EntryWords,
-        is_cancelled: bool,
-    },
+    Entry,
     /// It is empty, and the driver watches it again.
     Nothing,
     /// It has come to its end.
@@ -259,17 +257,22 @@ impl InboxLane {
         self.schedule();
     }
 
-    /// Takes an entry for the owner. Of an empty lane the driver has the watch again.
+    /// Takes an entry for the owner, after it has said whether the handler of the one before has ended. Of an empty lane the
+    /// driver has the watch again.
     ///
     /// A closed lane gives none: its node may close it, by leaving, before its owner stops.
-    pub(super) fn take(self: &Arc<Self>) -> Took {
+    pub(super) fn take(self: &Arc<Self>, has_ended: bool, taken: &mut Taken) -> Took {
         let mut taking = self.taking();
+        if has_ended {
+            taking.end.finish();
+        }
         if taking.is_closed {
             return Took::Last;
         }
         match taking.end.take() {
             Ok(Some(words)) => {
-                let is_cancelled = taking.is_cancelled(words[0]);
+                taken.token = EntryToken::from_words(words);
+                taken.is_cancelled = taking.is_cancelled(words[0]);
                 taking.since_room_check += 1;
                 let looks = taking.since_room_check >= ROOM_CHECK_EVERY;
                 let rings = looks && taking.submitter_waits();
@@ -277,12 +280,9 @@ impl InboxLane {
                 if rings {
                     self.peer.ring_bell();
                 }
-                Took::Entry {
-                    words,
-                    is_cancelled,
-                }
+                Took::Entry
             }
-            Ok(None) => self.drained(taking),
+            Ok(None) => self.drained(taking, taken),
             Err(violation) => {
                 drop(taking);
                 self.peer.violation(violation);
@@ -293,13 +293,13 @@ impl InboxLane {
     }
 
     /// The owner found the lane empty.
-    fn drained(self: &Arc<Self>, mut taking: MutexGuard<'_, Taking>) -> Took {
+    fn drained(self: &Arc<Self>, mut taking: MutexGuard<'_, Taking>, taken: &mut Taken) -> Took {
         let rings = taking.submitter_waits();
         if taking.is_ending || taking.end.submitter_closed() {
             // Only now is it known that nothing follows: what came between the owner's look and the end is still there.
             if taking.end.peek() {
                 drop(taking);
-                return self.take();
+                return self.take(false, taken);
             }
             drop(taking);
             self.close(&ExitReason::Normal);

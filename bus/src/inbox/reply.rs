@@ -72,7 +72,7 @@ impl Lent {
 /// The way back of one entry. Dropped unanswered, it says that the handler did not come to its end.
 pub(crate) struct RemotePort {
     lane: Arc<InboxLane>,
-    /// `None` for an inline tell: `done`, beside the head, is its completion.
+    /// Taken when it is completed; `None` from the first for an ask that nobody can be answered for.
     op: Option<Key>,
     is_ask: bool,
     /// The sender had cancelled it when it was taken.
@@ -83,32 +83,34 @@ pub(crate) struct RemotePort {
 }
 
 impl RemotePort {
+    /// The way back of an entry just taken; `None` for an inline tell, which needs none.
     #[inline]
-    pub(crate) fn of(token: &EntryToken, taken: Taken) -> Self {
-        let Taken {
-            lane, is_cancelled, ..
-        } = taken;
+    pub(crate) fn of(lane: &Arc<InboxLane>, taken: &Taken) -> Option<Self> {
+        let token = &taken.token;
+        let (op, is_ask) = (token.op(), token.is_ask());
+        if op.is_none() && !is_ask {
+            return None;
+        }
         let lend = |op| {
             Arc::new(Lent {
-                lane: Arc::clone(&lane),
+                lane: Arc::clone(lane),
                 op,
                 pending: AtomicU32::new(HANDLING),
             })
         };
-        Self {
-            op: token.op(),
-            is_ask: token.is_ask(),
-            is_cancelled,
-            deadline: Nanos(token.deadline()).shifted(lane.peer.clock_offset()),
-            lent: token.op().filter(|_| token.has_block()).map(lend),
-            lane,
-        }
-    }
-
-    /// The uring that the entry came through.
-    #[inline]
-    pub(crate) fn lane(&self) -> &Arc<InboxLane> {
-        &self.lane
+        let deadline = if is_ask {
+            Nanos(token.deadline()).shifted(lane.peer.clock_offset())
+        } else {
+            Nanos::NONE
+        };
+        Some(Self {
+            op,
+            is_ask,
+            is_cancelled: taken.is_cancelled,
+            deadline,
+            lent: op.filter(|_| token.has_block()).map(lend),
+            lane: Arc::clone(lane),
+        })
     }
 
     /// What hears of the end of the lease on the entry's block, if it has one and an op to return it by.

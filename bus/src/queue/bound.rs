@@ -8,12 +8,13 @@ use std::task::Poll;
 use ringway_shm::generation::Key;
 use ringway_shm::registry::Kind;
 
-use crate::entry::{EntryToken, Expected, VerifyError};
+use crate::actor::Undone;
+use crate::entry::{Expected, VerifyError};
 use crate::envelope::{Envelope, EnvelopeKind};
 use crate::error::NameError;
 use crate::exit::ExitReason;
 use crate::inbox::reply::RemotePort;
-use crate::inbox::{Inbox, Taken};
+use crate::inbox::{Inbox, InboxLane, Serving, Taken};
 use crate::names::Wanted;
 use crate::shared::{Shared, Target};
 use crate::token::ReceivedToken;
@@ -28,8 +29,8 @@ use crate::wait_list::WaitKey;
 pub struct BoundQueue<H: Envelope> {
     shared: Arc<Shared>,
     inbox: Arc<Inbox>,
-    /// Whose turn it is to take from the inbox, which has one owner at a time.
-    turn: Mutex<()>,
+    /// What the receiver has in its hands whose turn it is: an inbox has one owner at a time.
+    turn: Mutex<Serving>,
     key: Key,
     envelope: PhantomData<fn() -> H>,
 }
@@ -109,12 +110,18 @@ impl<H: Envelope> BoundQueue<H> {
     /// As for [`receive`](Self::receive).
     pub fn receive_with(&self) -> Result<Option<(ReceivedToken, H)>, ReceiveError> {
         // To the end: what is taken first is finished first, so that `done` says what was received.
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.inbox.pop() {
-            Some(taken) => open(&self.shared, taken).map(Some),
-            None if self.inbox.is_closed() => Err(ReceiveError::Detached),
-            None => Ok(None),
+        let mut serving = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.inbox.pop(&mut serving) {
+            let opened = serving
+                .in_hand()
+                .map(|(lane, taken)| open(&self.shared, lane, taken));
+            self.inbox.rest(&mut serving);
+            return opened.transpose();
         }
+        if self.inbox.is_closed() {
+            return Err(ReceiveError::Detached);
+        }
+        Ok(None)
     }
 
     /// Waits for the next token, or until the node is detached.
@@ -160,13 +167,13 @@ impl Drop for Waiting<'_> {
 
 fn open<H: Envelope>(
     shared: &Arc<Shared>,
-    taken: Taken,
+    lane: &Arc<InboxLane>,
+    taken: &Taken,
 ) -> Result<(ReceivedToken, H), ReceiveError> {
-    let entry = EntryToken::from_words(taken.words);
-    let lane = Arc::clone(&taken.lane);
-    let port = RemotePort::of(&entry, taken);
+    let port = RemotePort::of(lane, taken);
     let node = || lane.peer.name().to_owned();
-    let verified = entry.verify(Expected::Any, &lane.peer.segments(), port.lend());
+    let owner = port.as_ref().and_then(RemotePort::lend);
+    let verified = (taken.token).verify(Expected::Any, &lane.peer.segments(), owner);
     let opened = match verified {
         Ok(verified) => match H::from_received(verified.envelope()) {
             Some(envelope) => Ok((ReceivedToken::new(verified), envelope)),
@@ -183,11 +190,11 @@ fn open<H: Envelope>(
             })
         }
     };
-    match &opened {
-        Ok(_) => port.received(shared),
-        Err(error) => port.undone(&crate::actor::Undone::Refused(error.to_string())),
+    match (port, &opened) {
+        (None, _) => {}
+        (Some(port), Ok(_)) => port.received(shared),
+        (Some(port), Err(error)) => port.undone(&Undone::Refused(error.to_string())),
     }
-    lane.finish();
     opened
 }
 

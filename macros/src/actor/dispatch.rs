@@ -49,7 +49,7 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
                 &[#(#accepted),*];
 
             fn open(
-                incoming: &mut ::ringway::private::Incoming,
+                incoming: &mut ::ringway::private::Incoming<'_>,
             ) -> ::core::option::Option<Self::Letters> {
                 let id = incoming.type_id();
                 #(#open)*

@@ -1,0 +1,54 @@
+//! What the owner of an inbox has in its hands: the lane whose turn it is, and the entry whose handler runs.
+//!
+//! It is the owner's alone, so that an entry takes no lock but its lane's, once: the lane learns that one handler has ended
+//! when it gives the next entry. Whoever does anything else in between says [`Serving::finish`] first: that the owner waits,
+//! or that it ends; and [`Inbox::rest`](super::Inbox::rest) before another handler begins.
+//!
+//! # If a side dies
+//! Dropped with an entry in hand, it does not count that as handled: its handler did not come to its end.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::lane::{InboxLane, Taken};
+
+/// An owner's turn at a lane.
+#[derive(Default)]
+pub(crate) struct Serving {
+    /// Scheduled or away, and not in the ready queue.
+    pub(super) lane: Option<Arc<InboxLane>>,
+    /// Entries of it in this turn.
+    pub(super) served: u32,
+    /// The entry taken last.
+    pub(super) taken: Taken,
+    /// Its handler has not ended, or the lane was not told so.
+    pub(super) is_in_hand: bool,
+}
+
+impl Serving {
+    /// The entry in hand and the lane that it came by.
+    #[inline]
+    pub(crate) fn in_hand(&self) -> Option<(&Arc<InboxLane>, &Taken)> {
+        let lane = self.lane.as_ref().filter(|_| self.is_in_hand)?;
+        Some((lane, &self.taken))
+    }
+
+    /// The handler of the entry in hand, if there is one, has ended.
+    #[inline]
+    pub(crate) fn finish(&mut self) {
+        if std::mem::take(&mut self.is_in_hand)
+            && let Some(lane) = &self.lane
+        {
+            lane.finish();
+        }
+    }
+}
+
+impl fmt::Debug for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving")
+            .field("lane", &self.lane)
+            .field("is_in_hand", &self.is_in_hand)
+            .finish_non_exhaustive()
+    }
+}
