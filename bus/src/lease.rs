@@ -48,7 +48,7 @@ pub use self::archived::ArchivedLease;
 pub struct Lease<M: InPlace + ?Sized> {
     /// Points into the bytes of `payload`.
     view: NonNull<M::View>,
-    payload: Payload,
+    payload: Settled,
 }
 
 impl<M: InPlace + ?Sized> Lease<M> {
@@ -77,7 +77,7 @@ impl<M: InPlace + ?Sized> Lease<M> {
 
     /// The same message as this process's own, to be changed or sent again. A peer's block is copied, and goes back to it.
     pub fn into_loan(self) -> Loan<M> {
-        Loan::from_payload(self.payload)
+        Loan::from_payload(self.payload.into())
     }
 
     /// Whether another process lends it.
@@ -219,11 +219,68 @@ impl Payload {
     }
 
     /// The same payload with bytes that stay where they are when it is moved (in-place).
-    pub(crate) fn in_place(self) -> Self {
-        match &self.held {
-            Held::Inline(_) => Self::whole(Held::Private(Lines::of_bytes(self.bytes()))),
-            _ => self,
+    pub(crate) fn in_place(self) -> Settled {
+        let Self { held, range } = self;
+        let kept = match held {
+            Held::Inline(inline) => Kept::Private(Lines::of_bytes(inline.bytes())),
+            Held::Private(lines) => Kept::Private(lines),
+            Held::Block(block) => Kept::Block(block),
+            Held::Peer(borrow) => Kept::Peer(borrow),
+            Held::Shared(payload) => Kept::Shared(payload),
+        };
+        Settled { kept, range }
+    }
+}
+
+/// The bytes of a lease, which stay where they are when it is moved, and what keeps them. Half a payload in size: leases are
+/// moved several times on the way to their handlers, and so is every letter of an actor that handles one.
+pub(crate) struct Settled {
+    kept: Kept,
+    range: Range<usize>, // of the kept bytes
+}
+
+/// What [`Held`] says, but for bytes that move.
+enum Kept {
+    Private(Lines),
+    Block(Block),
+    Peer(Borrow),
+    Shared(Arc<Payload>),
+}
+
+impl Settled {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        let bytes = match &self.kept {
+            Kept::Private(lines) => lines.bytes(),
+            Kept::Block(block) => block.bytes(),
+            Kept::Peer(borrow) => borrow.bytes(),
+            Kept::Shared(payload) => payload.bytes(),
+        };
+        &bytes[self.range.clone()]
+    }
+
+    fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    fn is_borrowed(&self) -> bool {
+        match &self.kept {
+            Kept::Private(_) | Kept::Block(_) => false,
+            Kept::Peer(_) => true,
+            Kept::Shared(shared) => shared.is_borrowed(),
         }
+    }
+}
+
+impl From<Settled> for Payload {
+    fn from(Settled { kept, range }: Settled) -> Self {
+        let held = match kept {
+            Kept::Private(lines) => Held::Private(lines),
+            Kept::Block(block) => Held::Block(block),
+            Kept::Peer(borrow) => Held::Peer(borrow),
+            Kept::Shared(payload) => Held::Shared(payload),
+        };
+        Self { held, range }
     }
 }
 

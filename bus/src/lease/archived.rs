@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 
 use rkyv::rancor::Error;
 
-use super::{Held, Payload};
+use super::{Held, Payload, Settled};
 use crate::entry::Verified;
 use crate::loan::Lines;
 use crate::message::{Archivable, Delivery, Message, Parcel, archive};
@@ -20,7 +20,7 @@ use crate::token::DetokenizeError;
 pub struct ArchivedLease<M: Message + Archivable> {
     /// Points into the bytes of `payload`.
     view: NonNull<M::Archived>,
-    payload: Payload,
+    payload: Settled,
 }
 
 impl<M: Message<Value = M> + Archivable> ArchivedLease<M> {
