@@ -414,14 +414,39 @@ impl RemoteEnd {
             _ => Reaped::default(),
         };
         self.unlock(phase);
+        self.wake(wakers, reaped.any);
+        reaped
+    }
+
+    /// Takes back the blocks that have been completed, without waiting for the driver's turn: a sender that never waits
+    /// would else fill one fresh block after another, while those that it has just used lie warm.
+    pub(crate) fn recover(&self) {
+        if !self.completions.get().is_some_and(Peek::has_entry) {
+            return;
+        }
+        let mut wakers = Vec::new();
+        let mut phase = self.lock();
+        let any = match &mut *phase {
+            Phase::Open(open) => {
+                let any = open.take_in_all(&mut wakers, &self.returns);
+                self.show(open);
+                any
+            }
+            _ => false,
+        };
+        self.unlock(phase);
+        self.wake(&mut wakers, any);
+    }
+
+    /// Wakes the askers whose completions have come, and if any had, those who wait for credit or blocks.
+    fn wake(&self, wakers: &mut Vec<Waker>, any: bool) {
         wakers.drain(..).for_each(Waker::wake);
-        if reaped.any && self.room.has_waiters() {
+        if any && self.room.has_waiters() {
             self.room.wake_all();
         }
-        if reaped.any && self.blocks.has_waiters() {
+        if any && self.blocks.has_waiters() {
             self.blocks.wake_all();
         }
-        reaped
     }
 
     /// The peer, once the uring is open.

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use ringway::prelude::*;
 
-use crate::support::probe::Event::{Began, Ended};
-use crate::support::probe::Pixels;
+use crate::support::Bus;
+use crate::support::probe::Event::{Began, Ended, Started};
+use crate::support::probe::{Page, Pixels, Probe, probe};
 use crate::support::watch;
 use crate::{MIB, Pair};
 
@@ -71,4 +72,43 @@ fn heaps_grow_under_way() {
         );
     });
     pair.settle();
+}
+
+// Goal: a sender that never waits, and so gives its driver no turn, uses the blocks again that its receiver has done with,
+// instead of growing its heap. Method: a node that nobody drives meanwhile; each message was handled before the next.
+#[test]
+fn blocks_come_back_without_the_driver() {
+    let _dog = watch();
+    let bus = Bus::new("memory-undriven");
+    let home = bus.attach("home");
+    let (actor, watcher) = probe();
+    home.actor(actor).name("probe").spawn().unwrap();
+    watcher.expect(Started);
+    let sender = Node::attach(bus.config("sender").workers(Workers::Caller)).unwrap();
+    let probe = sender.run_until(async {
+        let probe: Addr<Probe> = sender.lookup("probe").await.unwrap();
+        // So that the segment is mapped, and nothing has to wait for that.
+        probe
+            .ask(Page {
+                number: 0,
+                words: [0; 511],
+            })
+            .await
+            .unwrap();
+        probe
+    });
+    watcher.expect(Began(0));
+    watcher.expect(Ended(0));
+    let mut most = 0;
+    for number in 1..=100 {
+        let mut pixels = probe.loan::<Pixels>(1_000).unwrap();
+        pixels.header_mut().number = number;
+        pixels.fill(1);
+        probe.try_tell(pixels).unwrap();
+        watcher.expect(Began(number));
+        watcher.expect(Ended(number));
+        most = most.max(sender.heap().stats().live());
+    }
+    // The last completion or two may be on their way.
+    assert!(most < 10, "{most} of 100 blocks were lent at once");
 }

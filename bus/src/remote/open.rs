@@ -246,13 +246,33 @@ impl Open {
         self.submit.taken().unwrap_or(self.submit.tail())
     }
 
-    /// Takes in all completions that have come.
+    /// Takes in all completions that have come, and tells the driver, who asks, whether to look again.
     pub(super) fn reap(
         &mut self,
         wakers: &mut Vec<Waker>,
         returns: &Returns,
         linger: Linger,
     ) -> Reaped {
+        let any = self.take_in_all(wakers, returns);
+        let is_awaited = self.ops.in_flight() > 0 && !self.is_broken;
+        self.looks_without_ops = match is_awaited {
+            true => 0,
+            false => self.looks_without_ops + 1,
+        };
+        let may_linger = linger == Linger::Yes && !self.is_broken;
+        let lingers = may_linger && self.looks_without_ops < LOOKS_WITHOUT_OPS;
+        self.is_watched = is_awaited || (lingers && self.ended.is_none());
+        if !self.is_watched {
+            self.due = None;
+        }
+        Reaped {
+            any,
+            watch: self.is_watched,
+        }
+    }
+
+    /// Takes in all completions that have come; whether any had. Whoever watches them goes on.
+    pub(super) fn take_in_all(&mut self, wakers: &mut Vec<Waker>, returns: &Returns) -> bool {
         let mut any = false;
         for _ in 0..REAPED_PER_LOOK {
             if self.is_broken {
@@ -272,21 +292,7 @@ impl Open {
                 }
             }
         }
-        let is_awaited = self.ops.in_flight() > 0 && !self.is_broken;
-        self.looks_without_ops = match is_awaited {
-            true => 0,
-            false => self.looks_without_ops + 1,
-        };
-        let may_linger = linger == Linger::Yes && !self.is_broken;
-        let lingers = may_linger && self.looks_without_ops < LOOKS_WITHOUT_OPS;
-        self.is_watched = is_awaited || (lingers && self.ended.is_none());
-        if !self.is_watched {
-            self.due = None;
-        }
-        Reaped {
-            any,
-            watch: self.is_watched,
-        }
+        any
     }
 
     /// Finds the askers whose deadlines have passed.

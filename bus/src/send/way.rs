@@ -63,6 +63,7 @@ where
             Self::Local(_) => Loan::private(items).map_err(|bytes| LoanError::Memory { bytes }),
             Self::Remote(end) => {
                 let shared = end.shared().ok_or(LoanError::Detached)?;
+                end.recover();
                 let room = Room::TELL;
                 match Loan::in_block(shared.core().heap(), items, room) {
                     Err(HeapError::Full { .. }) => {
