@@ -197,7 +197,7 @@ fn verify(
     release: Option<Arc<dyn LeaseOwner>>,
 ) -> Result<Verified, String> {
     token
-        .verify(Expected::OneOf(&[expected]), &SegmentsOf(end), release)
+        .verify_lent(Expected::OneOf(&[expected]), &SegmentsOf(end), release)
         .map_err(|error| {
             if let Some(peer) = end.peer() {
                 peer.bad_entry(&error);

@@ -68,7 +68,7 @@ impl<'a> Incoming<'a> {
     fn verify(&self) -> Result<Verified, String> {
         let owner = self.port.as_ref().and_then(RemotePort::lend);
         self.token
-            .verify(Expected::Any, &self.lane.peer.segments(), owner)
+            .verify_lent(Expected::Any, &self.lane.peer.segments(), owner)
             .map_err(|error| {
                 self.lane.peer.bad_entry(&error);
                 error.to_string()

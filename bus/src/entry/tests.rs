@@ -138,7 +138,7 @@ fn send<M: Message + ?Sized, H: Envelope>(
     let expected = [Signature::of::<u8>(), Signature::of::<M>()];
     let verified = sealed
         .entry
-        .verify(
+        .verify_lent(
             Expected::OneOf(&expected),
             &Mapped::of(heap),
             Some(owner.clone()),

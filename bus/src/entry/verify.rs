@@ -78,10 +78,35 @@ pub struct Verified {
     payload: Payload,
 }
 
+/// The same segments, whose payloads are not to be read in place.
+struct Copied<'a, S>(&'a S);
+
+impl<S: Segments> Segments for Copied<'_, S> {
+    fn segment(&self, key: Key) -> Option<PeerRegion> {
+        self.0.segment(key)
+    }
+
+    fn trust(&self) -> Trust {
+        Trust::Untrusted
+    }
+}
+
 impl EntryToken {
     /// Checks everything that can be checked before the payload is decoded: envelope and kind, then type, schema and
     /// semantics, then that the payload lies in the entry or in a live segment of that very peer, aligned and within
     /// bounds, then the checksum.
+    ///
+    /// For who looks at entries without being their receiver: the payload is copied, as nobody lends it to them, and
+    /// nothing is completed.
+    ///
+    /// # Errors
+    ///
+    /// The first check that fails.
+    pub fn verify(&self, segments: &impl Segments) -> Result<Verified, VerifyError> {
+        self.verify_lent(Expected::Any, &Copied(segments), None)
+    }
+
+    /// The same for the receiver, who reads in place what it may.
     ///
     /// `owner` is told once when the block is not read any more: at once if this fails or the bytes were copied, else
     /// when the last lease is dropped.
@@ -90,7 +115,7 @@ impl EntryToken {
     ///
     /// The first check that fails.
     #[inline]
-    pub(crate) fn verify(
+    pub(crate) fn verify_lent(
         &self,
         expected: Expected<'_>,
         segments: &impl Segments,
@@ -122,7 +147,7 @@ impl EntryToken {
     }
 
     /// The same of an entry in its simplest form, plain and with its payload in it; `None` says no more than that it takes
-    /// [`verify`](Self::verify) to tell.
+    /// [`verify_lent`](Self::verify_lent) to tell.
     ///
     /// For those who read it right after: inlined into them, nothing of what it returns needs to be written to memory.
     #[inline]

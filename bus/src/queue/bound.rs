@@ -173,7 +173,7 @@ fn open<H: Envelope>(
     let port = RemotePort::of(lane, taken);
     let node = || lane.peer.name().to_owned();
     let owner = port.as_ref().and_then(RemotePort::lend);
-    let verified = (taken.token).verify(Expected::Any, &lane.peer.segments(), owner);
+    let verified = (taken.token).verify_lent(Expected::Any, &lane.peer.segments(), owner);
     let opened = match verified {
         Ok(verified) => match H::from_received(verified.envelope()) {
             Some(envelope) => Ok((ReceivedToken::new(verified), envelope)),

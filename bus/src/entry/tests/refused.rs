@@ -22,7 +22,7 @@ fn each_lie_is_told_by_name() {
         change(&mut words);
         let owner = Arc::new(Owner::default());
         let entry = EntryToken::from_words(words);
-        let result = entry.verify(
+        let result = entry.verify_lent(
             Expected::OneOf(&expected),
             &Mapped::of(&heap),
             Some(owner.clone()),
@@ -94,7 +94,7 @@ fn each_lie_is_told_by_name() {
     let mut words = *sealed.entry.words();
     words[5] -= 1;
     let verified = EntryToken::from_words(words)
-        .verify(Expected::Any, &Mapped::of(&heap), None)
+        .verify_lent(Expected::Any, &Mapped::of(&heap), None)
         .unwrap();
     let error = <Move as Semantics<Position>>::receive(verified).unwrap_err();
     assert!(
@@ -115,7 +115,7 @@ fn inline_lies_are_told_by_name() {
         sealed.entry.0[2] ^= change;
         sealed
             .entry
-            .verify(Expected::Any, &Mapped::default(), None)
+            .verify_lent(Expected::Any, &Mapped::default(), None)
             .map(|it| it.token().len())
     };
     let (tell, ask) = (
@@ -158,7 +158,7 @@ fn a_changed_byte_is_found_by_its_checksum() {
             EntryToken::seal(header, Checked::default(), tokenized, &heap).unwrap();
         let verify = |entry: EntryToken| {
             entry
-                .verify(Expected::Any, &Mapped::of(&heap), None)
+                .verify_lent(Expected::Any, &Mapped::of(&heap), None)
                 .map(|it| *it.token())
         };
         assert!(verify(entry).is_ok());
@@ -194,7 +194,7 @@ fn untrusted_payloads_are_private_copies() {
     let owner = Arc::new(Owner::default());
     let verified = sealed
         .entry
-        .verify(Expected::Any, &mapped, Some(owner.clone()))
+        .verify_lent(Expected::Any, &mapped, Some(owner.clone()))
         .unwrap();
     assert_eq!(owner.count(), 1, "the block goes back at once");
     let lease = Lease::<Position>::receive(verified).unwrap();
@@ -214,7 +214,7 @@ fn shared_tokens_complete_once() {
     let owner = Arc::new(Owner::default());
     let verified = sealed
         .entry
-        .verify(Expected::Any, &Mapped::of(&heap), Some(owner.clone()))
+        .verify_lent(Expected::Any, &Mapped::of(&heap), Some(owner.clone()))
         .unwrap();
     let token = crate::token::ReceivedToken::new(verified);
     assert_eq!(token.detokenize::<Position>().unwrap(), position());

@@ -176,7 +176,7 @@ fn copied_values_are_checked_when_they_arrive() {
     sealed.entry.0[3] = 0xD800; // half of a surrogate pair
     let verified = sealed
         .entry
-        .verify(Expected::Any, &Mapped::default(), None)
+        .verify_lent(Expected::Any, &Mapped::default(), None)
         .unwrap();
     let error =
         <Lease<CopyMessage<char>> as crate::message::Delivery>::receive(verified).unwrap_err();
@@ -200,13 +200,28 @@ fn a_move_message_can_be_read_in_place() {
     let owner = Arc::new(Owner::default());
     let verified = sealed
         .entry
-        .verify(Expected::Any, &Mapped::of(&heap), Some(owner.clone()))
+        .verify_lent(Expected::Any, &Mapped::of(&heap), Some(owner.clone()))
         .unwrap();
     let lease = Lease::<Position>::receive(verified).unwrap();
     assert!(lease.is_borrowed());
     assert_eq!((*lease, owner.count()), (position(), 0));
     let loan = lease.into_loan();
     assert_eq!((*loan, owner.count()), (position(), 1));
+}
+
+// Goal: who looks at an entry that is not meant for it gets a copy, whatever trust its sender has.
+#[test]
+fn an_onlooker_gets_a_copy() {
+    let heap = heap();
+    let tokenized = pack(Parcel::from_value(position()), &heap, Room::TELL);
+    let header = EntryHeader::new(EntryKind::Tell, None);
+    let sealed = EntryToken::seal(header, Plain, tokenized, &heap).unwrap();
+    let verified = sealed.entry.verify(&Mapped::of(&heap)).unwrap();
+    assert_eq!(verified.token().len(), size_of::<Position>() as u64);
+    let lease = Lease::<Position>::receive(verified).unwrap();
+    assert_eq!((lease.is_borrowed(), *lease), (false, position()));
+    let error = sealed.entry.verify(&Mapped::default()).unwrap_err();
+    assert!(matches!(error, VerifyError::Segment { .. }), "{error}");
 }
 
 fn receive_value<M: Message>(verified: Verified) -> M::Value {
@@ -221,7 +236,7 @@ fn replies_are_received_as_values() {
         let sealed = EntryToken::seal(header, Plain, tokenized, &heap).unwrap();
         sealed
             .entry
-            .verify(Expected::Any, &Mapped::of(&heap), None)
+            .verify_lent(Expected::Any, &Mapped::of(&heap), None)
             .unwrap()
     };
     let reply = pack(Parcel::from_value(CopyMessage(true)), &heap, Room::REPLY);
@@ -366,7 +381,7 @@ fn a_token_without_room_for_the_envelope_is_copied() {
         assert!(sealed.entry.has_block());
         let verified = sealed
             .entry
-            .verify(Expected::Any, &Mapped::of(&heap), None)
+            .verify_lent(Expected::Any, &Mapped::of(&heap), None)
             .unwrap();
         assert_eq!(verified.bytes().len(), 8);
     }
