@@ -56,6 +56,13 @@ const SPINS_PER_CLOCK: u32 = 64;
 /// fifty nanoseconds a pass.
 const PASSES_PER_CLOCK: u32 = 64;
 
+/// Passes for which the driver takes in completions itself after the future that it drives has not: they were others'.
+const PASSES_NOT_HANDED_OVER: u32 = 1024;
+
+/// Looks at the completions in one pass while the future that a thread drives is all that goes on: about as long as the rest
+/// of the pass, which a reply would have to wait for.
+const LOOKS_PER_PASS: u32 = 16;
+
 /// What one pass found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pass {
@@ -92,6 +99,10 @@ pub(crate) struct Driver {
     passes: u32,
     spins: u32,
     spinning_since: Nanos,
+    /// The future that this thread polls next may look at completions itself; taken by the next pass.
+    may_hand_over: bool,
+    /// Completions were left to it.
+    has_handed_over: bool,
     /// The most lanes and ends that one pass has looked at.
     #[cfg(test)]
     most_watched: usize,
@@ -110,6 +121,8 @@ impl Driver {
             passes: 0,
             spins: 0,
             spinning_since: Nanos::NONE,
+            may_hand_over: false,
+            has_handed_over: false,
             #[cfg(test)]
             most_watched: 0,
         })
@@ -130,7 +143,13 @@ impl Driver {
             self.fire();
         }
         // Last: whoever drives until a reply comes looks at it next, and all else was done while that was on its way.
-        is_busy |= !self.is_quiet() && self.reap(Linger::Yes);
+        let may_hand_over = std::mem::take(&mut self.may_hand_over);
+        let looks = match may_hand_over && !is_busy && self.hot.is_empty() {
+            true if !self.reaping.is_empty() => LOOKS_PER_PASS,
+            _ => 1,
+        };
+        is_busy |= (0..looks).any(|_| !self.is_quiet())
+            && ((may_hand_over && self.hands_over()) || self.reap(Linger::Yes));
         if is_busy { Pass::Busy } else { Pass::Idle }
     }
 
@@ -160,6 +179,17 @@ impl Driver {
     #[inline]
     fn is_quiet(&self) -> bool {
         self.reaping.iter().all(|end| end.is_quiet())
+    }
+
+    /// Leaves completions that have come to the future that is polled next. What that does not take in, the pass after it
+    /// does.
+    fn hands_over(&mut self) -> bool {
+        self.has_handed_over = self.has_completion();
+        self.has_handed_over
+    }
+
+    fn has_completion(&self) -> bool {
+        self.reaping.iter().any(|end| end.has_completion())
     }
 
     fn reap(&mut self, linger: Linger) -> bool {
@@ -333,14 +363,21 @@ impl Driver {
         });
         let waker = Waker::from(Arc::clone(&woken));
         let mut cx = Context::from_waker(&waker);
+        let mut reaps_alone = 0;
         loop {
+            let was_handed_over = std::mem::take(&mut self.has_handed_over);
             // Relaxed: the swap looks again. AcqRel future-woken: pairs with the store in `wake_by_ref`.
-            if woken.flag.load(Relaxed)
-                && woken.flag.swap(false, AcqRel)
+            let is_woken = woken.flag.load(Relaxed) && woken.flag.swap(false, AcqRel);
+            if (is_woken || was_handed_over)
                 && let Poll::Ready(output) = future.as_mut().poll(&mut cx)
             {
                 return output;
             }
+            reaps_alone = match was_handed_over && self.has_completion() {
+                true => PASSES_NOT_HANDED_OVER,
+                false => u32::saturating_sub(reaps_alone, 1),
+            };
+            self.may_hand_over = reaps_alone == 0;
             // Relaxed: the look before sleeping is in `Shared::rouse`, whose fence orders it.
             if woken.flag.load(Relaxed) {
                 self.pass();

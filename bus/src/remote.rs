@@ -13,6 +13,7 @@
 //! | submitter, after | an entry like any other; its blocks stay mapped until the last lease |
 //! | completer | heads that are final: entries past the head come back, those before it 'died after take' |
 
+mod asker;
 mod open;
 pub(crate) mod ops;
 mod owed;
@@ -27,16 +28,16 @@ use ringway_shm::generation::Key;
 use ringway_shm::heap::Heap;
 use ringway_shm::lane::Peek;
 use ringway_shm::region::PeerRegion;
-use ringway_shm::sync::Ordering::{Relaxed, SeqCst};
+use ringway_shm::sync::Ordering::SeqCst;
 use ringway_shm::sync::{AtomicU64, AtomicUsize, fence};
 use ringway_shm::words::EntryWords;
 
+pub(crate) use self::asker::AskerLook;
+use self::open::Open;
 pub(crate) use self::open::{Closed, Linger, Opening, RoomLook};
-use self::open::{Open, Reaped};
-use self::ops::{Leases, OpKind, Outcome};
+use self::ops::{Leases, OpKind};
 use self::undelivered::Returns;
 use crate::actor::Undone;
-use crate::clock::Nanos;
 use crate::driver::Job;
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
@@ -171,7 +172,14 @@ impl RemoteEnd {
 
     /// Lets go of the lock, and then does what must not be done under it.
     #[inline]
-    fn unlock(&self, mut phase: MutexGuard<'_, Phase>) {
+    fn unlock(&self, phase: MutexGuard<'_, Phase>) {
+        if !matches!(&*phase, Phase::Open(open) if !open.owes_anything()) {
+            self.unlock_slow(phase);
+        }
+    }
+
+    #[cold]
+    fn unlock_slow(&self, mut phase: MutexGuard<'_, Phase>) {
         let owed = match &mut *phase {
             Phase::Open(open) if !open.owed.is_empty() => {
                 Some((Arc::clone(&open.peer), std::mem::take(&mut open.owed)))
@@ -316,7 +324,10 @@ impl RemoteEnd {
             Phase::Refused(refusal) => return Err(Obstacle::Refused(refusal.clone())),
             Phase::Ended(reason) => return Err(Obstacle::Ended(reason.clone())),
         };
-        if open.must_watch(outgoing)
+        // A tell without a block leaves nothing to watch for.
+        let needs_op = open.needs_op(outgoing);
+        if needs_op
+            && open.must_watch()
             && let Some(shared) = self.shared.upgrade()
         {
             shared.jobs.leave(Job::Reap(Arc::clone(self)));
@@ -324,7 +335,9 @@ impl RemoteEnd {
         let due = open.due;
         let submitted = open.submit(outgoing);
         let is_sooner = open.due != due;
-        self.show(open);
+        if needs_op {
+            self.show(open);
+        }
         self.unlock(phase);
         // A driver that sleeps longer than that is to sleep anew. SeqCst worker-asleep: `due` was stored before the fence in
         // `rouse`, and is read by the driver after that in `fall_asleep`.
@@ -332,39 +345,6 @@ impl RemoteEnd {
             shared.queue.rouse();
         }
         submitted
-    }
-
-    /// Shows the driver what is to come; called under the lock after each change.
-    fn show(&self, open: &Open) {
-        // Relaxed: hints; the look before sleeping takes the lock.
-        self.in_flight.store(open.ops.in_flight(), Relaxed);
-        self.due
-            .store(open.due.map_or(u64::MAX, |due| due.0), Relaxed);
-    }
-
-    /// No asker is overdue before this.
-    pub(crate) fn due(&self) -> Option<Nanos> {
-        // Relaxed: as above; who makes it sooner rouses the driver after that.
-        let due = self.due.load(Relaxed);
-        (due != u64::MAX).then_some(Nanos(due))
-    }
-
-    /// Wakes the askers whose deadlines have passed; `wakers` is the caller's scratch, empty.
-    pub(crate) fn wake_overdue(&self, now: Nanos, wakers: &mut Vec<Waker>) {
-        if let Phase::Open(open) = &mut *self.lock() {
-            open.overdue(now, wakers);
-            self.show(open);
-        }
-        wakers.drain(..).for_each(Waker::wake);
-    }
-
-    /// Whether a [`reap`](Self::reap) would find nothing and leave all as it is: completions are to come, none has.
-    ///
-    /// Cost: three plain loads; no lock.
-    pub(crate) fn is_quiet(&self) -> bool {
-        // Relaxed: as above. A stale 0 costs a look under the lock, a stale count another pass.
-        self.in_flight.load(Relaxed) > 0
-            && self.completions.get().is_some_and(|peek| !peek.has_entry())
     }
 
     /// Has the driver look for room; the caller has registered with `room`, and tries once more after this.
@@ -402,94 +382,12 @@ impl RemoteEnd {
         look
     }
 
-    /// Takes in all completions that have come, and wakes who waits for them; `wakers` is the caller's scratch, empty.
-    pub(crate) fn reap(&self, wakers: &mut Vec<Waker>, linger: Linger) -> Reaped {
-        let mut phase = self.lock();
-        let reaped = match &mut *phase {
-            Phase::Open(open) => {
-                let reaped = open.reap(wakers, &self.returns, linger);
-                self.show(open);
-                reaped
-            }
-            _ => Reaped::default(),
-        };
-        self.unlock(phase);
-        self.wake(wakers, reaped.any);
-        reaped
-    }
-
-    /// Takes back the blocks that have been completed, without waiting for the driver's turn: a sender that never waits
-    /// would else fill one fresh block after another, while those that it has just used lie warm.
-    pub(crate) fn recover(&self) {
-        if !self.completions.get().is_some_and(Peek::has_entry) {
-            return;
-        }
-        let mut wakers = Vec::new();
-        let mut phase = self.lock();
-        let any = match &mut *phase {
-            Phase::Open(open) => {
-                let any = open.take_in_all(&mut wakers, &self.returns);
-                self.show(open);
-                any
-            }
-            _ => false,
-        };
-        self.unlock(phase);
-        self.wake(&mut wakers, any);
-    }
-
-    /// Wakes the askers whose completions have come, and if any had, those who wait for credit or blocks.
-    fn wake(&self, wakers: &mut Vec<Waker>, any: bool) {
-        wakers.drain(..).for_each(Waker::wake);
-        if any && self.room.has_waiters() {
-            self.room.wake_all();
-        }
-        if any && self.blocks.has_waiters() {
-            self.blocks.wake_all();
-        }
-    }
-
     /// The peer, once the uring is open.
     pub(crate) fn peer(&self) -> Option<Arc<PeerUrings>> {
         match &*self.lock() {
             Phase::Open(open) => Some(Arc::clone(&open.peer)),
             _ => None,
         }
-    }
-
-    /// Looks whether an ask has ended.
-    pub(crate) fn poll_op(&self, key: Key, cx: &Context<'_>) -> Poll<Option<Outcome<Block>>> {
-        let mut phase = self.lock();
-        let polled = match &mut *phase {
-            Phase::Open(open) => open.ops.poll(key, cx),
-            _ => Poll::Ready(None),
-        };
-        self.unlock(phase);
-        if polled.is_ready() && self.room.has_waiters() {
-            self.room.wake_all();
-        }
-        polled
-    }
-
-    /// The asker has read a reply that was held, or has dropped the lease on it.
-    pub(crate) fn release(&self, key: Key) {
-        let mut phase = self.lock();
-        if let Phase::Open(open) = &mut *phase {
-            open.release(key);
-        }
-        self.unlock(phase);
-        if self.room.has_waiters() {
-            self.room.wake_all();
-        }
-    }
-
-    /// The asker gave up.
-    pub(crate) fn ignore(&self, key: Key) {
-        let mut phase = self.lock();
-        if let Phase::Open(open) = &mut *phase {
-            open.ignore(key);
-        }
-        self.unlock(phase);
     }
 
     /// The peering has ended, but the peer may still read: no new submissions, nothing else changes.

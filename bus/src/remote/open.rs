@@ -157,12 +157,13 @@ impl Open {
 
     /// Whether submitting this needs the driver to watch the completions from now on; it is told before the entry is
     /// stamped, so that a completion, however quick, finds it watching.
-    pub(super) fn must_watch(&mut self, outgoing: &Outgoing) -> bool {
-        self.needs_op(outgoing) && !std::mem::replace(&mut self.is_watched, true)
+    pub(super) fn must_watch(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_watched, true)
     }
 
     /// Whether a completion is to come: of a receiver that may drop what is queued, for every entry.
-    fn needs_op(&self, outgoing: &Outgoing) -> bool {
+    #[inline]
+    pub(super) fn needs_op(&self, outgoing: &Outgoing) -> bool {
         outgoing.needs_op() || self.overflow == Overflow::DropOldest
     }
 
@@ -179,7 +180,7 @@ impl Open {
             return Err(Obstacle::Unacknowledged);
         }
         if !self.needs_op(outgoing) {
-            self.push(&outgoing.words)?;
+            let _ = self.push(&outgoing.words)?; // of use to an op alone
             self.after_push();
             return Ok(None);
         }
@@ -246,14 +247,14 @@ impl Open {
         self.submit.taken().unwrap_or(self.submit.tail())
     }
 
-    /// Takes in all completions that have come, and tells the driver, who asks, whether to look again.
+    /// Takes in all completions that have come, and decides whether the driver is to watch for more.
     pub(super) fn reap(
         &mut self,
         wakers: &mut Vec<Waker>,
         returns: &Returns,
         linger: Linger,
     ) -> Reaped {
-        let any = self.take_in_all(wakers, returns);
+        let any = self.take_in_all(returns, &mut |_, waker| wakers.push(waker));
         let is_awaited = self.ops.in_flight() > 0 && !self.is_broken;
         self.looks_without_ops = match is_awaited {
             true => 0,
@@ -271,8 +272,13 @@ impl Open {
         }
     }
 
-    /// Takes in all completions that have come; whether any had. Whoever watches them goes on.
-    pub(super) fn take_in_all(&mut self, wakers: &mut Vec<Waker>, returns: &Returns) -> bool {
+    /// Takes in all completions that have come, and hands over the wakers of their askers; `true` if there were any.
+    #[inline]
+    pub(super) fn take_in_all(
+        &mut self,
+        returns: &Returns,
+        wake: &mut impl FnMut(u64, Waker),
+    ) -> bool {
         let mut any = false;
         for _ in 0..REAPED_PER_LOOK {
             if self.is_broken {
@@ -281,7 +287,7 @@ impl Open {
             match self.reap.reap() {
                 Ok(Some(words)) => {
                     any = true;
-                    self.take_in(words, wakers, returns);
+                    self.take_in(words, returns, wake);
                 }
                 Ok(None) => break,
                 Err(violation) => {
@@ -306,9 +312,9 @@ impl Open {
         self.ops.release(key);
     }
 
-    /// The asker gave up.
-    pub(super) fn ignore(&mut self, key: Key) {
-        match self.ops.ignore(key) {
+    /// The asker gave up; its waker goes to `left`.
+    pub(super) fn ignore(&mut self, key: Key, left: &mut Option<Waker>) {
+        match self.ops.ignore(key, left) {
             Ignored::Gone => {}
             Ignored::InFlight => self.words.cancel(key),
             Ignored::Completed => self.words.release_reply(key),
@@ -330,10 +336,12 @@ impl Open {
     }
 
     #[inline]
-    fn take_in(&mut self, words: EntryWords, wakers: &mut Vec<Waker>, returns: &Returns) {
+    fn take_in(&mut self, words: EntryWords, returns: &Returns, wake: &mut impl FnMut(u64, Waker)) {
         match self.ops.complete(words, completion::read(&words)) {
             Ok(effect) => {
-                wakers.extend(effect.waker);
+                if let Some(waker) = effect.waker {
+                    wake(words[0], waker);
+                }
                 if let Some(key) = effect.release {
                     self.words.release_reply(key);
                 }
@@ -355,6 +363,12 @@ impl Open {
                 self.is_broken = self.peer.is_cut_off();
             }
         }
+    }
+
+    /// Whether letting go of the lock is more than that: something is owed, or both ends may be done with the uring.
+    #[inline]
+    pub(super) fn owes_anything(&self) -> bool {
+        self.is_judged || !self.owed.is_empty()
     }
 
     /// Once its heads were judged, all completions have come and all replies are read, both ends are done with the uring:
@@ -432,7 +446,7 @@ impl Open {
         // What was taken so long ago that its slot was used again can only be counted. The `done` of an honest peer is never
         // so far behind.
         let kept = untold.max(tail.saturating_sub(self.submit.capacity().get()));
-        returns.count_lost(kept - untold);
+        self.owed.lost += kept - untold;
         for position in kept..tail {
             let Some(words) = self.submit.entry_at(position) else {
                 continue;

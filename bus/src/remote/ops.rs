@@ -21,7 +21,7 @@ mod end;
 #[cfg(test)]
 mod tests;
 
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 use ringway_shm::generation::Key;
 use ringway_shm::words::EntryWords;
@@ -163,6 +163,26 @@ pub(crate) struct Said {
     pub(crate) displaced: bool,
 }
 
+/// Who looks whether an op is done. A waker is the user's code: it is cloned before the end's lock is taken, and what is left
+/// of it is dropped after that (no-user-code).
+pub(crate) struct Asking<'a> {
+    /// The waker to be woken, to compare with.
+    pub(crate) known: &'a Waker,
+    /// A clone of it to be kept by the op; after a look, what is not kept.
+    pub(crate) own: Option<Waker>,
+}
+
+/// What a look at an op found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Look<B> {
+    /// `None` for an op that is over.
+    Done(Option<Outcome<B>>),
+    /// The asker is woken when it is done.
+    Waits,
+    /// The op does not know this asker: look again with a waker to be kept.
+    Stranger,
+}
+
 /// A completion that names no op in flight: a repetition or a lie.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UnknownOp(pub(crate) u64);
@@ -284,33 +304,35 @@ impl<B> OpTable<B> {
         block
     }
 
-    /// Looks whether the op is done; registers the asker otherwise.
+    /// Looks whether the op is done; otherwise lets `by` wait, unless it does already.
     ///
     /// A reply that lies in the completer's heap leaves the op held: call [`OpTable::release`] after reading. Any other
     /// outcome ends it.
     #[inline]
-    pub(crate) fn poll(&mut self, key: Key, cx: &Context<'_>) -> Poll<Option<Outcome<B>>> {
+    pub(crate) fn look(&mut self, key: Key, by: &mut Asking<'_>) -> Look<B> {
         let Some(op) = self.get_mut(key) else {
-            return Poll::Ready(None);
+            return Look::Done(None);
         };
         match &mut op.state {
             State::Completed(_) => {}
-            State::Waiting(waker) => {
-                waker.clone_from(cx.waker());
-                return Poll::Pending;
-            }
+            State::Waiting(waker) if waker.will_wake(by.known) => return Look::Waits,
             state => {
-                *state = State::Waiting(cx.waker().clone());
-                return Poll::Pending;
+                let Some(waker) = by.own.take() else {
+                    return Look::Stranger;
+                };
+                if let State::Waiting(former) = std::mem::replace(state, State::Waiting(waker)) {
+                    by.own = Some(former);
+                }
+                return Look::Waits;
             }
         }
         let State::Completed(outcome) = std::mem::replace(&mut op.state, State::Held) else {
-            return Poll::Pending;
+            return Look::Waits;
         };
         if !matches!(outcome, Outcome::Completed { is_held: true, .. }) {
             self.release(key);
         }
-        Poll::Ready(Some(outcome))
+        Look::Done(Some(outcome))
     }
 
     /// Ends the asker's interest in a reply that it has read; `true` when the place is free again.
@@ -319,6 +341,9 @@ impl<B> OpTable<B> {
         let Some(op) = self.get_mut(key) else {
             return false;
         };
+        if let State::Waiting(_) = op.state {
+            return false; // nothing was read yet
+        }
         op.state = State::Ignored;
         if op.is_final() {
             self.remove(key);
@@ -327,13 +352,16 @@ impl<B> OpTable<B> {
         false
     }
 
-    /// The asker gave up. Tells what its reply, if one is there already, needs.
-    pub(crate) fn ignore(&mut self, key: Key) -> Ignored {
+    /// The asker gave up. Tells what its reply, if one is there already, needs; its waker goes to `left`.
+    pub(crate) fn ignore(&mut self, key: Key, left: &mut Option<Waker>) -> Ignored {
         let Some(op) = self.get_mut(key) else {
             return Ignored::Gone;
         };
-        let was_completed = matches!(op.state, State::Completed(_) | State::Held);
-        op.state = State::Ignored;
+        let former = std::mem::replace(&mut op.state, State::Ignored);
+        let was_completed = matches!(former, State::Completed(_) | State::Held);
+        if let State::Waiting(waker) = former {
+            *left = Some(waker);
+        }
         match (was_completed, op.is_final()) {
             (false, _) => Ignored::InFlight,
             (true, true) => {

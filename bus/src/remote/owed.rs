@@ -22,12 +22,14 @@ pub(super) struct Owed {
     pub(super) note: Option<Key>,
     /// Messages that came back.
     pub(super) queued: Vec<Queued>,
+    /// Messages of which nobody can be told any more.
+    pub(super) lost: u64,
     pub(super) faults: Vec<Fault>,
 }
 
 impl Owed {
     pub(super) fn is_empty(&self) -> bool {
-        self.note.is_none() && self.queued.is_empty() && self.faults.is_empty()
+        self.note.is_none() && self.queued.is_empty() && self.lost == 0 && self.faults.is_empty()
     }
 
     /// Tells all who are to know. The caller holds no lock.
@@ -43,6 +45,7 @@ impl Owed {
                 Fault::UnknownOp(bits) => peer.unknown_op(bits),
             }
         }
+        returns.count_lost(self.lost);
         if !self.queued.is_empty() {
             returns.announce(self.queued);
         }

@@ -20,8 +20,8 @@ use crate::completion;
 use crate::entry::{EntryKind, EntryToken};
 use crate::exit::ExitReason;
 use crate::message::{HandlerError, Message, Parcel, Semantics as _, Sendable};
-use crate::remote::RemoteEnd;
 use crate::remote::ops::{Outcome, Unanswered};
+use crate::remote::{AskerLook, RemoteEnd};
 use crate::wait_list::WaitKey;
 
 /// How long an ask waits unless told otherwise: as `gen_server:call` does.
@@ -229,7 +229,11 @@ impl<S: Sendable> Ask<'_, S> {
         let Way::Remote(end) = self.sending.way else {
             return Step::Next;
         };
-        match end.poll_op(op, cx) {
+        let look = match self.has_waited {
+            true => AskerLook::Later,
+            false => AskerLook::First,
+        };
+        match end.poll_op(op, cx.waker(), look) {
             Poll::Pending => Step::Wait,
             Poll::Ready(Some(Outcome::Completed { words, is_held })) => {
                 self.completed(end, op, words, is_held)

@@ -146,18 +146,18 @@ impl<S: Sendable> Unpin for Sending<'_, S> {}
 impl<'a, S: Sendable> Sending<'a, S> {
     #[inline]
     pub(super) fn new(way: Way<'a, S::Message>, message: S, wanted: Wanted<S::Message>) -> Self {
-        Self::of_parcel(way, message.into_parcel(), wanted)
+        Self::of_load(way, Load::Parcel(message.into_parcel()), wanted)
     }
 
     #[inline]
-    fn of_parcel(
+    fn of_load(
         way: Way<'a, S::Message>,
-        parcel: Parcel<S::Message>,
+        load: Load<S::Message>,
         wanted: Wanted<S::Message>,
     ) -> Self {
         Self {
             way,
-            load: Load::Parcel(parcel),
+            load,
             wanted,
             began: Nanos::NONE,
             deadline: Nanos::NONE,
@@ -169,18 +169,41 @@ impl<'a, S: Sendable> Sending<'a, S> {
         }
     }
 
-    /// Tells a receiver of this process, if it has room: straight, without most of this. Returns what has still to be sent.
+    /// Tells a receiver that has room: straight, without most of this. Returns what has still to be sent.
     #[inline]
     pub(super) fn beyond_straight_tell(way: Way<'a, S::Message>, message: S) -> Option<Self> {
-        let Way::Local(route) = way else {
-            return Some(Self::new(way, message, Wanted::Nothing));
-        };
         if fork::check().is_err() {
             return Some(Self::new(way, message, Wanted::Nothing));
         }
+        let route = match way {
+            Way::Local(route) => route,
+            Way::Remote(end) => {
+                let load = Self::beyond_straight_push(end, message.into_parcel())?;
+                return Some(Self::of_load(way, load, Wanted::Nothing));
+            }
+        };
         match route.push(message.into_parcel().into(), ReplyPort::tell()) {
             Ok(()) => None,
-            Err((handed, _, _)) => Some(Self::of_parcel(way, handed.into(), Wanted::Nothing)),
+            Err((handed, _, _)) => Some(Self::of_load(
+                way,
+                Load::Parcel(handed.into()),
+                Wanted::Nothing,
+            )),
+        }
+    }
+
+    /// The same, to another process. What stands in its way is found out when it is offered again.
+    #[inline]
+    fn beyond_straight_push(
+        end: &Arc<RemoteEnd>,
+        parcel: Parcel<S::Message>,
+    ) -> Option<Load<S::Message>> {
+        match completion::pack(parcel, OpKind::Tell, Nanos::NONE, &end.heap, || ()) {
+            Ok(mut outgoing) => match end.submit(&mut outgoing) {
+                Ok(_) => None,
+                Err(_) => Some(Load::Packed(Box::new(outgoing))),
+            },
+            Err(error) => Some(Load::Parcel(error.into_parts().0)),
         }
     }
 

@@ -1,5 +1,8 @@
 //! An op's life, one table at a time.
 
+use std::sync::Arc;
+use std::task::{Poll, Wake};
+
 use futures_util::task::noop_waker_ref;
 
 use super::*;
@@ -28,7 +31,15 @@ fn words(key: Key) -> EntryWords {
 
 #[inline]
 fn poll(table: &mut OpTable<u8>, key: Key) -> Poll<Option<Outcome<u8>>> {
-    table.poll(key, &Context::from_waker(noop_waker_ref()))
+    let mut by = Asking {
+        known: noop_waker_ref(),
+        own: Some(noop_waker_ref().clone()),
+    };
+    match table.look(key, &mut by) {
+        Look::Done(outcome) => Poll::Ready(outcome),
+        Look::Waits => Poll::Pending,
+        Look::Stranger => panic!("it gave a waker"),
+    }
 }
 
 fn why() -> Undone {
@@ -89,7 +100,7 @@ fn displaced_comes_back() {
         assert_eq!(poll(&mut table, ask), Poll::Ready(Some(outcome)));
 
         let given_up = table.issue(OpKind::Ask, block).unwrap();
-        table.ignore(given_up);
+        table.ignore(given_up, &mut None);
         let effect = table.complete(words(given_up), DISPLACED).unwrap();
         assert_eq!((effect.freed, effect.undone), (block, None));
 
@@ -236,7 +247,7 @@ fn verdict_on_a_tell_is_released() {
 fn ignored_keeps_its_block() {
     let mut table = OpTable::new(2);
     let key = table.issue(OpKind::Ask, Some(9)).unwrap();
-    assert_eq!(table.ignore(key), Ignored::InFlight);
+    assert_eq!(table.ignore(key, &mut None), Ignored::InFlight);
     let effect = table
         .complete(
             words(key),
@@ -247,7 +258,7 @@ fn ignored_keeps_its_block() {
         )
         .unwrap();
     assert_eq!((effect.freed, effect.release), (Some(9), Some(key)));
-    assert_eq!(table.ignore(key), Ignored::Gone);
+    assert_eq!(table.ignore(key, &mut None), Ignored::Gone);
     assert!(table.issue(OpKind::Ask, Some(9)).is_ok());
 }
 
@@ -290,4 +301,46 @@ fn overdue_askers_are_found_once() {
     );
     table.complete(words(late), REPLY).unwrap();
     assert_eq!(found(&mut table, 40).1, None);
+}
+
+// Goal: no waker is cloned or dropped in the table, where its end is locked: what is not kept is handed back.
+#[test]
+fn wakers_go_out_of_the_table() {
+    struct Nothing;
+    impl Wake for Nothing {
+        fn wake(self: Arc<Self>) {}
+    }
+    let arcs = [Arc::new(Nothing), Arc::new(Nothing)];
+    let [first, second] = arcs.each_ref().map(|arc| Waker::from(Arc::clone(arc)));
+    let counts = || arcs.each_ref().map(Arc::strong_count);
+    let mut table = OpTable::<u8>::new(4);
+    let key = table.issue(OpKind::Ask, None).unwrap();
+    let mut by = Asking {
+        known: &first,
+        own: None,
+    };
+    assert_eq!(table.look(key, &mut by), Look::Stranger);
+    by.own = Some(first.clone());
+    assert_eq!(table.look(key, &mut by), Look::Waits);
+    assert!(by.own.is_none());
+    assert_eq!(table.look(key, &mut by), Look::Waits, "known");
+    assert_eq!(counts(), [3, 2]);
+
+    let mut by = Asking {
+        known: &second,
+        own: None,
+    };
+    assert_eq!(table.look(key, &mut by), Look::Stranger);
+    by.own = Some(second.clone());
+    assert_eq!(table.look(key, &mut by), Look::Waits);
+    assert!(
+        by.own
+            .as_ref()
+            .is_some_and(|former| former.will_wake(&first))
+    );
+    assert_eq!(counts(), [3, 3]);
+
+    let mut left = None;
+    assert_eq!(table.ignore(key, &mut left), Ignored::InFlight);
+    assert!(left.is_some_and(|left| left.will_wake(&second)));
 }
