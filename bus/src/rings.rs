@@ -7,6 +7,8 @@
 //! - **disjoint**: live spans of a segment do not overlap; free places are kept joined, so that nothing is lost to
 //!   splinters.
 //! - **blank**: a span is all zero when it is handed out.
+//! - **told-first**: a new segment gives no place before its peers have been told of it: the word that names the place, which
+//!   any thread may say, would come first.
 //! - **left-alone**: once the node has left its bus, a span stays as it is when it is dropped: peers that mapped it still
 //!   take what was sent.
 
@@ -31,6 +33,8 @@ const SEGMENT_MAX: u64 = 16 << 20;
 pub(crate) struct Rings {
     limit: u64,
     books: Mutex<Books>,
+    /// Held by who adds a segment, until its peers have been told.
+    growing: Mutex<()>,
     has_left: AtomicBool,
 }
 
@@ -40,12 +44,22 @@ struct Books {
     reserved: u64,
 }
 
+impl Books {
+    fn told(&mut self, key: Key) {
+        if let Some(ring) = self.segments.get_mut(key.index() as usize) {
+            ring.is_told = true;
+        }
+    }
+}
+
 /// One of a node's ring segments; they are never given back, so their keys are all of the first generation.
 #[derive(Debug, Clone)]
 pub(crate) struct RingSegment {
     pub(crate) key: Key,
     pub(crate) segment: OwnSegment,
     free: Places,
+    /// told-first: the peers on the roster have been told of it, so that places in it may be mentioned to them.
+    is_told: bool,
 }
 
 /// A place for one half of a uring; dropping it frees the place.
@@ -93,33 +107,44 @@ impl Rings {
         let rings = Self {
             limit,
             books: Mutex::default(),
+            growing: Mutex::default(),
             has_left: AtomicBool::new(false),
         };
-        rings.grow(&mut rings.books(), first.min(limit), first)?;
+        let key = rings.grow(&mut rings.books(), first.min(limit), first)?;
+        rings.books().told(key); // with every hello
         Ok(Arc::new(rings))
     }
 
-    /// Takes a place of `len` bytes; also returns the segment that had to be created for it, to be announced before
-    /// the span is mentioned to anybody.
+    /// Takes a place of `len` bytes. `tell` is called with the segment that has to be created for it, if one has, and tells
+    /// the peers; until it returns nobody gets a place there.
     pub(crate) fn span(
         self: &Arc<Self>,
         len: u64,
-    ) -> Result<(RingSpan, Option<RingSegment>), RingsError> {
+        tell: impl FnOnce(&RingSegment),
+    ) -> Result<RingSpan, RingsError> {
         let len = len
             .max(1)
             .checked_next_multiple_of(GRAIN)
             .ok_or_else(|| self.full(len, &self.books()))?;
+        if let Some(span) = self.take(&mut self.books(), len) {
+            return Ok(span);
+        }
+        let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut books = self.books();
+        // Who grew meanwhile may have left enough.
         if let Some(span) = self.take(&mut books, len) {
-            return Ok((span, None));
+            return Ok(span);
         }
         let wish = books.reserved.clamp(len, SEGMENT_MAX.max(len));
-        self.grow(&mut books, wish, len)?;
-        let grown = books.segments.last().cloned();
-        let span = self
+        let key = self.grow(&mut books, wish, len)?;
+        let grown = books.segments[key.index() as usize].clone();
+        drop(books);
+        tell(&grown);
+        let mut books = self.books();
+        books.told(key);
+        Ok(self
             .take(&mut books, len)
-            .expect("disjoint: a new segment is one free place of at least `len`");
-        Ok((span, grown))
+            .expect("disjoint: a new segment is one free place of at least `len`"))
     }
 
     /// The node leaves its bus: from now on spans stay as they are.
@@ -134,7 +159,8 @@ impl Rings {
     }
 
     fn take(self: &Arc<Self>, books: &mut Books, len: u64) -> Option<RingSpan> {
-        books.segments.iter_mut().find_map(|ring| {
+        let mut told = books.segments.iter_mut().filter(|ring| ring.is_told);
+        told.find_map(|ring| {
             let offset = ring.free.take(len)?;
             let region = ring.segment.region().span(offset, len)?;
             Some(RingSpan {
@@ -147,7 +173,7 @@ impl Rings {
     }
 
     /// Adds a segment of `wish` bytes, or less where the limit leaves less, but not less than `need`.
-    fn grow(&self, books: &mut Books, wish: u64, need: u64) -> Result<(), RingsError> {
+    fn grow(&self, books: &mut Books, wish: u64, need: u64) -> Result<Key, RingsError> {
         let len = wish.min(self.limit.saturating_sub(books.reserved));
         let index = u32::try_from(books.segments.len()).unwrap_or(u32::MAX);
         if len < need || index > Key::INDEX_MAX {
@@ -157,12 +183,14 @@ impl Rings {
             .map_err(|source| RingsError::Segment { len, source })?;
         books.reserved += segment.len();
         let free = Places::all(segment.len());
+        let key = Key::first(index);
         books.segments.push(RingSegment {
-            key: Key::first(index),
+            key,
             segment,
             free,
+            is_told: false,
         });
-        Ok(())
+        Ok(key)
     }
 
     fn full(&self, len: u64, books: &Books) -> RingsError {
@@ -259,7 +287,8 @@ mod tests {
     #[test]
     fn spans_are_disjoint_and_come_back_joined() {
         let rings = Rings::create(8 * 4096, 8 * 4096).unwrap();
-        let mut spans: Vec<_> = (1..=10).map(|n| rings.span(n * 100).unwrap().0).collect();
+        let span = |len| rings.span(len, |_| unreachable!("it fits")).unwrap();
+        let mut spans: Vec<_> = (1..=10).map(|n| span(n * 100)).collect();
         spans.sort_by_key(RingSpan::offset);
         for pair in spans.windows(2) {
             assert!(pair[0].offset() + pair[0].region().len() <= pair[1].offset());
@@ -268,22 +297,18 @@ mod tests {
         while !spans.is_empty() {
             spans.swap_remove(spans.len() / 2);
         }
-        let (whole, grown) = rings.span(8 * 4096).unwrap();
-        assert!(
-            grown.is_none() && whole.offset() == 0,
-            "one free place again"
-        );
+        assert_eq!(span(8 * 4096).offset(), 0, "one free place again");
     }
 
     #[test]
     fn spans_are_blank() {
         let rings = Rings::create(4096, 4096).unwrap();
-        let (span, _) = rings.span(4096).unwrap();
+        let span = rings.span(4096, |_| ()).unwrap();
         for word in span.region().records::<AtomicU64>(0, 512).unwrap() {
             word.store(u64::MAX, Relaxed);
         }
         drop(span);
-        let (span, _) = rings.span(4096).unwrap();
+        let span = rings.span(4096, |_| ()).unwrap();
         assert!(
             span.region()
                 .records::<AtomicU64>(0, 512)
@@ -296,17 +321,34 @@ mod tests {
     #[test]
     fn grows_by_segments_to_the_limit() {
         let rings = Rings::create(4096, 4 * 4096).unwrap();
-        let (_first, grown) = rings.span(4096).unwrap();
-        assert!(grown.is_none());
-        let (second, grown) = rings.span(2 * 4096).unwrap();
-        assert_eq!(grown.unwrap().key, second.key());
-        let (_third, grown) = rings.span(128).unwrap();
-        assert_eq!(grown.unwrap().segment.len(), 4096, "what the limit leaves");
-        let error = rings.span(4096).unwrap_err();
+        let mut told = Vec::new();
+        let mut span = |len| rings.span(len, |ring| told.push((ring.key, ring.segment.len())));
+        let _first = span(4096).unwrap();
+        let second = span(2 * 4096).unwrap();
+        let third = span(128).unwrap();
+        let error = span(4096).unwrap_err();
+        let rest = 4096; // what the limit leaves
+        assert_eq!(told, [(second.key(), 2 * 4096), (third.key(), rest)]);
         assert_eq!(
             error.to_string(),
             "no place for 4096 bytes of uring: 16384 bytes of ring segments are in use, the limit is 16384"
         );
-        assert!(rings.span(u64::MAX).is_err());
+        assert!(rings.span(u64::MAX, |_| ()).is_err());
+    }
+
+    // Goal: no place in a segment is given out before the peers have been told of it, as its word would overtake theirs; a
+    // peer that comes meanwhile finds it among the segments.
+    #[test]
+    fn nobody_gets_a_place_before_it_is_told() {
+        let rings = Rings::create(4096, 4 * 4096).unwrap();
+        let whole = rings.span(4096, |_| ()).unwrap();
+        let grown = rings.span(128, |ring| {
+            let early = rings.take(&mut rings.books(), 128);
+            assert!(early.is_none());
+            assert!(rings.segments().iter().any(|other| other.key == ring.key));
+        });
+        assert_ne!(grown.unwrap().key(), whole.key());
+        let next = rings.span(128, |_| unreachable!("it fits")).unwrap();
+        assert_ne!(next.key(), whole.key());
     }
 }

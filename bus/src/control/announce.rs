@@ -23,13 +23,11 @@ impl Core {
     /// the same socket as later frames: whoever is told of the span has been told of the segment.
     pub(crate) fn ring_span(&self, len: u64) -> Result<RingSpan, RingsError> {
         fork::check()?;
-        let (span, grown) = self.rings.span(len)?;
-        if let Some(ring) = grown {
+        self.rings.span(len, |ring| {
             for peer in self.peers() {
                 announce(&peer, SegmentName::ring(ring.key), &ring.segment);
             }
-        }
-        Ok(span)
+        })
     }
 
     /// From now on no place for a uring is blanked: this node is about to leave, and what it sent is still to be taken.

@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn a_peer_has_so_many_rings_and_no_more() {
         let rings = Rings::create(1 << 16, 1 << 16).unwrap();
-        let span = || rings.span(64).unwrap().0;
+        let span = || rings.span(64, |_| ()).unwrap();
         let layout = NotesLayout {
             capacity: Pow2::of::<2>(),
         };
