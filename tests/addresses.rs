@@ -141,7 +141,7 @@ fn addresses_of_the_ended() {
     assert_eq!(block_on(own.closed()), ExitReason::Normal);
     let (came_home, notes) = book.ask(Recall).wait().unwrap();
     assert!(came_home.is_closed());
-    assert_eq!(block_on(came_home.closed()), ExitReason::Normal);
+    assert_eq!(block_on(came_home.closed()), ExitReason::NoSuchActor);
     let error = notes.tell(Note { number: 1 }).wait().unwrap_err();
     assert!(matches!(error, SendError::Ended { .. }), "{error}");
     assert_eq!(error.into_inner(), Note { number: 1 });

@@ -7,7 +7,7 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -71,6 +71,44 @@ fn a_replaced_executable_does_not_matter() {
     let stage = Stage::set();
     let copy = stage.copy_of_family();
     applaud(stage.command_of(&copy, "replaced", &[]));
+}
+
+/// Goal: what the kernel kills for want of memory is told so. Method: a memory cgroup of version 1 or 2 with a limit, made
+/// where this process may make one.
+#[test]
+fn a_child_killed_for_want_of_memory_is_told_from_others() {
+    const ROOTS: [(&str, &str); 2] = [
+        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+        ("/sys/fs/cgroup", "memory.max"),
+    ];
+    const LIMIT: &str = "134217728"; // what the scene itself needs, and room for a few seconds of eating
+    let _dog = watch();
+    let stage = Stage::set();
+    let limited = ROOTS.into_iter().find_map(|(root, limit)| {
+        let cgroup = Cgroup(Path::new(root).join(format!("ringway-test-{}", std::process::id())));
+        fs::create_dir(&cgroup.0).ok()?;
+        fs::write(cgroup.0.join(limit), LIMIT).ok()?;
+        // Without this, and with swap, it takes long.
+        let _ = fs::write(cgroup.0.join("memory.swap.max"), "0");
+        Some(cgroup)
+    });
+    let Some(cgroup) = limited else {
+        println!("not run: this process may not limit the memory of a cgroup");
+        return;
+    };
+    stage.play("hungry", &[cgroup.0.to_str().unwrap()]);
+}
+
+/// A cgroup that does not outlive its test.
+struct Cgroup(PathBuf);
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // It is removed once it is empty, which the kernel may see a moment after its last process was waited for.
+        while fs::remove_dir(&self.0).is_err_and(|error| error.kind() == ErrorKind::ResourceBusy) {
+            thread::yield_now();
+        }
+    }
 }
 
 /// Goal: nobody outlives a parent that was killed, idle, busy or stopped, children of children included.

@@ -224,7 +224,7 @@ impl<A: Actor> Addr<A> {
     /// Ends the actor at the next `await` of its handler. Does not wait.
     pub fn kill(&self) {
         match &self.inner {
-            Inner::Local(cell) => cell.core().kill(),
+            Inner::Local(cell) => cell.core().kill(ExitReason::Killed),
             Inner::Remote(end) => end.control(crate::urings::wire::Order::Kill),
         }
     }

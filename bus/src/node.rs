@@ -294,7 +294,8 @@ impl Shared {
         if !is_at_work(self) {
             wait_for(self, &living, STOP_DEADLINE);
             let late: Vec<_> = living.into_iter().filter(|it| !it.has_ended()).collect();
-            late.iter().for_each(|actor| actor.kill());
+            late.iter()
+                .for_each(|actor| actor.kill(ExitReason::StopTimeout));
             wait_for(self, &late, KILL_DEADLINE);
         }
         // After the actors, which may need them to the last.

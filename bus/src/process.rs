@@ -20,6 +20,7 @@
 mod child;
 mod error;
 mod lifeline;
+mod oom;
 mod play;
 mod reaper;
 mod role;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::child::ChildProcess;
+pub(crate) use self::error::with_causes;
 pub use self::error::{SpawnProcessError, Stage};
 pub(crate) use self::play::is_role_taken;
 pub use self::roles::Roles;

@@ -113,6 +113,14 @@ impl Phase {
     }
 }
 
+/// What a refusal says of the receiver's life.
+fn reason_of(refusal: &OpenRefusal) -> ExitReason {
+    match refusal {
+        OpenRefusal::NoSuchActor => ExitReason::NoSuchActor,
+        _ => ExitReason::Unreachable,
+    }
+}
+
 /// The submitter's side of a uring to one actor or queue of another process.
 pub(crate) struct RemoteEnd {
     /// The receiver, and what the uring carries.
@@ -252,10 +260,11 @@ impl RemoteEnd {
 
     /// The receiver's node refused.
     pub(crate) fn refused(&self, refusal: OpenRefusal) {
+        let reason = reason_of(&refusal);
         *self.lock() = Phase::Refused(refusal);
         self.room.wake_all();
         self.ended.wake_all();
-        self.returns.end(&ExitReason::Unreachable);
+        self.returns.end(&reason);
     }
 
     /// Tells whether the uring is open, once that is decided.
@@ -285,7 +294,7 @@ impl RemoteEnd {
         match &*self.lock() {
             Phase::Open(open) => open.end_reason().cloned(),
             Phase::Ended(reason) => Some(reason.clone()),
-            Phase::Refused(_) => Some(ExitReason::Unreachable),
+            Phase::Refused(refusal) => Some(reason_of(refusal)),
             Phase::Waiting | Phase::Claimed | Phase::Opening(_) => None,
         }
     }

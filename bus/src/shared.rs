@@ -107,7 +107,7 @@ pub(crate) trait Living: Send + Sync {
     /// Ends it, without waiting.
     fn end(&self, reason: ExitReason);
     /// Ends it in the middle of what it does.
-    fn kill(&self);
+    fn kill(&self, reason: ExitReason);
     /// Tells whether it has ended, and registers for the change.
     fn ended(&self) -> &WaitList;
     fn has_ended(&self) -> bool;
@@ -253,7 +253,7 @@ impl Shared {
             types: 0,
         };
         let end = RemoteEnd::new(self, key, TargetKind::Actor, Vec::new());
-        end.refuse(&ExitReason::Normal);
+        end.refuse(&ExitReason::NoSuchActor);
         end
     }
 

@@ -351,7 +351,7 @@ fn detaching_kills_those_who_stay() {
             assert_eq!(error.into_inner(), Some(Note { number: 2 }));
             let reason = probe.closed().await;
             assert!(
-                matches!(reason, ExitReason::Killed | ExitReason::Shutdown),
+                matches!(reason, ExitReason::StopTimeout | ExitReason::Shutdown),
                 "{reason}"
             );
         });

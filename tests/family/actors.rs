@@ -37,6 +37,9 @@ pub(crate) enum End {
     Normally,
     ByPanic,
     ByExit(i32),
+    ByError,
+    /// It takes memory until there is no more.
+    ByHunger,
     /// Not at all: the handler says that it began, and never ends.
     Never(Recipient<Began>),
 }
@@ -109,11 +112,22 @@ impl Handler<End> for Counter {
             End::Normally => cx.stop(),
             End::ByPanic => panic!("as asked"),
             End::ByExit(code) => std::process::exit(code),
+            End::ByError => cx.fail("no film"),
+            End::ByHunger => eat(),
             End::Never(witness) => {
                 witness.tell(own_pid()).await.ok();
                 pending::<()>().await;
             }
         }
+    }
+}
+
+fn eat() {
+    const BITE: usize = 1 << 20;
+    let mut eaten = Vec::new();
+    loop {
+        eaten.push(vec![1_u8; BITE]);
+        std::hint::black_box(&eaten);
     }
 }
 

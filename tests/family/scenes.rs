@@ -31,6 +31,7 @@ pub(crate) async fn play(scene: &str, node: Node) -> Outcome {
         "stopped" => ends::stopped(node).await,
         "codes" => ends::codes(node).await,
         "detached" => ends::detached(node).await,
+        "hungry" => ends::hungry(node).await,
         "zombies" => ends::zombies(node).await,
         "orphans" => ends::orphans(node).await,
         "error" => Err(Outer(Cause).into()),

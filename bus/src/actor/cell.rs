@@ -217,8 +217,8 @@ impl CellCore {
     }
 
     /// Ends the actor at the next `await` of its handler.
-    pub(crate) fn kill(&self) {
-        self.tell_control(DIES, ExitReason::Killed);
+    pub(crate) fn kill(&self, reason: ExitReason) {
+        self.tell_control(DIES, reason);
     }
 }
 
@@ -388,8 +388,8 @@ impl<A: Actor> Living for Cell<A> {
         self.core.stop(reason);
     }
 
-    fn kill(&self) {
-        self.core.kill();
+    fn kill(&self, reason: ExitReason) {
+        self.core.kill(reason);
     }
 
     fn ended(&self) -> &WaitList {

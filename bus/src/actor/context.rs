@@ -5,14 +5,18 @@ use std::sync::Arc;
 use super::Actor;
 use super::cell::{Cell, CellCore};
 use crate::addr::Addr;
+use crate::exit::ExitReason;
 use crate::inbox::reply::RemotePort;
+use crate::message::BoxError;
 use crate::node::Node;
+use crate::process::with_causes;
 use crate::remote::undelivered::Returns;
 
 /// The actor's view of itself and its node, handed to every hook and handler.
 pub struct Context<A: Actor> {
     cell: Arc<Cell<A>>,
-    ends: bool,
+    /// Why the actor ends, once it has decided to.
+    ends: Option<ExitReason>,
     /// The way back of the entry in hand, until it is answered; an inline tell has none. Dropped unanswered, it says so.
     remote: Option<RemotePort>,
     /// Reports the tell in hand, should its handler not come to its end.
@@ -23,7 +27,7 @@ impl<A: Actor> Context<A> {
     pub(super) fn new(cell: &Arc<Cell<A>>) -> Self {
         Self {
             cell: Arc::clone(cell),
-            ends: false,
+            ends: None,
             remote: None,
             in_hand: None,
         }
@@ -37,9 +41,9 @@ impl<A: Actor> Context<A> {
         self.cell.core()
     }
 
-    /// Whether the actor has stopped itself.
-    pub(super) fn ends(&self) -> bool {
-        self.ends
+    /// Why the actor ends, if it has stopped itself.
+    pub(super) fn ends(&self) -> Option<&ExitReason> {
+        self.ends.as_ref()
     }
 
     /// Keeps the way back of the entry in hand, if it needs one.
@@ -80,7 +84,15 @@ impl<A: Actor> Context<A> {
 
     /// Ends the actor after this handler; what is queued goes back to its senders.
     pub fn stop(&mut self) {
-        self.ends = true;
+        self.ends.get_or_insert(ExitReason::Normal);
+    }
+
+    /// Ends the actor after this handler, with [`ExitReason::Error`] and the text of `error` and its causes: to a supervisor a
+    /// failure, unlike [`stop`](Self::stop). What is queued goes back to its senders. The first of several calls decides.
+    pub fn fail(&mut self, error: impl Into<BoxError>) {
+        let error = error.into();
+        self.ends
+            .get_or_insert_with(|| ExitReason::Error(with_causes(&*error)));
     }
 }
 

@@ -79,8 +79,8 @@ fn live<A: Actor>(
         let mut turn = 0;
         let mut local_first = true;
         let reason = loop {
-            if cx.ends() {
-                break ExitReason::Normal;
+            if let Some(reason) = cx.ends() {
+                break reason.clone();
             }
             turn += 1;
             if turn == TURN_MAX {

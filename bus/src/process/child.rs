@@ -61,7 +61,7 @@ impl<A: Actor> ChildProcess<A> {
     }
 
     /// Waits for the end of the process and returns how it ended: [`ExitReason::ProcessExited`] with its code, or
-    /// [`ExitReason::ProcessSignaled`]; at once if it has ended. How its *actor* ended is what
+    /// [`ExitReason::ProcessSignaled`], or [`ExitReason::OutOfMemory`] where that can be told; at once if it has ended. How its *actor* ended is what
     /// [`Addr::closed`] tells.
     ///
     /// The code is 0 after an orderly end of the actor, 101 after a panic, 1 otherwise. [`ExitReason::ProcessDied`] means

@@ -135,7 +135,7 @@ fn refusal_of(reason: ExitReason) -> StartRefusal {
 
 fn code_of(reason: &ExitReason) -> ExitCode {
     match reason {
-        ExitReason::Normal | ExitReason::Stopped | ExitReason::Shutdown => ExitCode::SUCCESS,
+        reason if reason.is_normal() => ExitCode::SUCCESS,
         ExitReason::Panicked(_) => ExitCode::from(PANICKED),
         _ => ExitCode::FAILURE,
     }

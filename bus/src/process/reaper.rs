@@ -108,6 +108,7 @@ impl Reaper {
 
     /// Starts a child and waits for it from now on; `false` if there is none.
     fn start(&self, command: Command, ward: &Arc<Ward>, number: u64) -> bool {
+        ward.about_to_launch();
         ward.launched(command.spawn());
         let watched = ward.with_fds(|child, lifeline| {
             let Some(child) = child else { return Ok(false) };

@@ -3,15 +3,16 @@
 //! The reaper changes it, futures wait for the changes. How a child ended is asked of the kernel once, by whoever is first
 //! to see its pidfd readable: the reaper, or the control thread on the pidfd that the peering has of it.
 
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use ringway_shm::generation::Key;
 use ringway_shm::sys::SysError;
 use ringway_shm::sys::launch::{self, Child};
-use ringway_shm::sys::process::{ExitStatus, Pid, Pidfd};
+use ringway_shm::sys::process::{ExitStatus, Pid, Pidfd, Signal};
 
 use super::error::StartRefusal;
 use super::lifeline::{Answer, Heard, ParentEnd};
+use super::oom::OomWatch;
 use crate::exit::ExitReason;
 use crate::peering::NodeId;
 use crate::shared::{Shared, lock};
@@ -60,6 +61,8 @@ pub(super) enum News {
 pub(crate) struct Ward {
     pub(super) role: String,
     shared: Weak<Shared>,
+    /// Set before the child is started, where the kernel counts its kills.
+    oom: OnceLock<OomWatch>,
     state: Mutex<State>,
     /// Woken at every change.
     pub(super) changes: WaitList,
@@ -74,6 +77,7 @@ impl Ward {
         Arc::new(Self {
             role,
             shared: Arc::downgrade(shared),
+            oom: OnceLock::new(),
             state: Mutex::new(state),
             changes: WaitList::default(),
         })
@@ -81,6 +85,13 @@ impl Ward {
 
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    /// The process is about to be started.
+    pub(super) fn about_to_launch(&self) {
+        if let Some(watch) = OomWatch::begin() {
+            let _ = self.oom.set(watch); // a child is started once
+        }
     }
 
     /// The process runs, or could not be started.
@@ -150,10 +161,16 @@ impl Ward {
         &self,
         wait: impl FnOnce(&Pidfd) -> Result<Option<ExitStatus>, SysError>,
     ) -> Option<ExitReason> {
+        let oom = self.oom.get().map(|watch| (watch, watch.now())); // not under the lock
         let mut state = self.state();
         if state.exit.is_none() {
             let reason = match wait(state.child()?.pidfd()) {
-                Ok(status) => reason_of(status?),
+                Ok(status) => match reason_of(status?) {
+                    KILLED if !state.is_doomed && oom.is_some_and(|(it, now)| it.explains(now)) => {
+                        ExitReason::OutOfMemory
+                    }
+                    reason => reason,
+                },
                 Err(error) => {
                     // The program ignores SIGCHLD, or waits for children that it did not start.
                     warning!(role = self.role, %error, "a child was reaped by somebody else");
@@ -218,6 +235,9 @@ impl Ward {
         state.kill();
     }
 }
+
+/// What the kernel does to a process for want of memory, and others do as well.
+const KILLED: ExitReason = ExitReason::ProcessSignaled(Signal::KILL.as_raw());
 
 fn reason_of(status: ExitStatus) -> ExitReason {
     match status {

@@ -257,7 +257,7 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
                 .and_then(|target| target.living?.upgrade());
             match (cell, order) {
                 (Some(actor), Order::Stop) => actor.end(ExitReason::Stopped),
-                (Some(actor), Order::Kill) => actor.kill(),
+                (Some(actor), Order::Kill) => actor.kill(ExitReason::Killed),
                 (None, _) => {}
             }
         }

@@ -82,7 +82,12 @@ pub(super) async fn stopped(node: Node) -> Outcome {
 
 /// How the actor ended is told as it was, also to those who look when its node and its process are long gone.
 pub(super) async fn codes(node: Node) -> Outcome {
-    for (end, code) in [(End::Normally, 0), (End::ByPanic, 101), (End::ByExit(7), 7)] {
+    for (end, code) in [
+        (End::Normally, 0),
+        (End::ByError, 1),
+        (End::ByPanic, 101),
+        (End::ByExit(7), 7),
+    ] {
         let child = child(&node).await?;
         assert_works(&child.addr()).await?;
 
@@ -99,7 +104,11 @@ pub(super) async fn codes(node: Node) -> Outcome {
             Poll::Pending => asked.await,
         };
         match (code, asked) {
-            (0, Ok(())) => {}
+            (0, Ok(())) => assert_eq!(counter.closed().await, ExitReason::Normal),
+            (1, Ok(())) => {
+                let reason = ExitReason::Error("no film".to_owned());
+                assert_eq!(counter.closed().await, reason);
+            }
             (
                 101,
                 Err(AskError::Died {
@@ -123,6 +132,29 @@ pub(super) async fn codes(node: Node) -> Outcome {
             (_, other) => panic!("{code}: {other:?}"),
         }
         assert!(!has_children());
+    }
+    Ok(())
+}
+
+/// A child that the kernel kills for want of memory is told from one that somebody killed. Method: this process goes into
+/// the cgroup that the test has limited, and its children start there; each is killed in its own way, one after the other.
+pub(super) async fn hungry(node: Node) -> Outcome {
+    let cgroup = std::env::args().nth(2).expect("a cgroup");
+    std::fs::write(cgroup + "/cgroup.procs", "0")?;
+    for end in [Some(End::ByHunger), None, Some(End::ByHunger)] {
+        let child = child(&node).await?;
+        let counter = child.addr();
+        let reason = if let Some(end) = end {
+            counter.tell(end).await?;
+            ExitReason::OutOfMemory
+        } else {
+            let pid = i32::try_from(child.pid())?;
+            let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
+            ExitReason::ProcessSignaled(9)
+        };
+        assert_eq!(child.exited().await, reason);
+        assert_eq!(counter.closed().await, reason);
     }
     Ok(())
 }
