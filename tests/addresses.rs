@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::collections::{HashMap, HashSet};
+
 use ringway::prelude::*;
 
 use support::probe::{Halt, Note, Probe, probe};
@@ -22,9 +24,20 @@ struct Introduce {
 #[message(move, reply = (Addr<Probe>, Recipient<Note>))]
 struct Recall;
 
+/// An address that nobody uses.
+#[derive(Message, Serialize, Deserialize)]
+#[message(serial)]
+#[serde(crate = "ringway::serde")]
+struct Forget {
+    who: Addr<Book>,
+}
+
+/// Places of a node's registry.
+const PLACES: usize = 4096;
+
 /// Keeps the addresses that it is told, and gives them to who asks.
 #[derive(Actor, Default)]
-#[actor(handles(Introduce, Recall))]
+#[actor(handles(Introduce, Recall, Forget))]
 struct Book {
     known: Option<(Addr<Probe>, Recipient<Note>)>,
 }
@@ -49,6 +62,12 @@ impl Handler<Recall> for Book {
         _cx: &mut Context<Self>,
     ) -> (Addr<Probe>, Recipient<Note>) {
         self.known.clone().expect("introduced before")
+    }
+}
+
+impl Handler<Forget> for Book {
+    async fn handle(&mut self, forget: Forget, _cx: &mut Context<Self>) {
+        drop(forget.who);
     }
 }
 
@@ -98,11 +117,9 @@ fn addresses_travel() {
     let (of_third, notes) = other.ask(Recall).wait().unwrap();
     assert_eq!(of_third.ask(Note { number: 5 }).wait().unwrap(), 5);
     assert_eq!(notes.ask(Note { number: 6 }).wait().unwrap(), 6);
-    assert_eq!(
-        of_third.id(),
-        of_second.id(),
-        "the same actor for all who are far from it"
-    );
+    for far in [&of_second, &of_third] {
+        assert_eq!(far, &own, "the same actor for all");
+    }
 
     // And home from the third.
     let other: Addr<Book> = home.lookup("book/third").wait().unwrap();
@@ -112,6 +129,100 @@ fn addresses_travel() {
     for far in [&of_second, &of_third] {
         assert_eq!(block_on(far.closed()), ExitReason::Normal);
     }
+}
+
+/// The addresses are equal and hash alike, with their recipients too.
+fn assert_one(addresses: &[Addr<Probe>], recipients: &[Recipient<Note>]) {
+    let own = addresses.iter().map(Addr::recipient::<Note>);
+    let recipients: Vec<_> = own.chain(recipients.iter().cloned()).collect();
+    let ids = addresses.iter().map(Addr::id);
+    let ids = ids.chain(recipients.iter().map(Recipient::id));
+    assert_eq!(ids.collect::<HashSet<ActorId>>().len(), 1);
+    assert!(addresses.iter().all(|it| *it == addresses[0]));
+    assert!(recipients.iter().all(|it| *it == recipients[0]));
+    assert_eq!(addresses.iter().collect::<HashSet<_>>().len(), 1);
+    assert_eq!(recipients.iter().collect::<HashSet<_>>().len(), 1);
+}
+
+// Goal: all addresses of one actor are equal and hash alike, here and far, looked up, sent and sent back, before it was
+// known to anybody and after it has ended; and none is another actor's. Method: three nodes in this process, so that
+// addresses of different nodes can be compared.
+#[test]
+#[expect(
+    clippy::mutable_key_type,
+    reason = "what can change is no part of an address's identity"
+)]
+fn addresses_of_one_actor_are_equal_on_all_nodes() {
+    let _dog = watch();
+    let bus = Bus::new("addresses-equal");
+    let (home, second, third) = (
+        bus.attach("home"),
+        bus.attach("second"),
+        bus.attach("third"),
+    );
+    for (name, node) in [("second", &second), ("third", &third)] {
+        node.actor(Book::default()).name(name).spawn().unwrap();
+    }
+    let (first, unknown) = (home.spawn(probe().0), home.spawn(probe().0));
+    let (first, unknown) = (first.unwrap(), unknown.unwrap());
+    let named = home.actor(probe().0).name("probe").spawn().unwrap();
+    for (own, name) in [(&first, None), (&named, Some("probe"))] {
+        let known = HashMap::from([(own.clone(), "own")]);
+        let (mut addresses, mut recipients) = (vec![own.clone()], vec![own.recipient()]);
+        // From its own node to both others, and from the second, which then is far from it, to the third.
+        for (from, to) in [(&home, "second"), (&home, "third"), (&second, "third")] {
+            let book: Addr<Book> = from.lookup(to).wait().unwrap();
+            let far = addresses.last().expect("its own at least");
+            book.ask(introduce(far)).wait().unwrap();
+            for reader in [&home, &third, &second] {
+                let book: Addr<Book> = reader.lookup(to).wait().unwrap();
+                let (addr, recipient) = book.ask(Recall).wait().unwrap();
+                addresses.push(addr);
+                recipients.push(recipient);
+            }
+        }
+        for node in [&home, &second, &third] {
+            addresses.extend(name.map(|name| node.lookup(name).wait().unwrap()));
+            recipients.extend(name.map(|name| node.lookup(name).wait().unwrap()));
+        }
+        assert!(addresses.iter().all(|it| known.contains_key(it)));
+        assert_one(&addresses, &recipients);
+        assert!(addresses.iter().all(|it| *it != unknown));
+
+        own.ask(Halt).wait().unwrap();
+        addresses.iter().for_each(|it| drop(block_on(it.closed())));
+        let book: Addr<Book> = home.lookup("third").wait().unwrap();
+        let (addr, recipient) = book.ask(Recall).wait().unwrap();
+        addresses.push(addr);
+        recipients.push(recipient);
+        assert!(addresses.iter().all(Addr::is_closed));
+        assert!(recipients.iter().all(Recipient::is_closed));
+        assert_one(&addresses, &recipients);
+    }
+    let successor = home.actor(probe().0).name("probe").spawn().unwrap();
+    assert_ne!(successor, named, "the name is the same, the actor is not");
+    let found: Addr<Probe> = second.lookup("probe").wait().unwrap();
+    assert_eq!(found, successor);
+}
+
+// Goal: an actor that has ended takes no place in the registry when its address is sent on, however many do. Method: more
+// of them than a registry has places; then one that lives.
+#[test]
+fn addresses_of_the_ended_take_no_place() {
+    let _dog = watch();
+    let bus = Bus::new("addresses-no-place");
+    let (home, second) = (bus.attach("home"), bus.attach("second"));
+    second.actor(Book::default()).name("book").spawn().unwrap();
+    let book: Addr<Book> = home.lookup("book").wait().unwrap();
+    for _ in 0..PLACES + 1 {
+        let gone = home.spawn(Book::default()).unwrap();
+        gone.stop();
+        block_on(gone.closed());
+        book.ask(Forget { who: gone }).wait().unwrap();
+    }
+    book.ask(introduce(&home.spawn(probe().0).unwrap()))
+        .wait()
+        .unwrap();
 }
 
 // Goal: inside one node an address in a message is not encoded, and works all the same.

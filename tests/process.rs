@@ -37,6 +37,7 @@ scenes! {
     a_child_that_never_starts_is_killed: "deadline",
     a_spawn_that_is_given_up_leaves_nothing: "given up",
     a_missing_program_is_an_error: "missing program",
+    addresses_of_one_actor_are_equal_in_every_process: "addresses",
     a_killed_child_is_reported_with_its_signal: "killed",
     a_stopped_child_ends_in_order: "stopped",
     exit_codes_tell_how_the_actor_ended: "codes",
@@ -57,7 +58,14 @@ fn another_program_with_the_role_can_be_the_child() {
 fn nodes_without_workers_have_children_too() {
     let _dog = watch();
     let stage = Stage::set();
-    for scene in ["hello", "large", "killed", "stopped", "zombies"] {
+    for scene in [
+        "hello",
+        "large",
+        "addresses",
+        "killed",
+        "stopped",
+        "zombies",
+    ] {
         let mut command = stage.command(scene, &[]);
         command.env("RINGWAY_TEST_NO_WORKERS", "1");
         applaud(command);

@@ -4,6 +4,7 @@
 //! addresses of one process to one remote actor share that end.
 
 mod identity;
+mod inner;
 mod recipient;
 mod weak;
 pub(crate) mod wire;
@@ -12,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::identity::ActorId;
-use self::identity::{local_id, remote_id};
+use self::inner::Inner;
 pub use self::recipient::Recipient;
-pub use self::weak::WeakAddr;
-use crate::actor::cell::{Cell, CellCore, LocalRoute};
+pub use self::weak::{WeakAddr, WeakRecipient};
+use crate::actor::cell::{Cell, LocalRoute};
 use crate::actor::{Accepts, Actor};
 use crate::exit::ExitReason;
 use crate::loan::Loan;
@@ -23,52 +24,16 @@ use crate::message::{Fill, InPlace, Message, Sendable};
 use crate::remote::RemoteEnd;
 use crate::remote::undelivered::UndeliveredStream;
 use crate::send::{Ask, LoanError, SendError, Tell, Way};
-use crate::wait_list::WaitKey;
-
-enum Inner<L: ?Sized> {
-    Local(Arc<L>),
-    Remote(Arc<RemoteEnd>),
-}
-
-impl<L: ?Sized> Clone for Inner<L> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Local(cell) => Self::Local(Arc::clone(cell)),
-            Self::Remote(end) => Self::Remote(Arc::clone(end)),
-        }
-    }
-}
 
 /// The address of an actor of type `A`, wherever it runs.
 ///
 /// An address does not keep its actor alive; it ends by itself, by `stop`, by `kill`, or with its node.
 ///
-/// Addresses are equal, and hash alike, when they reach the same actor: both look at [`id`](Self::id) alone, which never
-/// changes. So clippy's `mutable_key_type` is mistaken about a `HashSet<Addr<A>>`; a map with the [`ActorId`] as its key
+/// Addresses are equal, and hash alike, when they reach the same actor, wherever and however each was come by: both look
+/// at [`id`](Self::id) alone, which never changes. So clippy's `mutable_key_type` is mistaken about a `HashSet<Addr<A>>`; a map with the [`ActorId`] as its key
 /// does not meet it.
 pub struct Addr<A: Actor> {
     inner: Inner<Cell<A>>,
-}
-
-/// The end of an actor, as [`Addr::closed`] awaits it.
-pub(crate) async fn closed<L: ?Sized>(inner: Ended<'_, L>) -> ExitReason {
-    let mut key = WaitKey::default();
-    let reason = std::future::poll_fn(|cx| match &inner {
-        Ended::Local(core, _) => core.poll_ended(&mut key, cx),
-        Ended::Remote(end) => end.poll_ended(&mut key, cx),
-    })
-    .await;
-    match &inner {
-        Ended::Local(core, _) => core.ended_list().remove(&mut key),
-        Ended::Remote(end) => end.ended.remove(&mut key),
-    }
-    reason
-}
-
-/// What to watch for an end.
-pub(crate) enum Ended<'a, L: ?Sized> {
-    Local(&'a CellCore, std::marker::PhantomData<L>),
-    Remote(&'a Arc<RemoteEnd>),
 }
 
 impl<A: Actor> Addr<A> {
@@ -194,10 +159,7 @@ impl<A: Actor> Addr<A> {
     /// `addr.undelivered::<Job>()` is a [`Stream`](futures_util::Stream) that ends with the actor; see
     /// [`Undelivered`](crate::Undelivered). It keeps the 4096 youngest.
     pub fn undelivered<M: Message + ?Sized>(&self) -> UndeliveredStream<M> {
-        UndeliveredStream::new(match &self.inner {
-            Inner::Local(cell) => cell.core().returns(),
-            Inner::Remote(end) => Arc::clone(&end.returns),
-        })
+        UndeliveredStream::new(self.inner.returns())
     }
 
     /// Returns an address of the same actor for one of its messages.
@@ -215,18 +177,12 @@ impl<A: Actor> Addr<A> {
 
     /// Asks the actor to stop before its next message; what is queued goes back to its senders. Does not wait.
     pub fn stop(&self) {
-        match &self.inner {
-            Inner::Local(cell) => cell.core().stop(ExitReason::Stopped),
-            Inner::Remote(end) => end.control(crate::urings::wire::Order::Stop),
-        }
+        self.inner.stop();
     }
 
     /// Ends the actor at the next `await` of its handler. Does not wait.
     pub fn kill(&self) {
-        match &self.inner {
-            Inner::Local(cell) => cell.core().kill(ExitReason::Killed),
-            Inner::Remote(end) => end.control(crate::urings::wire::Order::Kill),
-        }
+        self.inner.kill();
     }
 
     /// Waits for the actor's end and returns its reason; at once if it has ended.
@@ -235,32 +191,23 @@ impl<A: Actor> Addr<A> {
     ///
     /// Dropping it changes nothing.
     pub async fn closed(&self) -> ExitReason {
-        match &self.inner {
-            Inner::Local(cell) => {
-                closed::<()>(Ended::Local(cell.core(), std::marker::PhantomData)).await
-            }
-            Inner::Remote(end) => closed::<()>(Ended::Remote(end)).await,
-        }
+        self.inner.closed().await
     }
 
     /// Tells whether the actor has ended; `false` may be stale at once.
     pub fn is_closed(&self) -> bool {
-        match &self.inner {
-            Inner::Local(cell) => cell.core().outcome().is_some(),
-            Inner::Remote(end) => end.end_reason().is_some(),
-        }
+        self.inner.is_closed()
     }
 
     /// Returns an address that keeps nothing in memory.
     pub fn downgrade(&self) -> WeakAddr<A> {
-        WeakAddr::new(&self.inner)
+        WeakAddr {
+            inner: self.inner.downgrade(),
+        }
     }
 
-    /// Identifies the actor.
+    /// Identifies the actor: the same for all its addresses, on every node.
     pub fn id(&self) -> ActorId {
-        match &self.inner {
-            Inner::Local(cell) => local_id(cell.core()),
-            Inner::Remote(end) => remote_id(end),
-        }
+        self.inner.id()
     }
 }

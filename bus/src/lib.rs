@@ -78,6 +78,7 @@ mod mailbox;
 pub mod message;
 mod names;
 mod node;
+mod number;
 mod peering;
 pub mod prelude;
 #[doc(hidden)]
@@ -103,7 +104,7 @@ mod wait_list;
 
 pub use access::Access;
 pub use actor::{Accepts, Actor, Context, FromArgs, Handler, Hooks, Undone};
-pub use addr::{ActorId, Addr, Recipient, WeakAddr};
+pub use addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use config::{ConfigError, NodeConfig, Workers};
 pub use directory::DirectoryError;
 pub use error::{AttachError, NameError};

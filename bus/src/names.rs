@@ -28,6 +28,7 @@ pub(crate) use self::rule::check;
 use self::rule::{LockPlace, NAME_FILES};
 use crate::directory::BusDirectory;
 use crate::error::NameError;
+use crate::number::Number;
 
 /// The locks that this node holds.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ impl Names {
         directory: &BusDirectory,
         registry: &Registry,
         wanted: Wanted<'_>,
-        prepare: impl FnOnce(Key),
+        prepare: impl FnOnce(),
     ) -> Result<Key, NameError> {
         check(wanted.name)?;
         assert!(
@@ -93,10 +94,8 @@ impl Names {
             return Err(error);
         }
         held.places.insert(key, place);
-        prepare(key);
-        registry
-            .activate(key)
-            .expect("allocated above, and known to nobody else");
+        prepare();
+        publish(registry, key, wanted.number);
         Ok(key)
     }
 
@@ -158,7 +157,17 @@ impl Names {
 pub(crate) struct Wanted<'a> {
     pub(crate) name: &'a str,
     pub(crate) kind: Kind,
+    pub(crate) number: Number,
     pub(crate) type_hash: u64,
+}
+
+/// Publishes an entry that was just allocated, with the number of what it stands for as its detail: whoever finds the
+/// entry finds the number.
+pub(crate) fn publish(registry: &Registry, key: Key, number: Number) {
+    let published = registry
+        .set_detail(key, number.to_bits())
+        .and_then(|()| registry.activate(key));
+    published.expect("allocated by the caller, and known to nobody else");
 }
 
 /// Takes back an entry that was never published.

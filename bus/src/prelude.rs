@@ -7,7 +7,7 @@ pub use serde::{Deserialize, Serialize};
 
 pub use crate::access::Access;
 pub use crate::actor::{Accepts, Actor, Context, FromArgs, Handler, Hooks, Undone};
-pub use crate::addr::{ActorId, Addr, Recipient, WeakAddr};
+pub use crate::addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use crate::config::{ConfigError, NodeConfig, Workers};
 pub use crate::directory::DirectoryError;
 pub use crate::envelope::{Checked, Plain, Timed, Traced};

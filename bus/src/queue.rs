@@ -273,7 +273,7 @@ async fn find(
             name: name.to_owned(),
         });
     }
-    let end = shared.end_to(found.node, found.key, kind, &[]);
+    let end = shared.end_to(found.node, found.number, kind, &[]);
     match deadline.until(&end.room, || end.open_result()).await {
         Some(Ok(())) => Ok(end),
         Some(Err(Obstacle::Refused(refusal))) => Err(LookupError::Refused {

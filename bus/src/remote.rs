@@ -40,7 +40,6 @@ use self::undelivered::Returns;
 use crate::actor::Undone;
 use crate::driver::Job;
 use crate::exit::ExitReason;
-use crate::frame::WireKey;
 use crate::mailbox::Overflow;
 use crate::node::Carried;
 use crate::shared::{EndKey, Rest, Shared};
@@ -314,7 +313,7 @@ impl RemoteEnd {
             return;
         };
         peer.say(&UringWord::Control {
-            target: WireKey(self.key.target),
+            target: self.key.target,
             order,
         });
     }

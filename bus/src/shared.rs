@@ -1,5 +1,5 @@
 //! What all parts of one attached node share: its core on the bus, its workers' queue, its urings by peer, its actors
-//! by registry key.
+//! by number.
 //!
 //! Nothing here holds two of its locks at a time, and no user code runs under any of them.
 
@@ -15,8 +15,8 @@ use std::task::Waker;
 use ringway_shm::block::Block;
 use ringway_shm::card::Counter;
 use ringway_shm::generation::Key;
+use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::Relaxed;
-use ringway_shm::sync::{AtomicBool, AtomicU64};
 
 use slab::Slab;
 
@@ -33,6 +33,7 @@ use crate::frame::WireKey;
 use crate::inbox::{Inbox, InboxLane};
 use crate::message::{Message, Parcel, Semantics as _};
 use crate::node::Carried;
+use crate::number::{Number, Numbers};
 use crate::peering::NodeId;
 use crate::process::Wards;
 use crate::remote::RemoteEnd;
@@ -69,7 +70,7 @@ pub(crate) struct Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EndKey {
     pub(crate) node: NodeId,
-    pub(crate) target: Key,
+    pub(crate) target: Number,
     pub(crate) types: u64,
 }
 
@@ -85,14 +86,14 @@ pub(crate) struct Shared {
     pub(crate) jobs: Jobs,
     peers: Mutex<HashMap<NodeId, Arc<PeerUrings>>>,
     ends: Mutex<HashMap<EndKey, Weak<RemoteEnd>>>,
-    targets: Mutex<HashMap<Key, Target>>,
+    targets: Mutex<HashMap<Number, Target>>,
     /// Senders that wait for blocks to come back.
     pub(crate) blocks: Arc<WaitList>,
     /// Woken at every change of peers and names.
     pub(crate) changes: WaitList,
     /// Everything that must be told to end when the node does.
     living: Mutex<Slab<Weak<dyn Living>>>,
-    numbers: AtomicU64,
+    pub(crate) numbers: Numbers,
     /// Lanes that have lent blocks in replies.
     replying: Mutex<Vec<Arc<InboxLane>>>,
     closing: Closing,
@@ -142,7 +143,7 @@ impl Shared {
             blocks: Arc::default(),
             changes: WaitList::default(),
             living: Mutex::default(),
-            numbers: AtomicU64::new(0),
+            numbers: Numbers::default(),
             replying: Mutex::default(),
             closing: Closing::default(),
             lent_at_leave: Mutex::default(),
@@ -165,22 +166,16 @@ impl Shared {
         lock(&self.peers).get(&node).cloned()
     }
 
-    pub(crate) fn add_target(&self, key: Key, target: Target) {
-        lock(&self.targets).insert(key, target);
+    pub(crate) fn add_target(&self, number: Number, target: Target) {
+        lock(&self.targets).insert(number, target);
     }
 
-    pub(crate) fn target(&self, key: Key) -> Option<Target> {
-        lock(&self.targets).get(&key).cloned()
+    pub(crate) fn target(&self, number: Number) -> Option<Target> {
+        lock(&self.targets).get(&number).cloned()
     }
 
-    pub(crate) fn remove_target(&self, key: Key) {
-        lock(&self.targets).remove(&key);
-    }
-
-    /// A number that no other actor of this node has or had.
-    pub(crate) fn number(&self) -> u64 {
-        // Relaxed: it is the only word that orders numbers.
-        self.numbers.fetch_add(1, Relaxed) + 1
+    pub(crate) fn remove_target(&self, number: Number) {
+        lock(&self.targets).remove(&number);
     }
 
     /// Remembers an actor; returns its place among those that end with the node.
@@ -202,11 +197,11 @@ impl Shared {
     }
 
     /// An actor has ended: its place and its name are free.
-    pub(crate) fn actor_ended(&self, place: u32, key: Option<Key>) {
+    pub(crate) fn actor_ended(&self, place: u32, number: Number, key: Option<Key>) {
         let living = lock(&self.living).try_remove(place as usize);
         drop(living); // outside the lock
         if let Some(key) = key {
-            self.remove_target(key);
+            self.remove_target(number);
             self.core().unregister(key);
         }
     }
@@ -215,7 +210,7 @@ impl Shared {
     pub(crate) fn end_to(
         self: &Arc<Self>,
         node: NodeId,
-        target: Key,
+        target: Number,
         kind: TargetKind,
         carried: &[Carried],
     ) -> Arc<RemoteEnd> {
@@ -246,7 +241,7 @@ impl Shared {
     }
 
     /// An address whose actor is known to have ended.
-    pub(crate) fn ended_end(self: &Arc<Self>, node: NodeId, target: Key) -> Arc<RemoteEnd> {
+    pub(crate) fn ended_end(self: &Arc<Self>, node: NodeId, target: Number) -> Arc<RemoteEnd> {
         let key = EndKey {
             node,
             target,

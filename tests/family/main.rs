@@ -15,6 +15,7 @@ use ringway::ExitCode;
 use ringway::prelude::*;
 
 use self::actors::{Counter, Failing, Parent};
+use self::scenes::addresses::Keeper;
 
 /// Longer than any scene takes on a loaded machine; what takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,7 +37,8 @@ fn main() -> ExitCode {
     let roles = Roles::with(config)
         .actor::<Counter>("counter")
         .actor::<Failing>("failing")
-        .actor::<Parent>("parent");
+        .actor::<Parent>("parent")
+        .actor::<Keeper>("keeper");
     roles.run(|node| async move {
         watch();
         scenes::play(&scene, node).await

@@ -1,5 +1,6 @@
 //! What the parent of the family can play.
 
+pub(crate) mod addresses;
 mod ends;
 mod starts;
 
@@ -17,6 +18,7 @@ use crate::actors::{Add, Counter, Start};
 pub(crate) async fn play(scene: &str, node: Node) -> Outcome {
     match scene {
         "hello" => starts::hello(node).await,
+        "addresses" => addresses::addresses(node).await,
         "large" => starts::large(node).await,
         "named" => starts::named(node).await,
         "environment" => starts::environment(node).await,

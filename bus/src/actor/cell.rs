@@ -14,6 +14,7 @@ use crate::exit::ExitReason;
 use crate::inbox::Inbox;
 use crate::mailbox::{Batch, Mailbox, Overflow, Pushed, Refused};
 use crate::message::Message;
+use crate::number::Number;
 use crate::remote::undelivered::Returns;
 use crate::shared::{Living, Shared, lock};
 use crate::wait_list::{WaitKey, WaitList};
@@ -25,7 +26,7 @@ const DIES: u32 = 2;
 /// The part of a cell that does not depend on the actor's type.
 pub(crate) struct CellCore {
     shared: Arc<Shared>,
-    number: u64,
+    number: Number,
     /// The actor's place among those that end with the node.
     place: AtomicU32,
     /// The control lane: what is asked of the actor, before any message.
@@ -43,8 +44,6 @@ pub(crate) struct CellCore {
 #[derive(Default)]
 struct Rare {
     name: OnceLock<String>,
-    /// The actor's place in the registry, once peers may reach it.
-    key: OnceLock<Key>,
     outcome: OnceLock<ExitReason>,
     ended: WaitList,
     late: Mutex<Late>,
@@ -55,7 +54,21 @@ struct Rare {
 struct Late {
     why: Option<ExitReason>,
     returns: Option<Arc<Returns>>,
+    /// The actor's place in the registry, once peers may reach it.
+    key: Option<Key>,
+    /// Peers cannot reach it any more.
+    is_withdrawn: bool,
     ended: Option<ExitReason>,
+}
+
+/// What became of an actor's new place in the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    Now,
+    /// It has another.
+    Before,
+    /// It needs none any more.
+    Ended,
 }
 
 /// An actor's cell: what its local addresses hold.
@@ -89,16 +102,41 @@ impl CellCore {
         self.rare.get()?.name.get().map(String::as_str)
     }
 
-    pub(crate) fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> Number {
         self.number
     }
 
-    pub(crate) fn key(&self) -> Option<Key> {
-        self.rare.get()?.key.get().copied()
+    /// Whether peers can reach the actor, or it has ended: nothing is left to be done for its addresses to be passed on.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.rare.get().is_some_and(|rare| {
+            let late = lock(&rare.late);
+            late.key.is_some() || late.is_withdrawn
+        })
     }
 
-    pub(crate) fn key_slot(&self) -> &OnceLock<Key> {
-        &self.rare().key
+    /// Keeps the actor's place in the registry until its end, unless it has one or has ended.
+    pub(crate) fn settle(&self, key: Key) -> Settled {
+        let mut late = self.late();
+        match late.key {
+            _ if late.is_withdrawn => Settled::Ended,
+            Some(_) => Settled::Before,
+            None => {
+                late.key = Some(key);
+                Settled::Now
+            }
+        }
+    }
+
+    /// Takes the actor out of what peers can reach, for good.
+    fn withdraw(&self) {
+        let key = {
+            let mut late = self.late();
+            late.is_withdrawn = true;
+            late.key.take()
+        };
+        // Relaxed: set before the task ran.
+        let place = self.place.load(Relaxed);
+        self.shared.actor_ended(place, self.number, key);
     }
 
     /// What came back to the actor's addresses.
@@ -231,7 +269,7 @@ impl<A: Actor> Cell<A> {
     ) -> Arc<Self> {
         let core = CellCore {
             shared: Arc::clone(shared),
-            number: shared.number(),
+            number: shared.numbers.next(),
             place: AtomicU32::new(0),
             control: AtomicU32::new(RUNS),
             has_started: AtomicBool::new(false),
@@ -296,9 +334,7 @@ impl<A: Actor> Cell<A> {
             }
         }
         // Before the peers are told: who hears of the end may take the name over.
-        // Relaxed: set before the task ran.
-        let place = self.core.place.load(Relaxed);
-        self.core.shared.actor_ended(place, self.core.key());
+        self.core.withdraw();
         let returns = {
             let mut late = self.core.late();
             late.ended = Some(reason.clone());
@@ -330,7 +366,7 @@ pub(crate) trait LocalRoute<M: Message + ?Sized>: Send + Sync {
     fn core(&self) -> &CellCore;
     fn overflow(&self) -> Overflow;
     fn room(&self) -> &WaitList;
-    fn make_reachable(self: Arc<Self>) -> Result<Key, crate::node::SpawnError>;
+    fn make_reachable(self: Arc<Self>) -> Result<(), crate::node::SpawnError>;
 }
 
 impl<A, M> LocalRoute<M> for Cell<A>
@@ -378,7 +414,7 @@ where
         self.mailbox.room()
     }
 
-    fn make_reachable(self: Arc<Self>) -> Result<Key, crate::node::SpawnError> {
+    fn make_reachable(self: Arc<Self>) -> Result<(), crate::node::SpawnError> {
         crate::node::make_reachable(&self)
     }
 }

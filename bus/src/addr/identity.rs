@@ -5,36 +5,21 @@ use std::hash::{Hash, Hasher};
 
 use super::{Addr, Recipient};
 use crate::actor::Actor;
-use crate::actor::cell::CellCore;
 use crate::message::Message;
+use crate::number::Number;
 use crate::peering::NodeId;
-use crate::remote::RemoteEnd;
 
-/// Which actor an address reaches: the node, and the actor's place there. Plain data.
+/// Which actor an address reaches: the node, and the actor's number there. Plain data, the same in every process, and
+/// never another's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ActorId {
-    node: NodeId,
-    place: u64,
+    pub(super) node: NodeId,
+    pub(super) number: Number,
 }
 
 impl fmt::Debug for ActorId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{:x}", self.node, self.place)
-    }
-}
-
-/// A local actor that peers cannot reach is known by its number, with the high bit that no registry key has.
-pub(super) fn local_id(core: &CellCore) -> ActorId {
-    ActorId {
-        node: core.shared().core().id(),
-        place: core.number(),
-    }
-}
-
-pub(super) fn remote_id(end: &RemoteEnd) -> ActorId {
-    ActorId {
-        node: end.key.node,
-        place: end.key.target.to_bits(),
+        write!(f, "{}/{}", self.node, self.number)
     }
 }
 

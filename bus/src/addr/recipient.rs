@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::identity::{local_id, remote_id};
-use super::{ActorId, Ended, Inner, closed};
+use super::inner::Inner;
+use super::ActorId;
 use crate::actor::cell::LocalRoute;
 use crate::exit::ExitReason;
 use crate::loan::Loan;
@@ -13,7 +13,9 @@ use crate::remote::RemoteEnd;
 use crate::remote::undelivered::UndeliveredStream;
 use crate::send::{Ask, LoanError, SendError, Tell, Way};
 
-/// The address of an actor or queue that handles `M`, whatever else it is.
+/// The address of an actor that handles `M`, whatever else it is.
+///
+/// Equal to another, and hashing alike, when both reach the same actor: by [`id`](Self::id) alone, as [`Addr`]s are.
 pub struct Recipient<M: Message + ?Sized> {
     pub(super) inner: Inner<dyn LocalRoute<M>>,
 }
@@ -97,10 +99,7 @@ impl<M: Message + ?Sized> Recipient<M> {
 
     /// The tells that failed after their `Ok`; see [`Addr::undelivered`](crate::Addr::undelivered).
     pub fn undelivered(&self) -> UndeliveredStream<M> {
-        UndeliveredStream::new(match &self.inner {
-            Inner::Local(route) => route.core().returns(),
-            Inner::Remote(end) => Arc::clone(&end.returns),
-        })
+        UndeliveredStream::new(self.inner.returns())
     }
 
     /// Waits for the receiver's end; see [`Addr::closed`](crate::Addr::closed).
@@ -109,19 +108,11 @@ impl<M: Message + ?Sized> Recipient<M> {
     ///
     /// Dropping it changes nothing.
     pub async fn closed(&self) -> ExitReason {
-        match &self.inner {
-            Inner::Local(route) => {
-                closed::<()>(Ended::Local(route.core(), std::marker::PhantomData)).await
-            }
-            Inner::Remote(end) => closed::<()>(Ended::Remote(end)).await,
-        }
+        self.inner.closed().await
     }
 
-    /// Identifies the receiver.
+    /// Identifies the receiver: what [`Addr::id`](crate::Addr::id) says of the same actor.
     pub fn id(&self) -> ActorId {
-        match &self.inner {
-            Inner::Local(route) => local_id(route.core()),
-            Inner::Remote(end) => remote_id(end),
-        }
+        self.inner.id()
     }
 }

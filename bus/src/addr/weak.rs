@@ -1,60 +1,48 @@
 //! Addresses that keep nothing in memory.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
 
-use super::{Addr, Inner};
+use super::inner::WeakInner;
+use super::{Addr, Recipient};
 use crate::actor::Actor;
-use crate::actor::cell::Cell;
-use crate::remote::RemoteEnd;
+use crate::actor::cell::{Cell, LocalRoute};
+use crate::message::Message;
 
 /// An address that does not keep the actor's mailbox, or the uring to it, in memory.
 pub struct WeakAddr<A: Actor> {
-    inner: WeakInner<Cell<A>>,
+    pub(super) inner: WeakInner<Cell<A>>,
 }
 
-enum WeakInner<L: ?Sized> {
-    Local(Weak<L>),
-    Remote(Weak<RemoteEnd>),
+/// A [`Recipient`] that does not keep the receiver's mailbox, or the uring to it, in memory.
+pub struct WeakRecipient<M: Message + ?Sized> {
+    pub(super) inner: WeakInner<dyn LocalRoute<M>>,
 }
 
-impl<A: Actor> WeakAddr<A> {
-    pub(super) fn new(inner: &Inner<Cell<A>>) -> Self {
-        Self {
-            inner: match inner {
-                Inner::Local(cell) => WeakInner::Local(Arc::downgrade(cell)),
-                Inner::Remote(end) => WeakInner::Remote(Arc::downgrade(end)),
-            },
+macro_rules! weak {
+    ($($weak:ident<$parameter:ident: $bound:path $(, $maybe:tt)?> of $address:ident),+) => {$(
+        impl<$parameter: $bound $(+ $maybe Sized)?> $weak<$parameter> {
+            /// Returns the address, if the actor's cell or the uring to it is still there.
+            pub fn upgrade(&self) -> Option<$address<$parameter>> {
+                let inner = self.inner.upgrade()?;
+                Some($address { inner })
+            }
         }
-    }
 
-    /// Returns the address, if the actor's cell or the uring to it is still there.
-    pub fn upgrade(&self) -> Option<Addr<A>> {
-        Some(Addr {
-            inner: match &self.inner {
-                WeakInner::Local(cell) => Inner::Local(cell.upgrade()?),
-                WeakInner::Remote(end) => Inner::Remote(end.upgrade()?),
-            },
-        })
-    }
-}
-
-impl<A: Actor> fmt::Debug for WeakAddr<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.upgrade() {
-            Some(addr) => write!(f, "Weak{addr:?}"),
-            None => f.write_str("WeakAddr(gone)"),
+        impl<$parameter: $bound $(+ $maybe Sized)?> Clone for $weak<$parameter> {
+            fn clone(&self) -> Self {
+                Self { inner: self.inner.clone() }
+            }
         }
-    }
+
+        impl<$parameter: $bound $(+ $maybe Sized)?> fmt::Debug for $weak<$parameter> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self.upgrade() {
+                    Some(address) => write!(f, "Weak{address:?}"),
+                    None => f.write_str(concat!(stringify!($weak), "(gone)")),
+                }
+            }
+        }
+    )+};
 }
 
-impl<A: Actor> Clone for WeakAddr<A> {
-    fn clone(&self) -> Self {
-        Self {
-            inner: match &self.inner {
-                WeakInner::Local(cell) => WeakInner::Local(Weak::clone(cell)),
-                WeakInner::Remote(end) => WeakInner::Remote(Weak::clone(end)),
-            },
-        }
-    }
-}
+weak!(WeakAddr<A: Actor> of Addr, WeakRecipient<M: Message, ?> of Recipient);

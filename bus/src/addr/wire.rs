@@ -1,20 +1,20 @@
 //! Addresses as fields of messages: they mean the same actor in any process of the bus.
 //!
-//! An address is written as its node and place. The node that reads it is the one whose message is being decoded; code
+//! An address is written as its node and number. The node that reads it is the one whose message is being decoded; code
 //! that decodes outside of a message names it with [`within`].
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use ringway_shm::generation::Key;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Addr, Inner, Recipient};
+use super::{ActorId, Addr, Inner, Recipient};
 use crate::actor::Actor;
 use crate::message::{Codec, Message, Schema, Semantics, Shape};
 use crate::node::Reachable;
 use crate::node::lookup::NotAtHome;
+use crate::number::Number;
 use crate::peering::NodeId;
 use crate::shared::Shared;
 use crate::urings::wire::TargetKind;
@@ -54,28 +54,34 @@ pub(crate) fn decode<M: Message + ?Sized, T>(
 #[derive(Serialize, Deserialize)]
 struct Written {
     node: NodeId,
-    place: u64,
+    number: Number,
+}
+
+impl Written {
+    fn of(id: ActorId) -> Self {
+        let ActorId { node, number } = id;
+        Self { node, number }
+    }
 }
 
 fn read<T: Reachable, E: serde::de::Error>(written: &Written) -> Result<T, E> {
     let shared = NODE.with_borrow(Clone::clone);
     let shared =
         shared.ok_or_else(|| E::custom("an address can be read only as part of a message"))?;
-    let key =
-        Key::from_bits(written.place).ok_or_else(|| E::custom("an address without a place"))?;
-    if written.node == shared.core().id() {
-        let Some(target) = shared.target(key) else {
-            return Ok(T::abroad(shared.ended_end(written.node, key)));
+    let Written { node, number } = *written;
+    if node == shared.core().id() {
+        let Some(target) = shared.target(number) else {
+            return Ok(T::abroad(shared.ended_end(node, number)));
         };
         return match T::at_home(&target) {
             Ok(address) => Ok(address),
-            Err(NotAtHome::Gone) => Ok(T::abroad(shared.ended_end(written.node, key))),
+            Err(NotAtHome::Gone) => Ok(T::abroad(shared.ended_end(node, number))),
             Err(NotAtHome::OtherType) => Err(E::custom("an address of an actor of another type")),
         };
     }
     Ok(T::abroad(shared.end_to(
-        written.node,
-        key,
+        node,
+        number,
         TargetKind::Actor,
         &T::accepted(),
     )))
@@ -97,20 +103,10 @@ impl<A: Actor> Schema for Addr<A> {
 
 impl<A: Actor> Serialize for Addr<A> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let written = match &self.inner {
-            Inner::Local(cell) => {
-                let key = crate::node::make_reachable(cell).map_err(S::Error::custom)?;
-                Written {
-                    node: cell.core().shared().core().id(),
-                    place: key.to_bits(),
-                }
-            }
-            Inner::Remote(end) => Written {
-                node: end.key.node,
-                place: end.key.target.to_bits(),
-            },
-        };
-        written.serialize(serializer)
+        if let Inner::Local(cell) = &self.inner {
+            crate::node::make_reachable(cell).map_err(S::Error::custom)?;
+        }
+        Written::of(self.id()).serialize(serializer)
     }
 }
 
@@ -122,22 +118,11 @@ impl<'de, A: Actor> Deserialize<'de> for Addr<A> {
 
 impl<M: Message + ?Sized> Serialize for Recipient<M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let written = match &self.inner {
-            Inner::Local(route) => {
-                let key = Arc::clone(route)
-                    .make_reachable()
-                    .map_err(S::Error::custom)?;
-                Written {
-                    node: route.core().shared().core().id(),
-                    place: key.to_bits(),
-                }
-            }
-            Inner::Remote(end) => Written {
-                node: end.key.node,
-                place: end.key.target.to_bits(),
-            },
-        };
-        written.serialize(serializer)
+        if let Inner::Local(route) = &self.inner {
+            let route = Arc::clone(route);
+            route.make_reachable().map_err(S::Error::custom)?;
+        }
+        Written::of(self.id()).serialize(serializer)
     }
 }
 

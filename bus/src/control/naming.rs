@@ -8,7 +8,8 @@ use super::core::Core;
 use crate::directory::SocketName;
 use crate::error::NameError;
 use crate::frame::Frame;
-use crate::names::{Wanted, own_table};
+use crate::names::{Wanted, own_table, publish};
+use crate::number::Number;
 use crate::peering::replica::Named;
 use crate::peering::{NodeId, PeerState};
 
@@ -17,16 +18,35 @@ use crate::peering::{NodeId, PeerState};
 pub(crate) struct Found {
     pub(crate) node: NodeId,
     pub(crate) key: Key,
+    pub(crate) number: Number,
     pub(crate) kind: Kind,
     pub(crate) type_hash: u64,
 }
 
+impl Found {
+    fn on(node: NodeId, named: Named) -> Self {
+        let Named {
+            key,
+            number,
+            kind,
+            type_hash,
+        } = named;
+        Self {
+            node,
+            key,
+            number,
+            kind,
+            type_hash,
+        }
+    }
+}
+
 impl Core {
-    /// Claims a name on the whole bus, and publishes it once `prepare` has been called with its entry.
+    /// Claims a name on the whole bus, and publishes it once `prepare` has been called.
     pub(crate) fn claim(
         &self,
         wanted: Wanted<'_>,
-        prepare: impl FnOnce(Key),
+        prepare: impl FnOnce(),
     ) -> Result<Key, NameError> {
         fork::check()?;
         let claimed = self
@@ -49,17 +69,15 @@ impl Core {
     pub(crate) fn register(
         &self,
         kind: Kind,
+        number: Number,
         type_hash: u64,
-        prepare: impl FnOnce(Key),
+        prepare: impl FnOnce(),
     ) -> Result<Key, NameError> {
         fork::check()?;
-        let key = self
-            .card
-            .registry()
-            .allocate(kind, "", type_hash)
-            .map_err(own_table)?;
-        prepare(key);
-        self.card.registry().activate(key).map_err(own_table)?;
+        let registry = self.card.registry();
+        let key = registry.allocate(kind, "", type_hash).map_err(own_table)?;
+        prepare();
+        publish(registry, key, number);
         Ok(key)
     }
 
@@ -83,13 +101,8 @@ impl Core {
             .find(name)
             .and_then(|key| self.card.registry().get(key))
         {
-            let (key, kind, type_hash) = (published.key, published.kind, published.type_hash);
-            return Some(Found {
-                node: self.id,
-                key,
-                kind,
-                type_hash,
-            });
+            let named = Named::read(&published)?;
+            return Some(Found::on(self.id, named));
         }
         let connected = self
             .peers()
@@ -98,17 +111,8 @@ impl Core {
         connected.into_iter().find_map(|peer| {
             let mut replica = peer.replica();
             replica.refresh(peer.card());
-            let Named {
-                key,
-                kind,
-                type_hash,
-            } = replica.find(name)?;
-            Some(Found {
-                node: peer.id(),
-                key,
-                kind,
-                type_hash,
-            })
+            let named = replica.find(name)?;
+            Some(Found::on(peer.id(), named))
         })
     }
 

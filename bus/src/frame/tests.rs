@@ -76,7 +76,8 @@ fn preamble_is_checked() {
     assert_eq!(with(8, &swapped.to_ne_bytes()), Err(expected));
     let theirs = Protocols { min: 7, max: 8 };
     let refused = with(0, &preamble(theirs)).expect_err("another protocol");
-    assert_eq!(refused.to_string(), "speaks protocol 7 to 8, this node 1");
+    let expected = format!("speaks protocol 7 to 8, this node {SPOKEN}");
+    assert_eq!(refused.to_string(), expected);
     assert_eq!(
         with(0, &preamble(Protocols { min: 1, max: 9 })),
         Ok(Frame::Agreed)

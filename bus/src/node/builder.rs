@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use ringway_shm::generation::Key;
 use ringway_shm::registry::Kind;
 
-use crate::actor::cell::Cell;
+use crate::actor::cell::{Cell, Settled};
 use crate::actor::{Actor, run};
 use crate::addr::Addr;
 use crate::error::NameError;
@@ -97,12 +96,13 @@ impl<A: Actor> ActorBuilder<A> {
             let wanted = Wanted {
                 name: &name,
                 kind: Kind::Actor,
+                number: cell.core().number(),
                 type_hash: 0,
             };
-            let key = shared
-                .core()
-                .claim(wanted, |key| shared.add_target(key, target(&cell)))?;
-            let _ = cell.core().key_slot().set(key);
+            let prepare = || shared.add_target(wanted.number, target(&cell));
+            let key = shared.core().claim(wanted, prepare)?;
+            let settled = cell.core().settle(key);
+            debug_assert_eq!(settled, Settled::Now, "nobody else has the cell");
             shared.changes.wake_all();
         }
         let living = Arc::downgrade(&cell);
@@ -126,21 +126,25 @@ fn target<A: Actor>(cell: &Arc<Cell<A>>) -> Target {
     }
 }
 
-/// Gives an actor a place in the registry, so that its address means something to other nodes.
-pub(crate) fn make_reachable<A: Actor>(cell: &Arc<Cell<A>>) -> Result<Key, SpawnError> {
-    let shared = cell.core().shared();
-    if let Some(key) = cell.core().key() {
-        return Ok(key);
+/// Gives an actor a place in the registry, so that its address means something to other nodes. One that has ended needs
+/// none: its number means nobody else.
+pub(crate) fn make_reachable<A: Actor>(cell: &Arc<Cell<A>>) -> Result<(), SpawnError> {
+    let core = cell.core();
+    if core.is_settled() {
+        return Ok(());
     }
-    let prepare = |key| shared.add_target(key, target(cell));
-    let key = shared.core().register(Kind::Actor, 0, prepare)?;
-    match cell.core().key_slot().set(key) {
-        Ok(()) => Ok(key),
-        Err(_) => {
-            // Another thread was faster: its key stands.
-            shared.remove_target(key);
+    let shared = core.shared();
+    let number = core.number();
+    let prepare = || shared.add_target(number, target(cell));
+    let key = shared.core().register(Kind::Actor, number, 0, prepare)?;
+    match core.settle(key) {
+        Settled::Now => {}
+        // Another thread was faster: its key stands, and the target is the same.
+        Settled::Before => shared.core().unregister(key),
+        Settled::Ended => {
+            shared.remove_target(number);
             shared.core().unregister(key);
-            cell.core().key().ok_or(SpawnError::Detached)
         }
     }
+    Ok(())
 }

@@ -100,7 +100,7 @@ impl<T: Reachable> Lookup<T> {
             };
             let found = found?;
             if found.node == self.shared.core().id() {
-                let Some(target) = self.shared.target(found.key) else {
+                let Some(target) = self.shared.target(found.number) else {
                     continue;
                 };
                 match T::at_home(&target) {
@@ -109,9 +109,9 @@ impl<T: Reachable> Lookup<T> {
                     Err(NotAtHome::Gone) => continue,
                 }
             }
-            let end = self
-                .shared
-                .end_to(found.node, found.key, TargetKind::Actor, &T::accepted());
+            let end =
+                self.shared
+                    .end_to(found.node, found.number, TargetKind::Actor, &T::accepted());
             match deadline.until(&end.room, || end.open_result()).await {
                 Some(Ok(())) => return Ok(T::abroad(end)),
                 Some(Err(Obstacle::Refused(OpenRefusal::NoSuchActor))) => {

@@ -6,16 +6,40 @@ use std::collections::HashMap;
 
 use ringway_shm::card::PeerCard;
 use ringway_shm::generation::Key;
-use ringway_shm::registry::Kind;
+use ringway_shm::registry::{Kind, Published};
+
+use crate::number::Number;
 
 /// What a name on a card stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Named {
     /// The entry's place in its node's registry.
     pub(crate) key: Key,
+    /// What its node knows it by.
+    pub(crate) number: Number,
     pub(crate) kind: Kind,
     /// Of the actor's or queue's type; what it covers is decided above.
     pub(crate) type_hash: u64,
+}
+
+impl Named {
+    /// Reads a published actor or queue; one without a number names nothing.
+    pub(crate) fn read(entry: &Published) -> Option<Self> {
+        let &Published {
+            key,
+            kind,
+            type_hash,
+            detail,
+            ..
+        } = entry;
+        let number = Number::from_bits(detail)?;
+        Some(Self {
+            key,
+            number,
+            kind,
+            type_hash,
+        })
+    }
 }
 
 /// Places of a registry read at one look: what a node has by default. A larger one is read in turns, as the peer decides
@@ -68,12 +92,9 @@ impl Replica {
             .flatten()
             .filter(|entry| entry.kind.is_unique())
         {
-            let named = Named {
-                key: entry.key,
-                kind: entry.kind,
-                type_hash: entry.type_hash,
-            };
-            reading.names.insert(entry.name.as_str().into(), named);
+            if let Some(named) = Named::read(&entry) {
+                reading.names.insert(entry.name.as_str().into(), named);
+            }
         }
         reading.next = end;
         if card.registry().used().is_ok_and(|used| used > end) {
@@ -123,6 +144,7 @@ mod tests {
         let theirs = PeerCard::open(theirs.region()).unwrap();
         let publish = |name: &str| {
             let key = card.registry().allocate(Kind::Actor, name, 7).unwrap();
+            card.registry().set_detail(key, 1).unwrap();
             card.registry().activate(key).unwrap();
             key
         };

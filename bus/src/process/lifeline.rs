@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::{ParentLost, StartRefusal};
-use crate::frame::WireKey;
+use crate::number::Number;
 use crate::peering::NodeId;
 use crate::urings::wire::CarriedType;
 
@@ -36,7 +36,7 @@ use crate::urings::wire::CarriedType;
 pub(super) const VARIABLE: &str = "RINGWAY_LIFELINE";
 
 /// What both sides must agree on before they understand each other: the form of [`Start`] and [`Answer`].
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes of the largest answer; a socket takes several times as many at once.
 const ANSWER_MAX: usize = 32 * 1024;
 /// Bytes of an error's text in an answer; what is longer is cut.
@@ -77,7 +77,7 @@ impl Start {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Answer {
     /// Its actor has started and can be reached.
-    Ready { node: NodeId, place: WireKey },
+    Ready { node: NodeId, number: Number },
     /// It will not be what it was to be, and ends.
     Refused(StartRefusal),
 }
@@ -283,7 +283,8 @@ mod tests {
         let mut bytes = encode(&Answer::Refused(StartRefusal::Failed(String::new()))).unwrap();
         bytes[0] = 9;
         let error = decode::<Answer>(&bytes).unwrap_err();
-        assert_eq!(error, "it is of version 9, and this program speaks 1");
+        let expected = format!("it is of version 9, and this program speaks {VERSION}");
+        assert_eq!(error, expected);
         assert!(decode::<Answer>(&bytes[..3]).is_err());
     }
 }

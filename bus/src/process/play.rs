@@ -20,10 +20,9 @@ use ringway_shm::sys::process::{ParentError, Pid, Signal, die_with_parent};
 
 use super::error::{ParentLost, StartRefusal, with_causes};
 use super::lifeline::{Answer, ChildEnd, Start};
-use super::role::{Begun, Player, Role};
+use super::role::{Player, Role};
 use super::roles::{self, Roles};
 use crate::exit::ExitReason;
-use crate::frame::WireKey;
 use crate::node::Node;
 use crate::trace::warning;
 use crate::wait_list::WaitKey;
@@ -108,7 +107,7 @@ fn perform(
         .clone()
         .in_role(&start.bus, start.root(), name);
     let node = Node::attach(config).map_err(|error| StartRefusal::Attach(with_causes(&error)))?;
-    let Begun { player: begun, key } = role.begin(&node, start)?;
+    let begun = role.begin(&node, start)?;
     let _ = player.set(Arc::clone(&begun));
     let outcome = node.run_until(async {
         let mut waiting = WaitKey::default();
@@ -117,7 +116,7 @@ fn perform(
             .map_err(refusal_of)?;
         lifeline.answer(&Answer::Ready {
             node: node.id(),
-            place: WireKey(key),
+            number: begun.core().number(),
         });
         Ok(poll_fn(|cx| begun.core().poll_ended(&mut waiting, cx)).await)
     });

@@ -3,8 +3,6 @@
 use std::any::type_name;
 use std::sync::Arc;
 
-use ringway_shm::generation::Key;
-
 use super::error::{StartRefusal, with_causes};
 use super::lifeline::Start;
 use crate::actor::cell::{Cell, CellCore};
@@ -28,11 +26,8 @@ impl<A: Actor> Player for Cell<A> {
     }
 }
 
-/// An actor that was built and is starting, and its place in the registry.
-pub(super) struct Begun {
-    pub(super) player: Arc<dyn Player>,
-    pub(super) key: Key,
-}
+/// Builds an actor from its arguments, starts it and makes it reachable.
+type Begin = fn(&Node, &Start) -> Result<Arc<dyn Player>, BoxError>;
 
 /// An actor type by its role's name.
 #[derive(Debug, Clone)]
@@ -41,7 +36,7 @@ pub(super) struct Role {
     actor: &'static str,
     args: Carried,
     accepted: &'static [Accepted],
-    begin: fn(&Node, &Start) -> Result<Begun, BoxError>,
+    begin: Begin,
 }
 
 impl Role {
@@ -71,21 +66,28 @@ impl Role {
         agree_on(self.accepted, &start.accepts).map_err(StartRefusal::OtherMessages)
     }
 
-    /// Builds the actor and starts it.
-    pub(super) fn begin(&self, node: &Node, start: &Start) -> Result<Begun, StartRefusal> {
+    /// Builds the actor, starts it and makes it reachable.
+    pub(super) fn begin(
+        &self,
+        node: &Node,
+        start: &Start,
+    ) -> Result<Arc<dyn Player>, StartRefusal> {
         (self.begin)(node, start).map_err(|error| StartRefusal::Failed(with_causes(&*error)))
     }
 }
 
-fn begin<A: Actor + FromArgs<A::Args>>(node: &Node, start: &Start) -> Result<Begun, BoxError> {
+fn begin<A: Actor + FromArgs<A::Args>>(
+    node: &Node,
+    start: &Start,
+) -> Result<Arc<dyn Player>, BoxError> {
     let args = within(node.shared(), || decode::<A>(node.shared(), &start.args))?;
     let mut builder = node.actor(A::from_args(args)?);
     if let Some(name) = &start.name {
         builder = builder.name(name);
     }
     let cell = builder.start()?;
-    let key = make_reachable(&cell)?;
-    Ok(Begun { player: cell, key })
+    make_reachable(&cell)?;
+    Ok(cell)
 }
 
 /// The arguments from their bytes.

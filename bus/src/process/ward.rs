@@ -5,7 +5,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
-use ringway_shm::generation::Key;
 use ringway_shm::sys::SysError;
 use ringway_shm::sys::launch::{self, Child};
 use ringway_shm::sys::process::{ExitStatus, Pid, Pidfd, Signal};
@@ -14,6 +13,7 @@ use super::error::StartRefusal;
 use super::lifeline::{Answer, Heard, ParentEnd};
 use super::oom::OomWatch;
 use crate::exit::ExitReason;
+use crate::number::Number;
 use crate::peering::NodeId;
 use crate::shared::{Shared, lock};
 use crate::trace::{debug, warning};
@@ -43,7 +43,7 @@ struct State {
 /// What a child said.
 #[derive(Debug, Clone)]
 pub(super) enum Spoken {
-    Ready { node: NodeId, key: Key },
+    Ready { node: NodeId, number: Number },
     Refused(StartRefusal),
     Nonsense(String),
 }
@@ -131,9 +131,7 @@ impl Ward {
     pub(super) fn hear(self: &Arc<Self>) -> bool {
         let heard = self.state().lifeline.as_ref().map(ParentEnd::hear);
         let spoken = match heard {
-            Some(Heard::Answer(Answer::Ready { node, place })) => {
-                Spoken::Ready { node, key: place.0 }
-            }
+            Some(Heard::Answer(Answer::Ready { node, number })) => Spoken::Ready { node, number },
             Some(Heard::Answer(Answer::Refused(refusal))) => Spoken::Refused(refusal),
             Some(Heard::Nonsense(what)) => Spoken::Nonsense(what),
             Some(Heard::Nothing) => return true,

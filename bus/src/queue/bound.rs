@@ -16,6 +16,7 @@ use crate::exit::ExitReason;
 use crate::inbox::reply::RemotePort;
 use crate::inbox::{Inbox, InboxLane, Serving, Taken};
 use crate::names::Wanted;
+use crate::number::Number;
 use crate::shared::{Shared, Target};
 use crate::token::ReceivedToken;
 use crate::urings::wire::TargetKind;
@@ -31,6 +32,8 @@ pub struct BoundQueue<H: Envelope> {
     inbox: Arc<Inbox>,
     /// What the receiver has in its hands whose turn it is: an inbox has one owner at a time.
     turn: Mutex<Serving>,
+    number: Number,
+    /// Its place in the registry.
     key: Key,
     envelope: PhantomData<fn() -> H>,
 }
@@ -74,15 +77,17 @@ impl<H: Envelope> BoundQueue<H> {
         let wanted = Wanted {
             name,
             kind: Kind::Queue,
+            number: shared.numbers.next(),
             type_hash: 0,
         };
-        let key = shared
-            .core()
-            .claim(wanted, |key| shared.add_target(key, target))?;
+        let number = wanted.number;
+        let prepare = || shared.add_target(number, target);
+        let key = shared.core().claim(wanted, prepare)?;
         let queue = Self {
             shared: Arc::clone(shared),
             inbox,
             turn: Mutex::default(),
+            number,
             key,
             envelope: PhantomData,
         };
@@ -201,7 +206,7 @@ fn open<H: Envelope>(
 impl<H: Envelope> Drop for BoundQueue<H> {
     fn drop(&mut self) {
         self.inbox.close(&ExitReason::Normal);
-        self.shared.remove_target(self.key);
+        self.shared.remove_target(self.number);
         self.shared.core().unregister(self.key);
     }
 }

@@ -80,7 +80,7 @@ impl Pair {
         let shared = self.home.shared();
         let key = EndKey {
             node: self.urings.id(),
-            target: Key::first(0),
+            target: shared.numbers.next(),
             types: 0,
         };
         let end = RemoteEnd::new(shared, key, TargetKind::Actor, Vec::new());

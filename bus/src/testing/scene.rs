@@ -28,6 +28,7 @@ use crate::config::NodeConfig;
 use crate::control::Core;
 use crate::frame::{FRAME_MAX, Frame, UringFrame};
 use crate::names::Wanted;
+use crate::number::Number;
 use crate::peering::NodeId;
 use crate::peering::link::Flushed;
 
@@ -231,9 +232,10 @@ fn play(verb: &str, rest: &str, node: &TestNode) {
             let wanted = Wanted {
                 name: rest,
                 kind: Kind::Actor,
+                number: Number::FIRST,
                 type_hash: 7,
             };
-            match core.claim(wanted, |_| {}) {
+            match core.claim(wanted, || {}) {
                 Ok(key) => println!("@claimed {key}"),
                 Err(error) => println!("@{error}"),
             }

@@ -105,7 +105,7 @@ pub(crate) fn request(
     }
     urings.say(&UringWord::Open(Box::new(OpenWord {
         uring: WireKey(uring),
-        target: WireKey(end.key.target),
+        target: end.key.target,
         kind: end.kind,
         types,
         sq: URING.sq.exponent(),
@@ -253,7 +253,7 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
         }
         UringWord::Control { target, order } => {
             let cell = shared
-                .target(target.0)
+                .target(target)
                 .and_then(|target| target.living?.upgrade());
             match (cell, order) {
                 (Some(actor), Order::Stop) => actor.end(ExitReason::Stopped),
@@ -302,9 +302,7 @@ fn join(
     urings: &Arc<PeerUrings>,
     open: &OpenWord,
 ) -> Result<Joined, OpenRefusal> {
-    let target = shared
-        .target(open.target.0)
-        .ok_or(OpenRefusal::NoSuchActor)?;
+    let target = shared.target(open.target).ok_or(OpenRefusal::NoSuchActor)?;
     match (open.kind, target.kind) {
         (ours, theirs) if ours == theirs => {}
         (TargetKind::Queue(ours), TargetKind::Queue(theirs)) => {

@@ -9,6 +9,7 @@ use crate::frame::WireKey;
 use crate::mailbox::Overflow;
 use crate::message::{Description, Difference};
 use crate::node::Carried;
+use crate::number::Number;
 
 /// A place in one of the sender's ring segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,8 +48,8 @@ pub(crate) enum TargetKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OpenWord {
     pub(crate) uring: WireKey,
-    /// A place in the receiver's registry.
-    pub(crate) target: WireKey,
+    /// What the receiver's node knows it by.
+    pub(crate) target: Number,
     pub(crate) kind: TargetKind,
     pub(crate) types: Vec<CarriedType>,
     /// Exponents of two.
@@ -90,7 +91,7 @@ pub(crate) enum UringWord {
     },
     /// For the control lane of an actor.
     Control {
-        target: WireKey,
+        target: Number,
         order: Order,
     },
 }

@@ -22,7 +22,7 @@ use rustix::process::{PidfdGetfdFlags, pidfd_getfd};
 
 use crate::control::{Core, Upper};
 use crate::frame::{
-    Announcement, FRAME_MAX, Frame, Protocols, SegmentName, UringFrame, WireKey, preamble,
+    Announcement, FRAME_MAX, Frame, Protocols, SPOKEN, SegmentName, UringFrame, WireKey, preamble,
 };
 use crate::peering::hello::{Clock, Hello, Host};
 use crate::peering::link::LinkError;

@@ -16,6 +16,7 @@ use crate::control::Core;
 use crate::error::{AttachError, NameError};
 use crate::frame::UringFrame;
 use crate::names::Wanted;
+use crate::number::Number;
 use crate::peering::link::LinkError;
 use crate::peering::{NodeId, PeerState};
 use crate::rings::RingsError;
@@ -354,12 +355,13 @@ fn a_forked_child_can_do_nothing() {
         let wanted = Wanted {
             name: "after",
             kind: Kind::Actor,
+            number: Number::FIRST,
             type_hash: 7,
         };
         let refused = [
-            matches!(core.claim(wanted, |_| {}), Err(NameError::Fork(_))),
+            matches!(core.claim(wanted, || {}), Err(NameError::Fork(_))),
             matches!(
-                core.register(Kind::Actor, 7, |_| {}),
+                core.register(Kind::Actor, Number::FIRST, 7, || {}),
                 Err(NameError::Fork(_))
             ),
             matches!(core.ring_span(64), Err(RingsError::Fork(_))),

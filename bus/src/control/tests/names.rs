@@ -7,6 +7,7 @@ use ringway_shm::sys::process::Signal;
 
 use crate::error::NameError;
 use crate::names::Wanted;
+use crate::number::Number;
 use crate::peering::Death;
 use crate::testing::scene::Scene;
 use crate::testing::{Notice, TempDir, TestNode};
@@ -16,9 +17,10 @@ pub(super) fn claim(node: &TestNode, name: &str) -> Result<Key, NameError> {
         Wanted {
             name,
             kind: Kind::Actor,
+            number: Number::FIRST,
             type_hash: 7,
         },
-        |_| {},
+        || {},
     )
 }
 
@@ -98,9 +100,10 @@ fn names_are_found_and_forgotten() {
             Wanted {
                 name: "q",
                 kind: Kind::Queue,
+                number: Number::from_bits(9).unwrap(),
                 type_hash: 0xabc,
             },
-            |key| assert_eq!(key.index(), 0),
+            || assert!(one.core.find("q").is_none(), "not published yet"),
         )
         .unwrap();
     wait_to_find(&two, "q");
@@ -109,6 +112,7 @@ fn names_are_found_and_forgotten() {
         (found.node, found.key, found.kind, found.type_hash),
         (one.id(), key, Kind::Queue, 0xabc)
     );
+    assert_eq!(found.number.to_bits(), 9);
     assert_eq!(one.core.find("q"), Some(found));
 
     two.core.forget_name("q", found);
@@ -145,7 +149,10 @@ fn anonymous_entries_are_not_found() {
         TestNode::attach(&temp, "two"),
     );
     two.meet(one.id());
-    let key = one.core.register(Kind::Actor, 7, |_| {}).unwrap();
+    let key = one
+        .core
+        .register(Kind::Actor, Number::FIRST, 7, || {})
+        .unwrap();
     assert_eq!(
         one.core
             .card()

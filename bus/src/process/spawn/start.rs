@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use ringway_shm::generation::Key;
 use ringway_shm::sys::launch::Command;
 
 use super::{ArgsOf, SpawnProcess};
@@ -16,6 +15,7 @@ use crate::control::ROLE_VARIABLE;
 use crate::message::{Message, Parcel, Semantics as _};
 use crate::node::lookup::Deadline;
 use crate::node::{Carried, Reachable as _};
+use crate::number::Number;
 use crate::peering::NodeId;
 use crate::process::BURIAL;
 use crate::process::child::ChildProcess;
@@ -131,8 +131,8 @@ async fn reach<A: Actor>(
         within,
         stage,
     };
-    let (node, key) = match deadline.until(&ward.changes, || ward.news()).await {
-        Some(News::Spoken(Spoken::Ready { node, key })) => (node, key),
+    let (node, number) = match deadline.until(&ward.changes, || ward.news()).await {
+        Some(News::Spoken(Spoken::Ready { node, number })) => (node, number),
         Some(News::Spoken(Spoken::Refused(refusal))) => {
             return Err(refusal.into_error::<A>(&ward.role));
         }
@@ -156,7 +156,7 @@ async fn reach<A: Actor>(
         }
         None => return Err(late(Stage::Starting)),
     };
-    let addr = match open::<A>(shared, ward, deadline, node, key).await {
+    let addr = match open::<A>(shared, ward, deadline, node, number).await {
         Some(Ok(addr)) => addr,
         Some(Err(error)) => return Err(error),
         None => return Err(late(Stage::Meeting)),
@@ -171,9 +171,9 @@ async fn open<A: Actor>(
     ward: &Ward,
     deadline: &Deadline,
     node: NodeId,
-    key: Key,
+    number: Number,
 ) -> Option<Result<Addr<A>, SpawnProcessError>> {
-    let end = shared.end_to(node, key, TargetKind::Actor, &Addr::<A>::accepted());
+    let end = shared.end_to(node, number, TargetKind::Actor, &Addr::<A>::accepted());
     // A child that dies before the nodes have met is missed by its pidfd alone.
     let opened = pin!(deadline.until(&end.room, || end.open_result()));
     let ended = pin!(deadline.until(&ward.changes, || ward.exit()));

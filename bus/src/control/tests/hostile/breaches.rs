@@ -18,7 +18,7 @@ fn a_peer_that_breaks_the_protocol_is_closed() {
     type Breach<'a> = &'a dyn Fn(&Impostor);
     let cases: &[(&str, Breach<'_>)] = &[
         ("a frame that means nothing", &|it| {
-            let mut bytes = preamble(Protocols { min: 1, max: 1 }).to_vec();
+            let mut bytes = preamble(SPOKEN).to_vec();
             bytes.extend([0xff; 32]);
             it.send_bytes(&bytes, &[]);
         }),

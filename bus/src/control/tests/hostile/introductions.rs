@@ -146,7 +146,8 @@ fn another_protocol_is_refused_with_both_versions() {
         .unwrap();
     hello[..16].copy_from_slice(&preamble(Protocols { min: 7, max: 9 }));
     impostor.send_bytes(&hello, &impostor.files);
-    assert_eq!(impostor.refusal(), "speaks protocol 7 to 9, this node 1");
+    let expected = format!("speaks protocol 7 to 9, this node {SPOKEN}");
+    assert_eq!(impostor.refusal(), expected);
 }
 
 #[test]
