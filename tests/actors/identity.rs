@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use ringway::prelude::*;
 
-use crate::support::probe::{Halt, Note, probe};
+use crate::support::probe::{Event, Halt, Note, probe};
 use crate::support::stage::both;
 
 /// Another actor that handles notes.
@@ -83,8 +83,54 @@ fn recipients_of_any_actor() {
             "{:?}",
             all[0]
         );
+    });
+}
+
+// Goal: who has only a recipient can end its actor, hear of the end and see it, as who has the whole address.
+#[test]
+fn recipients_end_their_actors() {
+    type Order = fn(&Recipient<Note>);
+    let orders: [(Order, ExitReason, &[Event]); 2] = [
+        (
+            Recipient::stop,
+            ExitReason::Stopped,
+            &[Event::Stopping(ExitReason::Stopped)],
+        ),
+        (Recipient::kill, ExitReason::Killed, &[]),
+    ];
+    for (order, reason, last) in orders {
+        both("recipient-ends", |stage| {
+            let (probe, watcher) = stage.probe();
+            let recipient = Recipient::<Note>::from(&probe);
+            assert!(!recipient.is_closed());
+            order(&recipient);
+            assert_eq!(block_on(recipient.closed()), reason);
+            assert!(recipient.is_closed() && probe.is_closed());
+            assert_eq!(block_on(probe.closed()), reason);
+            assert_eq!(watcher.rest(), last);
+        });
+    }
+}
+
+// Goal: a weak recipient finds its actor while it lives, and keeps nothing once all others are gone.
+#[test]
+fn weak_recipients() {
+    both("weak-recipient", |stage| {
+        let (probe, _watcher) = probe();
+        let probe = stage.spawn(probe);
+        let weak = probe.recipient::<Note>().downgrade();
+        let same = weak.clone().upgrade().unwrap();
+        assert_eq!(same, probe.recipient());
+        assert_eq!(same.ask(Note { number: 3 }).wait().unwrap(), 3);
+        assert_eq!(format!("{weak:?}"), format!("Weak{same:?}"));
         probe.stop();
-        assert_eq!(block_on(all[0].closed()), ExitReason::Stopped);
+        assert_eq!(block_on(same.closed()), ExitReason::Stopped);
+        drop((same, probe));
+        // The actor's task lets go of its cell a moment after it has published its end.
+        while weak.upgrade().is_some() {
+            std::thread::yield_now();
+        }
+        assert_eq!(format!("{weak:?}"), "WeakRecipient(gone)");
     });
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::inner::Inner;
-use super::ActorId;
+use super::{ActorId, Addr, WeakRecipient};
+use crate::actor::Accepts;
 use crate::actor::cell::LocalRoute;
 use crate::exit::ExitReason;
 use crate::loan::Loan;
@@ -102,6 +103,16 @@ impl<M: Message + ?Sized> Recipient<M> {
         UndeliveredStream::new(self.inner.returns())
     }
 
+    /// Asks the receiver to stop before its next message; see [`Addr::stop`](crate::Addr::stop).
+    pub fn stop(&self) {
+        self.inner.stop();
+    }
+
+    /// Ends the receiver at the next `await` of its handler; see [`Addr::kill`](crate::Addr::kill).
+    pub fn kill(&self) {
+        self.inner.kill();
+    }
+
     /// Waits for the receiver's end; see [`Addr::closed`](crate::Addr::closed).
     ///
     /// # Cancel safety
@@ -111,8 +122,34 @@ impl<M: Message + ?Sized> Recipient<M> {
         self.inner.closed().await
     }
 
+    /// Tells whether the receiver has ended; `false` may be stale at once.
+    pub fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+
+    /// Returns an address that keeps nothing in memory.
+    pub fn downgrade(&self) -> WeakRecipient<M> {
+        WeakRecipient {
+            inner: self.inner.downgrade(),
+        }
+    }
+
     /// Identifies the receiver: what [`Addr::id`](crate::Addr::id) says of the same actor.
     pub fn id(&self) -> ActorId {
         self.inner.id()
+    }
+}
+
+/// See [`Addr::recipient`].
+impl<A: Accepts<M>, M: Message + ?Sized> From<&Addr<A>> for Recipient<M> {
+    fn from(addr: &Addr<A>) -> Self {
+        addr.recipient()
+    }
+}
+
+/// See [`Addr::recipient`].
+impl<A: Accepts<M>, M: Message + ?Sized> From<Addr<A>> for Recipient<M> {
+    fn from(addr: Addr<A>) -> Self {
+        addr.recipient()
     }
 }
