@@ -43,6 +43,8 @@ scenes! {
     exit_codes_tell_how_the_actor_ended: "codes",
     a_detaching_node_ends_its_children: "detached",
     no_child_stays_a_zombie: "zombies",
+    words_of_the_dead_come_before_their_death: "last words",
+    kills_are_told_to_all_who_monitor: "told of kills",
 }
 
 #[test]
@@ -65,6 +67,7 @@ fn nodes_without_workers_have_children_too() {
         "killed",
         "stopped",
         "zombies",
+        "last words",
     ] {
         let mut command = stage.command(scene, &[]);
         command.env("RINGWAY_TEST_NO_WORKERS", "1");

@@ -6,6 +6,7 @@
 mod identity;
 mod inner;
 mod recipient;
+mod watched;
 mod weak;
 pub(crate) mod wire;
 

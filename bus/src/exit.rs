@@ -1,12 +1,13 @@
 //! Why an actor, or the process that it lived in, ended: one enum for all of them.
 
-use ringway_macros::Schema;
+use ringway_macros::Message;
 use serde::{Deserialize, Serialize};
 
 /// Why an actor ended, or why a peer's actors can no longer be reached.
 ///
 /// [`is_normal`](Self::is_normal) tells an orderly end from a failure, which is what a supervisor goes by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Schema, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Message, thiserror::Error)]
+#[message(serial, name = "ringway.ExitReason")]
 #[non_exhaustive]
 pub enum ExitReason {
     /// The actor stopped itself.

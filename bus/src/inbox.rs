@@ -9,6 +9,7 @@
 //! them back, and nothing else is ever taken ahead of its handler.
 
 pub(crate) mod lane;
+mod mark;
 pub(crate) mod reply;
 mod serving;
 #[cfg(test)]
@@ -24,11 +25,13 @@ use ringway_shm::sync::Ordering::Relaxed;
 
 use self::lane::Took;
 pub(crate) use self::lane::{InboxLane, Taken};
+pub(crate) use self::mark::LaneMark;
 use self::reply::RemotePort;
 pub(crate) use self::serving::Serving;
 use crate::actor::Undone;
 use crate::exit::ExitReason;
 use crate::mailbox::Overflow;
+use crate::peering::NodeId;
 use crate::urings::wire::Terms;
 use crate::wait_list::WaitList;
 
@@ -151,6 +154,17 @@ impl Inbox {
         let mut state = self.lock();
         state.lanes.retain(|other| !Arc::ptr_eq(other, lane));
         state.ready.retain(|other| !Arc::ptr_eq(other, lane));
+        let receiver = state.receiver.take();
+        drop(state);
+        // The owner may wait for what it held: see `LaneMark`.
+        self.wake(receiver);
+    }
+
+    /// How far the urings from one node are filled now.
+    pub(crate) fn marks(&self, node: NodeId) -> Vec<LaneMark> {
+        let lanes = self.lock().lanes.clone();
+        let theirs = lanes.iter().filter(|lane| lane.peer.id() == node);
+        theirs.map(LaneMark::of).collect()
     }
 
     /// Puts a lane at the end of the queue and wakes the owner. The lane's state says that it is scheduled.

@@ -103,7 +103,9 @@ mod urings;
 mod wait_list;
 
 pub use access::Access;
-pub use actor::{Accepts, Actor, Context, FromArgs, Handler, Hooks, Undone};
+pub use actor::{
+    Accepts, Actor, Context, Down, FromArgs, Handler, Hooks, MonitorId, Monitored, Undone,
+};
 pub use addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use config::{ConfigError, NodeConfig, Workers};
 pub use directory::DirectoryError;

@@ -253,6 +253,17 @@ impl<L> Mailbox<L> {
         letters
     }
 
+    /// Letters that wait, with those in the actor's batch.
+    pub(crate) fn ahead(&self, batch: &Batch<L>) -> usize {
+        self.lock().len() + batch.0.len()
+    }
+
+    /// Whether nothing waits of what did when the actor last took the lock.
+    pub(crate) fn is_drained(&self, batch: &Batch<L>) -> bool {
+        // Relaxed: a hint; see edge.
+        batch.0.is_empty() && self.queued.load(Relaxed) == 0
+    }
+
     /// Senders waiting for room.
     pub(crate) fn room(&self) -> &WaitList {
         self.room.get_or_init(Box::default)

@@ -7,12 +7,13 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
+use ringway_macros::Schema;
 use ringway_shm::sync::AtomicU64;
 use ringway_shm::sync::Ordering::Relaxed;
 use serde::{Deserialize, Serialize};
 
 /// One actor or queue of one node.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Schema)]
 pub(crate) struct Number(NonZeroU64);
 
 impl Number {

@@ -6,7 +6,9 @@ pub use ringway_macros::{Actor, Message, Schema};
 pub use serde::{Deserialize, Serialize};
 
 pub use crate::access::Access;
-pub use crate::actor::{Accepts, Actor, Context, FromArgs, Handler, Hooks, Undone};
+pub use crate::actor::{
+    Accepts, Actor, Context, Down, FromArgs, Handler, Hooks, MonitorId, Undone,
+};
 pub use crate::addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use crate::config::{ConfigError, NodeConfig, Workers};
 pub use crate::directory::DirectoryError;

@@ -5,6 +5,7 @@ use std::future::pending;
 use futures::channel::mpsc::UnboundedSender;
 use ringway::prelude::*;
 use ringway::{ChildProcess, ExitReason, FromArgs, SpawnProcessError};
+use rustix::process::{Signal, getpid, kill_process};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -51,6 +52,15 @@ pub(crate) struct Began {
     pub(crate) pid: u64,
 }
 
+/// Has the actor say so many words, and then end, or its process by a signal.
+#[derive(Message, Serialize, Deserialize)]
+#[message(serial)]
+pub(crate) struct Speak {
+    pub(crate) to: Recipient<Began>,
+    pub(crate) words: u64,
+    pub(crate) end: Option<i32>,
+}
+
 #[derive(Message, Serialize, Deserialize, Default, Clone)]
 #[message(serial)]
 pub(crate) struct Start {
@@ -62,7 +72,7 @@ pub(crate) struct Start {
 }
 
 #[derive(Actor)]
-#[actor(handles(Add, Fill, Variable, End), args = Start, hooks)]
+#[actor(handles(Add, Fill, Variable, End, Speak), args = Start, hooks)]
 pub(crate) struct Counter {
     total: u64,
     mourner: Option<Recipient<Began>>,
@@ -119,6 +129,19 @@ impl Handler<End> for Counter {
                 pending::<()>().await;
             }
         }
+    }
+}
+
+impl Handler<Speak> for Counter {
+    async fn handle(&mut self, speak: Speak, cx: &mut Context<Self>) {
+        for pid in 0..speak.words {
+            speak.to.tell(Began { pid }).await.expect("it listens");
+        }
+        match speak.end.and_then(Signal::from_named_raw) {
+            Some(signal) => kill_process(getpid(), signal).expect("it is this process"),
+            None => cx.stop(),
+        }
+        // A signal has come before its sender goes on.
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod addresses;
 mod ends;
 mod starts;
+mod watching;
 
 use std::io::Write;
 use std::pin::Pin;
@@ -34,6 +35,8 @@ pub(crate) async fn play(scene: &str, node: Node) -> Outcome {
         "codes" => ends::codes(node).await,
         "detached" => ends::detached(node).await,
         "hungry" => ends::hungry(node).await,
+        "last words" => watching::last_words(node).await,
+        "told of kills" => watching::told_of_kills(node).await,
         "zombies" => ends::zombies(node).await,
         "orphans" => ends::orphans(node).await,
         "error" => Err(Outer(Cause).into()),

@@ -228,6 +228,11 @@ impl CellCore {
         }
     }
 
+    /// The waker of the actor's task; there is one before the actor runs.
+    pub(super) fn task(&self) -> Option<&Waker> {
+        self.task.get()
+    }
+
     /// Wakes the actor's task.
     fn wake(&self) {
         if let Some(task) = self.task.get() {

@@ -1,9 +1,11 @@
 //! What a handler may do besides changing its actor.
 
 use std::sync::Arc;
+use std::task::Waker;
 
-use super::Actor;
 use super::cell::{Cell, CellCore};
+use super::monitor::{Down, MaybeMonitors, MonitorId, Monitored, Monitors};
+use super::{Accepts, Actor};
 use crate::addr::Addr;
 use crate::exit::ExitReason;
 use crate::inbox::reply::RemotePort;
@@ -19,6 +21,7 @@ pub struct Context<A: Actor> {
     ends: Option<ExitReason>,
     /// The way back of the entry in hand, until it is answered; an inline tell has none. Dropped unanswered, it says so.
     remote: Option<RemotePort>,
+    monitors: MaybeMonitors<A::Letters>,
     /// Reports the tell in hand, should its handler not come to its end.
     in_hand: Option<fn(&Returns)>,
 }
@@ -29,6 +32,7 @@ impl<A: Actor> Context<A> {
             cell: Arc::clone(cell),
             ends: None,
             remote: None,
+            monitors: None,
             in_hand: None,
         }
     }
@@ -60,6 +64,12 @@ impl<A: Actor> Context<A> {
         self.remote.take()
     }
 
+    /// The actor's monitors.
+    #[inline]
+    pub(super) fn monitors(&mut self) -> &mut MaybeMonitors<A::Letters> {
+        &mut self.monitors
+    }
+
     /// Returns an address of this actor.
     pub fn addr(&self) -> Addr<A> {
         Addr::local(Arc::clone(&self.cell))
@@ -73,6 +83,32 @@ impl<A: Actor> Context<A> {
     /// Returns the name that the actor was spawned with.
     pub fn name(&self) -> Option<&str> {
         self.cell.core().name()
+    }
+
+    /// Has this actor told, by a [`Down`] that it handles like any other message, when the actor behind an address ends: in
+    /// this process or in another, by itself, by a panic, by the death of its process. At once if it has ended already.
+    ///
+    /// Each monitor gives exactly one `Down`, unless it is [taken back](Self::demonitor) or this actor ends before. It needs
+    /// no room in the mailbox, however full that is, and costs nothing to speak of while the other lives; it keeps the
+    /// other's address.
+    ///
+    /// The `Down` is handled after all messages that the other one had told or asked this actor itself: those whose sending
+    /// was done when it ended. Messages that it sent by way of a third one may come later.
+    ///
+    /// A node that closes its connection may live: nothing is said until its process is known to be dead.
+    pub fn monitor(&mut self, target: &impl Monitored) -> MonitorId
+    where
+        A: Accepts<Down>,
+    {
+        let task = self.cell.core().task();
+        let new = || Box::new(Monitors::new::<A>(task.unwrap_or(Waker::noop())));
+        self.monitors.get_or_insert_with(new).add(target.watched())
+    }
+
+    /// Takes a monitor back: its `Down` will not come, even if the other has ended meanwhile. `false` if it has come.
+    pub fn demonitor(&mut self, monitor: MonitorId) -> bool {
+        let monitors = self.monitors.as_mut();
+        monitors.is_some_and(|monitors| monitors.remove(monitor))
     }
 
     /// Returns how many messages this actor's mailbox has dropped so far by its [`Overflow`](crate::Overflow) policy, of

@@ -18,6 +18,7 @@ use futures_util::FutureExt;
 
 use super::cell::{Cell, Told};
 use super::incoming::Incoming;
+use super::monitor::MaybeMonitors;
 use super::{Actor, Context};
 use crate::exit::ExitReason;
 use crate::inbox::Serving;
@@ -89,7 +90,7 @@ fn live<A: Actor>(
                 yield_once().await;
             }
             local_first = !local_first;
-            let letter = match next(cell, batch, &mut serving, local_first).await {
+            let letter = match next(cell, batch, &mut serving, cx.monitors(), local_first).await {
                 Next::End(reason) => break reason,
                 Next::Letter(letter) => letter,
                 Next::Entry => match open::<A>(&serving, &mut cx) {
@@ -125,6 +126,7 @@ fn next<A: Actor>(
     cell: &Cell<A>,
     batch: &mut Batch<A::Letters>,
     serving: &mut Serving,
+    monitors: &mut MaybeMonitors<A::Letters>,
     local_first: bool,
 ) -> impl Future<Output = Next<A::Letters>> {
     poll_fn(move |cx| {
@@ -139,10 +141,15 @@ fn next<A: Actor>(
                 }
             }
             let inbox = cell.core().inbox_if_any();
+            if let Some(letter) = monitors.as_mut().and_then(|it| it.take(cell, batch)) {
+                inbox.into_iter().for_each(|inbox| inbox.rest(serving));
+                return Poll::Ready(Next::Letter(letter));
+            }
             // Each is handed on from where it is found: a letter that is moved once more is waited for once more.
             for is_local in [local_first, !local_first] {
                 if is_local {
                     if let Some(letter) = cell.mailbox().take(batch) {
+                        monitors.iter_mut().for_each(|it| it.passed_letter());
                         inbox.into_iter().for_each(|inbox| inbox.rest(serving));
                         return Poll::Ready(Next::Letter(letter));
                     }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use ringway_macros::Message;
+use serde::{Deserialize, Serialize};
+
 use super::{Addr, Recipient};
 use crate::actor::Actor;
 use crate::message::Message;
@@ -11,7 +14,8 @@ use crate::peering::NodeId;
 
 /// Which actor an address reaches: the node, and the actor's number there. Plain data, the same in every process, and
 /// never another's.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Message)]
+#[message(serial, name = "ringway.ActorId")]
 pub struct ActorId {
     pub(super) node: NodeId,
     pub(super) number: Number,

@@ -348,6 +348,18 @@ impl InboxLane {
         self.inbox.forget(self);
     }
 
+    /// Behind the last entry that has come.
+    pub(super) fn filled(&self) -> u64 {
+        let taking = self.taking();
+        let waiting = (0..).take_while(|count| taking.end.has_more_than(*count));
+        taking.end.taken() + waiting.count() as u64
+    }
+
+    /// Whether all entries before this position have been taken.
+    pub(super) fn has_taken(&self, position: u64) -> bool {
+        self.taking().end.taken() >= position
+    }
+
     /// Says that the handler of the entry taken last has ended.
     pub(crate) fn finish(&self) {
         self.taking().end.finish();

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use ringway_macros::Schema;
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
 /// Identifies one node for as long as anybody remembers it. The smaller of two ids settles their peering.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Schema)]
 pub struct NodeId(u64);
 
 impl NodeId {

@@ -1,0 +1,28 @@
+//! Addresses as what can be monitored.
+
+use std::sync::Arc;
+
+use super::{Addr, Inner, Recipient};
+use crate::actor::Actor;
+use crate::actor::monitor::sealed::{Watchable, Watched};
+use crate::message::Message;
+
+impl<A: Actor> Watchable for Addr<A> {
+    fn watched(&self) -> Watched {
+        let who = self.id();
+        match &self.inner {
+            Inner::Local(cell) => Watched::at_home(who, Box::new(Arc::clone(cell))),
+            Inner::Remote(end) => Watched::abroad(who, end),
+        }
+    }
+}
+
+impl<M: Message + ?Sized> Watchable for Recipient<M> {
+    fn watched(&self) -> Watched {
+        let who = self.id();
+        match &self.inner {
+            Inner::Local(route) => Watched::at_home(who, Box::new(Arc::clone(route))),
+            Inner::Remote(end) => Watched::abroad(who, end),
+        }
+    }
+}
