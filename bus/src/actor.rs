@@ -13,10 +13,8 @@ pub(crate) mod reply;
 pub(crate) mod run;
 
 use std::any::Any;
-use std::future::{Future, ready};
+use std::future::Future;
 use std::sync::Arc;
-
-use futures_util::future::Either;
 
 pub use self::context::Context;
 use self::incoming::Incoming;
@@ -49,13 +47,9 @@ pub trait Actor: Sized + Send + 'static {
     #[doc(hidden)]
     fn open(incoming: &mut Incoming<'_>) -> Option<Self::Letters>;
 
-    /// Hands a letter to its handler and answers it.
+    /// Takes the message whose turn it is, hands it to its handler, and answers it.
     #[doc(hidden)]
-    fn deliver(
-        &mut self,
-        letter: Self::Letters,
-        cx: &mut Context<Self>,
-    ) -> impl Future<Output = ()> + Send;
+    fn deliver(&mut self, cx: &mut Context<Self>) -> impl Future<Output = ()> + Send;
 
     /// [`Hooks::started`]: an actor is bound by this trait alone, and a generic one can implement its hooks, which a
     /// supertrait with `where Self: Actor` on each method would forbid.
@@ -242,31 +236,52 @@ pub enum Undone {
     Refused(String),
 }
 
-/// Hands one letter to the actor's handler and answers it: what derived code calls per message.
-///
-/// What comes before the handler is done at once and not in the future, so that this holds the message only once.
+/// Takes the message whose turn it is: what derived code calls first.
 #[doc(hidden)]
 #[inline]
-pub fn handle<A, D, R>(
-    actor: &mut A,
-    letter: Letter<D>,
+pub fn take<A: Actor>(cx: &mut Context<A>) -> Option<A::Letters> {
+    cx.take()
+}
+
+/// Begins the handling of a letter, unless nobody wants it any more: what derived code calls before the handler. Gives the
+/// message, and its port by `port`.
+#[doc(hidden)]
+#[inline]
+pub fn begin<A, D>(
+    letter: Option<A::Letters>,
+    this: impl FnOnce(A::Letters) -> Option<Letter<D>>,
+    port: &mut ReplyPort<D::Message>,
     cx: &mut Context<A>,
-) -> impl Future<Output = ()> + Send
+) -> Option<D::Arrival>
+where
+    A: Actor,
+    D: Delivery + ?Sized,
+{
+    let arrival;
+    (arrival, *port) = letter.and_then(this)?.begin(cx)?;
+    cx.take_in_hand(port.report());
+    Some(arrival)
+}
+
+/// The message of a letter that has begun; who calls this has seen that there is one.
+#[doc(hidden)]
+#[inline]
+pub fn arrived<T>(arrival: Option<T>) -> T {
+    arrival.expect("begun: the caller has looked")
+}
+
+/// Answers a letter: what derived code calls with what the handler returned.
+#[doc(hidden)]
+#[inline]
+pub fn end<A, D, R>(result: R, port: ReplyPort<D::Message>, actor: &mut A, cx: &mut Context<A>)
 where
     A: Handler<D, R>,
     D: Delivery + ?Sized,
     R: IntoReply<D::Message>,
 {
-    let begun = letter.begin(cx);
-    let Some((arrival, port)) = begun else {
-        return Either::Left(ready(()));
-    };
-    Either::Right(async move {
-        cx.take_in_hand(port.report());
-        let result = actor.handle(arrival, cx).await.into_reply();
-        cx.take_in_hand(None);
-        if let Err(error) = port.answer(result, cx) {
-            actor.on_tell_failed(<D::Message as Message>::NAME, error);
-        }
-    })
+    let result = result.into_reply();
+    cx.take_in_hand(None);
+    if let Err(error) = port.answer(result, cx) {
+        actor.on_tell_failed(<D::Message as Message>::NAME, error);
+    }
 }

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ringway_shm::sync::Ordering::Relaxed;
-use ringway_shm::sync::{AtomicU64, AtomicUsize};
+use ringway_shm::sync::{AtomicU32, AtomicU64};
 
 use serde::{Deserialize, Serialize};
 
@@ -67,11 +67,14 @@ pub(crate) enum Pushed<L> {
     Dropped(L),
 }
 
+/// Letters behind the first; made when there is a second. Most actors are idle, and a box is a quarter of a queue.
+type More<L> = Option<Box<VecDeque<L>>>;
+
 #[derive(Debug)]
 struct State<L> {
-    /// The oldest letter; without it `more` is empty. So a mailbox that never holds two letters needs no buffer.
+    /// The oldest letter; without it there are no more. So a mailbox that never holds two letters needs no buffer.
     first: Option<L>,
-    more: VecDeque<L>,
+    more: More<L>,
     closed: Option<Box<ExitReason>>,
 }
 
@@ -80,50 +83,60 @@ struct State<L> {
 pub(crate) struct Mailbox<L> {
     state: Mutex<State<L>>,
     /// Letters in `state`; a hint that spares the actor the lock.
-    queued: AtomicUsize,
+    queued: AtomicU32,
     /// Letters in the actor's batch; written by the actor alone.
-    in_batch: AtomicUsize,
-    capacity: usize,
+    in_batch: AtomicU32,
+    capacity: u32,
     overflow: Overflow,
+    /// Made when it was full for the first time.
+    full: OnceLock<Box<Full>>,
+}
+
+/// What only a mailbox needs that was full.
+#[derive(Debug, Default)]
+struct Full {
+    /// Senders that wait for room.
+    room: WaitList,
     dropped: AtomicU64,
-    /// Senders that wait for room; made for the first one.
-    room: OnceLock<Box<WaitList>>,
 }
 
 /// Letters that their actor has taken off its mailbox, and whose handlers have not begun.
 #[derive(Debug)]
-pub(crate) struct Batch<L>(VecDeque<L>);
+pub(crate) struct Batch<L>(More<L>);
 
 impl<L> Default for Batch<L> {
     fn default() -> Self {
-        Self(VecDeque::new())
+        Self(None)
     }
 }
 
-impl<L> IntoIterator for Batch<L> {
-    type Item = L;
-    type IntoIter = std::collections::vec_deque::IntoIter<L>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+impl<L> Batch<L> {
+    fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|letters| letters.is_empty())
     }
+}
+
+/// How many there are; a mailbox has no more than its capacity.
+fn count<L>(letters: &More<L>) -> u32 {
+    let count = letters.as_ref().map_or(0, |letters| letters.len());
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl<L> State<L> {
-    fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.more.len()
+    fn len(&self) -> u32 {
+        u32::from(self.first.is_some()) + count(&self.more)
     }
 
     fn push(&mut self, letter: L) {
         if self.first.is_none() {
             self.first = Some(letter);
         } else {
-            self.more.push_back(letter);
+            self.more.get_or_insert_default().push_back(letter);
         }
     }
 
     fn pop(&mut self) -> Option<L> {
-        let next = self.more.pop_front();
+        let next = self.more.as_mut().and_then(|more| more.pop_front());
         std::mem::replace(&mut self.first, next)
     }
 }
@@ -132,18 +145,22 @@ impl<L> Mailbox<L> {
     pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
         let state = State {
             first: None,
-            more: VecDeque::new(),
+            more: None,
             closed: None,
         };
         Self {
             state: Mutex::new(state),
-            queued: AtomicUsize::new(0),
-            in_batch: AtomicUsize::new(0),
-            capacity: capacity.max(1),
+            queued: AtomicU32::new(0),
+            in_batch: AtomicU32::new(0),
+            // Half of what can be counted, so that a batch and what is queued meanwhile can be added up.
+            capacity: u32::try_from(capacity).map_or(u32::MAX / 2, |it| it.clamp(1, u32::MAX / 2)),
             overflow,
-            dropped: AtomicU64::new(0),
-            room: OnceLock::new(),
+            full: OnceLock::new(),
         }
+    }
+
+    fn full(&self) -> &Full {
+        self.full.get_or_init(Box::default)
     }
 
     fn lock(&self) -> MutexGuard<'_, State<L>> {
@@ -164,13 +181,13 @@ impl<L> Mailbox<L> {
                 Overflow::Wait | Overflow::Fail => return Err(Refused::Full),
                 Overflow::DropNewest => {
                     // Relaxed: a count, which orders nothing.
-                    self.dropped.fetch_add(1, Relaxed);
+                    self.full().dropped.fetch_add(1, Relaxed);
                     drop(state);
                     return Ok(Pushed::Dropped(make()));
                 }
                 Overflow::DropOldest => {
                     // Relaxed: as above.
-                    self.dropped.fetch_add(1, Relaxed);
+                    self.full().dropped.fetch_add(1, Relaxed);
                     displaced = state.pop();
                 }
             }
@@ -186,12 +203,20 @@ impl<L> Mailbox<L> {
         Ok(pushed)
     }
 
+    /// Whether [`take`](Self::take) has a letter; for the actor alone. None but the actor makes it false again.
+    #[inline]
+    pub(crate) fn has_letter(&self, batch: &Batch<L>) -> bool {
+        // Relaxed: a hint; see edge.
+        !batch.is_empty() || self.queued.load(Relaxed) > 0
+    }
+
     /// Takes the oldest letter; for the actor alone, with its own batch.
     ///
     /// Cost: the lock at checkpoints, else one store that others see.
     #[inline]
     pub(crate) fn take(&self, batch: &mut Batch<L>) -> Option<L> {
-        let Some(letter) = batch.0.pop_front() else {
+        let next = batch.0.as_mut().and_then(|letters| letters.pop_front());
+        let Some(letter) = next else {
             // Relaxed: a hint; see edge.
             return if self.queued.load(Relaxed) == 0 {
                 None
@@ -199,7 +224,7 @@ impl<L> Mailbox<L> {
                 self.take_batch(batch)
             };
         };
-        let left = batch.0.len();
+        let left = count(&batch.0);
         // Relaxed: see checkpoints.
         self.in_batch.store(left, Relaxed);
         if left == 0 || left == self.capacity / 2 {
@@ -218,7 +243,7 @@ impl<L> Mailbox<L> {
             std::mem::swap(&mut batch.0, &mut state.more);
             state.first.take()
         };
-        let left = batch.0.len();
+        let left = count(&batch.0);
         // Relaxed: see checkpoints; and a hint, as in `push`.
         self.in_batch.store(left, Relaxed);
         self.queued.store(state.len(), Relaxed);
@@ -227,27 +252,44 @@ impl<L> Mailbox<L> {
     }
 
     /// Wakes senders once half of the bound is free.
-    fn offer_room(&self, state: MutexGuard<'_, State<L>>, in_batch: usize) {
+    fn offer_room(&self, state: MutexGuard<'_, State<L>>, in_batch: u32) {
         let has_room = state.len() + in_batch <= self.capacity / 2;
         drop(state);
         if has_room
-            && let Some(room) = self.room.get()
+            && let Some(room) = self.room_if_any()
             && room.has_waiters()
         {
             room.wake_all();
         }
     }
 
-    /// Refuses all further letters and hands out those queued, oldest first; those in the batch are older.
+    /// Takes a batch back whose actor has ended: its letters come first again, and go where those go that are queued.
+    pub(crate) fn put_back(&self, batch: Batch<L>) {
+        let Some(mut letters) = batch.0.filter(|letters| !letters.is_empty()) else {
+            return;
+        };
+        let mut state = self.lock();
+        letters.extend(state.first.take());
+        if let Some(more) = &mut state.more {
+            letters.append(more);
+        }
+        state.first = letters.pop_front();
+        state.more = Some(letters);
+        // Relaxed: as in `take_batch`.
+        self.in_batch.store(0, Relaxed);
+        self.queued.store(state.len(), Relaxed);
+    }
+
+    /// Refuses all further letters and hands out those queued, oldest first.
     pub(crate) fn close(&self, reason: &ExitReason) -> VecDeque<L> {
         let mut state = self.lock();
         state.closed.get_or_insert_with(|| Box::new(reason.clone()));
-        let mut letters = std::mem::take(&mut state.more);
+        let mut letters = state.more.take().map_or_else(VecDeque::new, |more| *more);
         if let Some(first) = state.first.take() {
             letters.push_front(first);
         }
         drop(state);
-        if let Some(room) = self.room.get() {
+        if let Some(room) = self.room_if_any() {
             room.wake_all();
         }
         letters
@@ -255,27 +297,21 @@ impl<L> Mailbox<L> {
 
     /// Letters that wait, with those in the actor's batch.
     pub(crate) fn ahead(&self, batch: &Batch<L>) -> usize {
-        self.lock().len() + batch.0.len()
-    }
-
-    /// Whether nothing waits of what did when the actor last took the lock.
-    pub(crate) fn is_drained(&self, batch: &Batch<L>) -> bool {
-        // Relaxed: a hint; see edge.
-        batch.0.is_empty() && self.queued.load(Relaxed) == 0
+        (self.lock().len() + count(&batch.0)) as usize
     }
 
     /// Senders waiting for room.
     pub(crate) fn room(&self) -> &WaitList {
-        self.room.get_or_init(Box::default)
+        &self.full().room
     }
 
-    /// The same, if there have been any.
+    /// The same, if there may have been any.
     pub(crate) fn room_if_any(&self) -> Option<&WaitList> {
-        self.room.get().map(|room| &**room)
+        self.full.get().map(|full| &full.room)
     }
 
     pub(crate) fn capacity(&self) -> usize {
-        self.capacity
+        self.capacity as usize
     }
 
     pub(crate) fn overflow(&self) -> Overflow {
@@ -285,13 +321,14 @@ impl<L> Mailbox<L> {
     /// Letters dropped by the policy so far.
     pub(crate) fn dropped(&self) -> u64 {
         // Relaxed: a count, which orders nothing.
-        self.dropped.load(Relaxed)
+        self.full.get().map_or(0, |full| full.dropped.load(Relaxed))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
     use std::task::{Context, Wake, Waker};
 
     use super::*;
@@ -358,8 +395,21 @@ mod tests {
         let taken: Vec<_> = (0..2).filter_map(|_| mailbox.take(&mut batch)).collect();
         assert_eq!(taken, [3, 4]);
         assert_eq!(mailbox.take(&mut batch), Some(5));
-        let rest = batch.into_iter().chain(mailbox.close(&ExitReason::Killed));
-        assert_eq!(rest.collect::<Vec<_>>(), [6]);
+        mailbox.put_back(batch);
+        assert_eq!(mailbox.close(&ExitReason::Killed), [6]);
+    }
+
+    // Goal: what an actor that ended had taken and not begun comes out first, in order, and what was queued since after it.
+    #[test]
+    fn a_batch_that_is_put_back_comes_first() {
+        let mailbox = Mailbox::new(8, Overflow::Fail);
+        let mut batch = Batch::default();
+        (1..=4).for_each(|letter| assert!(mailbox.push(|| letter).is_ok()));
+        assert_eq!(mailbox.take(&mut batch), Some(1));
+        (5..=6).for_each(|letter| assert!(mailbox.push(|| letter).is_ok()));
+        mailbox.put_back(batch);
+        assert!(mailbox.has_letter(&Batch::default()));
+        assert_eq!(mailbox.close(&ExitReason::Killed), [2, 3, 4, 5, 6]);
     }
 
     // Goal: the oldest gives way even when it would be next: none hides in the actor's batch.

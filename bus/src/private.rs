@@ -5,7 +5,9 @@ pub use bytemuck;
 pub use crate::actor::incoming::Incoming;
 pub use crate::actor::letter::{Handed, Letter};
 pub use crate::actor::port::ReplyPort;
-pub use crate::actor::{Accepted, Accepts, Actor, Context, Hooks, Undone, handle};
+pub use crate::actor::{
+    Accepted, Accepts, Actor, Context, Handler, Hooks, Undone, arrived, begin, end, take,
+};
 pub use crate::exit::ExitReason;
 pub use crate::lease::Lease;
 #[cfg(feature = "rkyv")]

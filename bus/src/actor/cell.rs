@@ -5,23 +5,25 @@ use std::task::{Context, Poll, Waker};
 
 use ringway_shm::generation::Key;
 use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use ringway_shm::sync::{AtomicBool, AtomicU32, fence};
+use ringway_shm::sync::{AtomicU32, fence};
 
 use super::letter::Handed;
 use super::port::ReplyPort;
 use super::{Accepts, Actor};
 use crate::exit::ExitReason;
 use crate::inbox::Inbox;
-use crate::mailbox::{Batch, Mailbox, Overflow, Pushed, Refused};
+use crate::mailbox::{Mailbox, Overflow, Pushed, Refused};
 use crate::message::Message;
 use crate::number::Number;
 use crate::remote::undelivered::Returns;
 use crate::shared::{Living, Shared, lock};
 use crate::wait_list::{WaitKey, WaitList};
 
-const RUNS: u32 = 0;
+/// Bits of the control lane: the actor is to stop, or to end at once.
 const STOPS: u32 = 1;
 const DIES: u32 = 2;
+/// A bit beside them: its start hook has succeeded.
+const STARTED: u32 = 4;
 
 /// The part of a cell that does not depend on the actor's type.
 pub(crate) struct CellCore {
@@ -31,18 +33,17 @@ pub(crate) struct CellCore {
     place: AtomicU32,
     /// The control lane: what is asked of the actor, before any message.
     control: AtomicU32,
-    has_started: AtomicBool,
     /// Wakes the actor's task; set before anybody else has the cell.
     task: OnceLock<Waker>,
-    /// The mailbox of other processes; made when the actor becomes reachable for them.
-    inbox: OnceLock<Arc<Inbox>>,
     /// What most actors never need; made on first use.
     rare: OnceLock<Box<Rare>>,
 }
 
-/// What is needed by actors with a name, that are waited for, or that end.
+/// What is needed by actors with a name, that other processes reach, that are waited for, or that end.
 #[derive(Default)]
 struct Rare {
+    /// The mailbox of other processes; made when the actor becomes reachable for them.
+    inbox: OnceLock<Arc<Inbox>>,
     name: OnceLock<String>,
     outcome: OnceLock<ExitReason>,
     ended: WaitList,
@@ -153,8 +154,9 @@ impl CellCore {
     }
 
     /// The inbox, if peers can reach the actor.
+    #[inline]
     pub(super) fn inbox_if_any(&self) -> Option<&Arc<Inbox>> {
-        self.inbox.get()
+        self.rare.get()?.inbox.get()
     }
 
     /// How the actor ended, if it has.
@@ -164,11 +166,11 @@ impl CellCore {
 
     /// The start hook has succeeded.
     ///
-    /// SeqCst actor-started: pairs with the fence in `WaitList::register`. This stores `has_started` and then looks for
-    /// waiters, a waiter makes the list, registers, and then looks at `has_started`: not both can miss the other.
+    /// SeqCst actor-started: pairs with the fence in `WaitList::register`. This sets `STARTED` and then looks for
+    /// waiters, a waiter makes the list, registers, and then looks at `STARTED`: not both can miss the other.
     pub(super) fn publish_start(&self) {
         // Relaxed: ordered by the fence.
-        self.has_started.store(true, Relaxed);
+        self.control.fetch_or(STARTED, Relaxed);
         fence(SeqCst);
         if let Some(rare) = self.rare.get() {
             rare.ended.wake_all();
@@ -183,7 +185,7 @@ impl CellCore {
     ) -> Poll<Result<(), ExitReason>> {
         self.ended_list().register(key, cx);
         // Relaxed: ordered by the fence in `register`.
-        if self.has_started.load(Relaxed) {
+        if self.control.load(Relaxed) & STARTED != 0 {
             return Poll::Ready(Ok(()));
         }
         self.outcome()
@@ -211,17 +213,17 @@ impl CellCore {
     }
 
     pub(super) fn told(&self) -> Told {
-        // Acquire control-told: pairs with the swap in `tell_control`.
-        match self.control.load(Acquire) {
-            RUNS => Told::Nothing,
-            word => self.told_to_end(word),
+        // Acquire control-told: pairs with what `tell_control` sets.
+        match self.control.load(Acquire) & !STARTED {
+            0 => Told::Nothing,
+            bits => self.told_to_end(bits),
         }
     }
 
     #[cold]
-    fn told_to_end(&self, word: u32) -> Told {
+    fn told_to_end(&self, bits: u32) -> Told {
         let why = self.late().why.clone().unwrap_or(ExitReason::Stopped);
-        if word == STOPS {
+        if bits & DIES == 0 {
             Told::Stop(why)
         } else {
             Told::Die(why)
@@ -240,17 +242,17 @@ impl CellCore {
         }
     }
 
-    fn tell_control(&self, word: u32, reason: ExitReason) {
+    fn tell_control(&self, bit: u32, reason: ExitReason) {
         {
             let mut late = self.late();
-            if word == DIES {
+            if bit == DIES {
                 late.why = Some(reason);
             } else {
                 late.why.get_or_insert(reason);
             }
         }
         // AcqRel control-told: pairs with the load in `told`; a kill is not taken back by a later stop.
-        self.control.fetch_max(word, AcqRel);
+        self.control.fetch_or(bit, AcqRel);
         self.wake();
     }
 
@@ -276,10 +278,8 @@ impl<A: Actor> Cell<A> {
             shared: Arc::clone(shared),
             number: shared.numbers.next(),
             place: AtomicU32::new(0),
-            control: AtomicU32::new(RUNS),
-            has_started: AtomicBool::new(false),
+            control: AtomicU32::new(0),
             task: OnceLock::new(),
-            inbox: OnceLock::new(),
             rare: OnceLock::new(),
         };
         if let Some(name) = name {
@@ -309,7 +309,7 @@ impl<A: Actor> Cell<A> {
     /// The inbox, made if need be. It wakes the task whether or not that has looked at it before.
     pub(crate) fn inbox(&self) -> &Arc<Inbox> {
         let late = self.core.late();
-        let inbox = self.core.inbox.get_or_init(|| {
+        let inbox = self.core.rare().inbox.get_or_init(|| {
             let (capacity, overflow) = (self.mailbox.capacity(), self.mailbox.overflow());
             Arc::new(Inbox::new(capacity, overflow, self.core.task.get()))
         });
@@ -327,11 +327,9 @@ impl<A: Actor> Cell<A> {
         self.mailbox.dropped() + inbox.map_or(0, |inbox| inbox.dropped())
     }
 
-    /// Publishes the end: what is queued, the batch first, goes back to its senders, the name is free, and all who wait
-    /// are told.
-    pub(super) fn publish_end(&self, batch: Batch<A::Letters>, reason: ExitReason) {
-        let queued = self.mailbox.close(&reason);
-        let letters: Vec<_> = batch.into_iter().chain(queued).collect();
+    /// Publishes the end: what is queued goes back to its senders, the name is free, and all who wait are told.
+    pub(super) fn publish_end(&self, reason: ExitReason) {
+        let letters = self.mailbox.close(&reason);
         if !letters.is_empty() {
             let (why, returns) = (super::Undone::Ended(reason.clone()), self.core.returns());
             for letter in letters {

@@ -1,42 +1,178 @@
 //! What a handler may do besides changing its actor.
 
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context as TaskContext, Poll, Waker};
 
-use super::cell::{Cell, CellCore};
+use super::cell::{Cell, CellCore, Told};
+use super::incoming::Incoming;
 use super::monitor::{Down, MaybeMonitors, MonitorId, Monitored, Monitors};
 use super::{Accepts, Actor};
 use crate::addr::Addr;
 use crate::exit::ExitReason;
+use crate::inbox::Serving;
 use crate::inbox::reply::RemotePort;
+use crate::mailbox::Batch;
 use crate::message::BoxError;
 use crate::node::Node;
 use crate::process::with_causes;
 use crate::remote::undelivered::Returns;
 
+/// Messages handled before the task lets others run.
+const TURN_MAX: u8 = 64;
+
 /// The actor's view of itself and its node, handed to every hook and handler.
+///
+/// All that an actor's life needs between two messages lies here, once: what a future of several parts holds, each part
+/// would hold anew.
 pub struct Context<A: Actor> {
     cell: Arc<Cell<A>>,
-    /// Why the actor ends, once it has decided to.
-    ends: Option<ExitReason>,
-    /// The way back of the entry in hand, until it is answered; an inline tell has none. Dropped unanswered, it says so.
-    remote: Option<RemotePort>,
+    /// Taken off the mailbox, and not begun.
+    batch: Batch<A::Letters>,
+    /// Made when the first of other processes may come.
+    remote: Option<Box<Remote>>,
     monitors: MaybeMonitors<A::Letters>,
     /// Reports the tell in hand, should its handler not come to its end.
     in_hand: Option<fn(&Returns)>,
+    /// Why the actor ends, once it has decided to.
+    ends: Option<Box<ExitReason>>,
+    /// Messages since others ran.
+    turn: u8,
+    local_first: bool,
+    next: Next,
+}
+
+/// Where the next message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Letter,
+    /// In hand.
+    Entry,
+    /// With the monitors.
+    Down,
+}
+
+/// What the messages of other processes need.
+#[derive(Default)]
+struct Remote {
+    /// The way back of the entry in hand, until it is answered; an inline tell has none. Dropped unanswered, it says so.
+    port: Option<RemotePort>,
+    serving: Serving,
 }
 
 impl<A: Actor> Context<A> {
     pub(super) fn new(cell: &Arc<Cell<A>>) -> Self {
         Self {
             cell: Arc::clone(cell),
-            ends: None,
+            batch: Batch::default(),
             remote: None,
             monitors: None,
             in_hand: None,
+            ends: None,
+            turn: 0,
+            local_first: true,
+            next: Next::Letter,
         }
     }
 
+    /// Counts a message; `true` when it is others' turn.
+    #[inline]
+    pub(super) fn is_turn_over(&mut self) -> bool {
+        self.turn += 1;
+        let is_over = self.turn == TURN_MAX;
+        if is_over {
+            self.turn = 0;
+            self.finish();
+        }
+        is_over
+    }
+
+    /// The handler of the entry in hand, if there is one, has ended.
+    #[inline]
+    pub(super) fn finish(&mut self) {
+        if let Some(remote) = &mut self.remote {
+            remote.serving.finish();
+        }
+    }
+
+    /// Waits for the next message, which [`take`](Self::take) takes, or for the end: what the control lane says comes before
+    /// any message; local and remote messages take turns. The handler of the entry in hand has ended, which its lane is told
+    /// before anything else begins.
+    pub(super) fn poll_next(&mut self, task: &TaskContext<'_>) -> Poll<Option<ExitReason>> {
+        self.local_first = !self.local_first;
+        loop {
+            match self.cell.core().told() {
+                Told::Nothing => {}
+                Told::Stop(reason) => return Poll::Ready(Some(reason)),
+                // Told a moment ago, and about to wake the task, which ends it.
+                Told::Die(_) => {
+                    self.finish();
+                    return Poll::Pending;
+                }
+            }
+            let inbox = self.cell.core().inbox_if_any();
+            let is_down = |it: &mut Box<Monitors<_>>| it.has_due(&self.cell, &self.batch);
+            let mut next = self
+                .monitors
+                .as_mut()
+                .is_some_and(is_down)
+                .then_some(Next::Down);
+            for is_local in [self.local_first, !self.local_first] {
+                if next.is_some() {
+                    break;
+                }
+                if is_local {
+                    let has_letter = self.cell.mailbox().has_letter(&self.batch);
+                    next = has_letter.then_some(Next::Letter);
+                } else if let Some(inbox) = inbox {
+                    let remote = self.remote.get_or_insert_default();
+                    next = inbox.pop(&mut remote.serving).then_some(Next::Entry);
+                }
+            }
+            if let Some(next) = next {
+                if next == Next::Letter {
+                    self.monitors.iter_mut().for_each(|it| it.passed_letter());
+                }
+                if next != Next::Entry
+                    && let (Some(inbox), Some(remote)) = (inbox, &mut self.remote)
+                {
+                    inbox.rest(&mut remote.serving);
+                }
+                self.next = next;
+                return Poll::Ready(None);
+            }
+            // Letters and the control lane wake the task whether it waits or not.
+            if inbox.is_none_or(|inbox| inbox.poll_ready(task).is_pending()) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Takes the message that [`poll_next`](Self::poll_next) has found; `None` for an entry that is refused.
+    #[inline]
+    pub(super) fn take(&mut self) -> Option<A::Letters> {
+        match self.next {
+            Next::Letter => self.cell.mailbox().take(&mut self.batch),
+            Next::Entry => self.open(),
+            Next::Down => self.monitors.as_mut()?.take_due(),
+        }
+    }
+
+    /// Makes a letter of the entry in hand, or refuses it.
+    #[inline]
+    fn open(&mut self) -> Option<A::Letters> {
+        let remote = self.remote.as_mut()?;
+        let (lane, taken) = remote.serving.in_hand()?;
+        let mut incoming = Incoming::new(lane, taken);
+        let letter = A::open(&mut incoming);
+        if letter.is_some() {
+            remote.port = incoming.into_port();
+        } else {
+            incoming.refuse();
+        }
+        letter
+    }
+
+    #[inline]
     pub(super) fn take_in_hand(&mut self, report: Option<fn(&Returns)>) {
         self.in_hand = report;
     }
@@ -47,27 +183,18 @@ impl<A: Actor> Context<A> {
 
     /// Why the actor ends, if it has stopped itself.
     pub(super) fn ends(&self) -> Option<&ExitReason> {
-        self.ends.as_ref()
+        self.ends.as_deref()
     }
 
-    /// Keeps the way back of the entry in hand, if it needs one.
+    /// The way back of the entry in hand, if it needs one.
     #[inline]
-    pub(super) fn keep_remote(&mut self, port: Option<RemotePort>) {
-        self.remote = port;
-    }
-
     pub(super) fn remote(&self) -> Option<&RemotePort> {
-        self.remote.as_ref()
+        self.remote.as_ref()?.port.as_ref()
     }
 
-    pub(super) fn take_remote(&mut self) -> Option<RemotePort> {
-        self.remote.take()
-    }
-
-    /// The actor's monitors.
     #[inline]
-    pub(super) fn monitors(&mut self) -> &mut MaybeMonitors<A::Letters> {
-        &mut self.monitors
+    pub(super) fn take_remote(&mut self) -> Option<RemotePort> {
+        self.remote.as_mut()?.port.take()
     }
 
     /// Returns an address of this actor.
@@ -120,7 +247,8 @@ impl<A: Actor> Context<A> {
 
     /// Ends the actor after this handler; what is queued goes back to its senders.
     pub fn stop(&mut self) {
-        self.ends.get_or_insert(ExitReason::Normal);
+        self.ends
+            .get_or_insert_with(|| Box::new(ExitReason::Normal));
     }
 
     /// Ends the actor after this handler, with [`ExitReason::Error`] and the text of `error` and its causes: to a supervisor a
@@ -128,7 +256,7 @@ impl<A: Actor> Context<A> {
     pub fn fail(&mut self, error: impl Into<BoxError>) {
         let error = error.into();
         self.ends
-            .get_or_insert_with(|| ExitReason::Error(with_causes(&*error)));
+            .get_or_insert_with(|| Box::new(ExitReason::Error(with_causes(&*error))));
     }
 }
 
@@ -137,6 +265,10 @@ impl<A: Actor> Drop for Context<A> {
         if let Some(report) = self.in_hand {
             report(&self.cell.core().returns());
         }
+        // Where those go that are still queued.
+        self.cell
+            .mailbox()
+            .put_back(std::mem::take(&mut self.batch));
     }
 }
 

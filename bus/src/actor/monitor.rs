@@ -216,6 +216,8 @@ pub(super) struct Monitors<L> {
     watches: Slab<Watch>,
     /// In the order in which they were heard of.
     notices: VecDeque<Notice>,
+    /// A `Down` whose turn has come.
+    due: Option<L>,
     letter: fn(Down) -> L,
     last: u64,
 }
@@ -234,6 +236,7 @@ impl<L> Monitors<L> {
             }),
             watches: Slab::new(),
             notices: VecDeque::new(),
+            due: None,
             letter: |down| A::letter(Handed::Value(down), ReplyPort::tell()),
             last: 0,
         }
@@ -279,27 +282,33 @@ impl<L> Monitors<L> {
         self.notices.len() < before
     }
 
-    /// The next `Down` whose turn has come.
+    /// Whether the turn of a `Down` has come, which [`take_due`](Self::take_due) takes.
     #[inline]
-    pub(super) fn take<A: Actor<Letters = L>>(
+    pub(super) fn has_due<A: Actor<Letters = L>>(
         &mut self,
         cell: &Cell<A>,
         batch: &Batch<L>,
-    ) -> Option<L> {
+    ) -> bool {
         // Relaxed: see `Ringer`.
         if self.bell.is_rung.load(Relaxed) {
             self.hear(cell, batch);
         }
         if self.notices.is_empty() {
-            return None;
+            return false;
         }
-        self.take_slow(cell, batch)
+        self.due = self.next_due(cell, batch);
+        self.due.is_some()
+    }
+
+    /// Takes it.
+    pub(super) fn take_due(&mut self) -> Option<L> {
+        self.due.take()
     }
 
     #[cold]
-    fn take_slow<A: Actor<Letters = L>>(&mut self, cell: &Cell<A>, batch: &Batch<L>) -> Option<L> {
+    fn next_due<A: Actor<Letters = L>>(&mut self, cell: &Cell<A>, batch: &Batch<L>) -> Option<L> {
         let is_due = |notice: &Notice| match &notice.ahead {
-            Ahead::Letters(count) => *count == 0 || cell.mailbox().is_drained(batch),
+            Ahead::Letters(count) => *count == 0 || !cell.mailbox().has_letter(batch),
             Ahead::Entries(marks) => marks.iter().all(LaneMark::is_passed),
         };
         let place = self.notices.iter().position(is_due)?;

@@ -41,6 +41,13 @@ impl<M: Message + ?Sized> ReplyPort<M> {
         Self(Port::Tell)
     }
 
+    /// The place of a port, before there is one.
+    #[inline]
+    #[must_use]
+    pub fn none() -> Self {
+        Self::tell()
+    }
+
     /// The port of an ask, whose reply wakes `waker`.
     pub(crate) fn ask(deadline: Nanos, waker: &Waker) -> (Self, Asker<Answer<M>>) {
         let (answerer, asker) = reply::slot(deadline, waker);

@@ -9,55 +9,58 @@
 //! ```
 
 use std::future::{Future, poll_fn};
-use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
-use futures_util::FutureExt;
+use pin_project_lite::pin_project;
 
 use super::cell::{Cell, Told};
-use super::incoming::Incoming;
-use super::monitor::MaybeMonitors;
 use super::{Actor, Context};
 use crate::exit::ExitReason;
-use crate::inbox::Serving;
-use crate::mailbox::Batch;
-
-/// Messages handled before the task lets others run.
-const TURN_MAX: u32 = 64;
-
-/// What an actor does next.
-enum Next<L> {
-    Letter(L),
-    /// In the owner's hands.
-    Entry,
-    End(ExitReason),
-}
 
 /// Runs an actor to its end; the future of its task.
-#[expect(
-    clippy::manual_async_fn,
-    reason = "an async fn holds its arguments twice"
-)]
 pub(crate) fn run<A: Actor>(
     cell: Arc<Cell<A>>,
     actor: A,
 ) -> impl Future<Output = ()> + Send + 'static {
-    async move {
-        let mut batch = Batch::default();
-        let reason = {
-            let life = pin!(live(&cell, actor, &mut batch));
-            match AssertUnwindSafe(Killable { cell: &cell, life })
-                .catch_unwind()
-                .await
-            {
-                Ok(reason) => reason,
+    let life = live(Context::new(&cell), actor);
+    Run {
+        cell,
+        life: Some(life),
+    }
+}
+
+pin_project! {
+    /// A life that a kill ends between two polls, and a panic in one.
+    ///
+    /// Not an `async fn`: that would hold the life's arguments beside the life.
+    struct Run<A: Actor, F> {
+        cell: Arc<Cell<A>>,
+        #[pin]
+        life: Option<F>,
+    }
+}
+
+impl<A: Actor, F: Future<Output = ExitReason>> Future for Run<A, F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let reason = match (this.cell.core().told(), this.life.as_mut().as_pin_mut()) {
+            (_, None) => return Poll::Ready(()),
+            (Told::Die(reason), _) => reason,
+            (_, Some(life)) => match catch_unwind(AssertUnwindSafe(|| life.poll(cx))) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(reason)) => reason,
                 Err(panic) => ExitReason::Panicked(panic_text(&*panic)),
-            }
-            // Here a killed handler is dropped, and with it its leases and its port: before the end is published.
+            },
         };
-        cell.publish_end(batch, reason);
+        // Here a killed handler is dropped, and with it its leases and its port: before the end is published.
+        this.life.set(None);
+        this.cell.publish_end(reason);
+        Poll::Ready(())
     }
 }
 
@@ -65,104 +68,30 @@ pub(crate) fn run<A: Actor>(
     clippy::manual_async_fn,
     reason = "an async fn holds its arguments twice"
 )]
-fn live<A: Actor>(
-    cell: &Arc<Cell<A>>,
-    mut actor: A,
-    batch: &mut Batch<A::Letters>,
-) -> impl Future<Output = ExitReason> + Send {
+fn live<A: Actor>(mut cx: Context<A>, mut actor: A) -> impl Future<Output = ExitReason> + Send {
     async move {
-        let mut cx = Context::new(cell);
-        let mut serving = Serving::default();
+        // What is named first is dropped first: the context, which answers who waits, before the user's actor.
+        debug_assert!(cx.ends().is_none());
         if let Err(error) = actor.on_started(&mut cx).await {
             return ExitReason::StartFailed(error.to_string());
         }
-        cell.core().publish_start();
-        let mut turn = 0;
-        let mut local_first = true;
+        cx.cell().publish_start();
         let reason = loop {
             if let Some(reason) = cx.ends() {
                 break reason.clone();
             }
-            turn += 1;
-            if turn == TURN_MAX {
-                turn = 0;
-                serving.finish();
+            if cx.is_turn_over() {
                 yield_once().await;
             }
-            local_first = !local_first;
-            let letter = match next(cell, batch, &mut serving, cx.monitors(), local_first).await {
-                Next::End(reason) => break reason,
-                Next::Letter(letter) => letter,
-                Next::Entry => match open::<A>(&serving, &mut cx) {
-                    Some(letter) => letter,
-                    None => continue,
-                },
-            };
-            actor.deliver(letter, &mut cx).await;
+            if let Some(reason) = poll_fn(|task| cx.poll_next(task)).await {
+                break reason;
+            }
+            actor.deliver(&mut cx).await;
         };
-        serving.finish();
+        cx.finish();
         actor.on_stopping(&reason, &mut cx).await;
         reason
     }
-}
-
-/// Makes a letter of an entry, or refuses it.
-#[inline]
-fn open<A: Actor>(serving: &Serving, cx: &mut Context<A>) -> Option<A::Letters> {
-    let (lane, taken) = serving.in_hand()?;
-    let mut incoming = Incoming::new(lane, taken);
-    let letter = A::open(&mut incoming);
-    if letter.is_some() {
-        cx.keep_remote(incoming.into_port());
-    } else {
-        incoming.refuse();
-    }
-    letter
-}
-
-/// Waits for the next thing to do: what the control lane says comes before any message; local and remote messages
-/// take turns. The handler of the entry in hand has ended, which its lane is told before anything else begins.
-fn next<A: Actor>(
-    cell: &Cell<A>,
-    batch: &mut Batch<A::Letters>,
-    serving: &mut Serving,
-    monitors: &mut MaybeMonitors<A::Letters>,
-    local_first: bool,
-) -> impl Future<Output = Next<A::Letters>> {
-    poll_fn(move |cx| {
-        loop {
-            match cell.core().told() {
-                Told::Nothing => {}
-                Told::Stop(reason) => return Poll::Ready(Next::End(reason)),
-                // Told a moment ago, and about to wake the task: `Killable` ends it.
-                Told::Die(_) => {
-                    serving.finish();
-                    return Poll::Pending;
-                }
-            }
-            let inbox = cell.core().inbox_if_any();
-            if let Some(letter) = monitors.as_mut().and_then(|it| it.take(cell, batch)) {
-                inbox.into_iter().for_each(|inbox| inbox.rest(serving));
-                return Poll::Ready(Next::Letter(letter));
-            }
-            // Each is handed on from where it is found: a letter that is moved once more is waited for once more.
-            for is_local in [local_first, !local_first] {
-                if is_local {
-                    if let Some(letter) = cell.mailbox().take(batch) {
-                        monitors.iter_mut().for_each(|it| it.passed_letter());
-                        inbox.into_iter().for_each(|inbox| inbox.rest(serving));
-                        return Poll::Ready(Next::Letter(letter));
-                    }
-                } else if inbox.is_some_and(|inbox| inbox.pop(serving)) {
-                    return Poll::Ready(Next::Entry);
-                }
-            }
-            // Letters and the control lane wake the task whether it waits or not.
-            if inbox.is_none_or(|inbox| inbox.poll_ready(cx).is_pending()) {
-                return Poll::Pending;
-            }
-        }
-    })
 }
 
 async fn yield_once() {
@@ -176,24 +105,6 @@ async fn yield_once() {
         Poll::Pending
     })
     .await;
-}
-
-/// A life that a kill ends between two polls.
-struct Killable<'a, A: Actor, F> {
-    cell: &'a Arc<Cell<A>>,
-    life: Pin<&'a mut F>,
-}
-
-impl<A: Actor, F: Future<Output = ExitReason>> Future for Killable<'_, A, F> {
-    type Output = ExitReason;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<ExitReason> {
-        let this = self.get_mut();
-        if let Told::Die(reason) = this.cell.core().told() {
-            return Poll::Ready(reason);
-        }
-        this.life.as_mut().poll(cx)
-    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

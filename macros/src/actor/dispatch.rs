@@ -21,7 +21,24 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
     };
     let deliver = handles.iter().zip(&variants).map(|(ty, variant)| {
         quote_spanned! {ty.span()=>
-            #letters::#variant(letter) => ::ringway::private::handle::<Self, #ty, _>(self, letter, cx).await,
+            ::core::option::Option::Some(#letters::#variant(_)) => {
+                let this = |letter| match letter {
+                    #letters::#variant(letter) => ::core::option::Option::Some(letter),
+                    #[allow(unreachable_patterns)]
+                    _ => ::core::option::Option::None,
+                };
+                let mut port = ::ringway::private::ReplyPort::none();
+                let arrival = ::ringway::private::begin::<Self, #ty>(letter, this, &mut port, cx);
+                // Not a method: what was once borrowed stays in the future.
+                if ::core::matches!(arrival, ::core::option::Option::Some(_)) {
+                    ::ringway::private::end::<Self, #ty, _>(
+                        ::ringway::private::Handler::<#ty, _>::handle(self, ::ringway::private::arrived(arrival), cx).await,
+                        port,
+                        self,
+                        cx,
+                    );
+                }
+            }
         }
     });
     let accepted = handles
@@ -40,6 +57,8 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
         .map(|variant| quote!(#letters::#variant(letter) => letter.give_back(why, returns),));
     let never =
         (!generics.params.is_empty()).then(|| quote!(#letters::Never(never, _) => match never {},));
+    let never_delivered = (!generics.params.is_empty())
+        .then(|| quote!(::core::option::Option::Some(#letters::Never(..)) => {}));
     quote! {
         #[automatically_derived]
         impl #params ::ringway::private::Actor for #ident #arguments #bounds {
@@ -58,14 +77,16 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
 
             fn deliver(
                 &mut self,
-                letter: Self::Letters,
                 cx: &mut ::ringway::private::Context<Self>,
             ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
-                // Not an `async fn`: that would hold the letter twice.
+                // While a handler runs, the future holds no more than the port beside it. It would hold an argument, and what
+                // is moved out of a pattern: so the letter is taken here, and moved as a whole.
                 async move {
+                    let letter = ::ringway::private::take(cx);
                     match letter {
+                        ::core::option::Option::None => {}
                         #(#deliver)*
-                        #never
+                        #never_delivered
                     }
                 }
             }
