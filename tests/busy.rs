@@ -1,4 +1,4 @@
-//! A busy pair of nodes makes no system call, neither for asks nor for their replies.
+//! A busy pair of nodes makes no system call, neither for asks nor for their replies; only sleeping and waking takes any.
 #![allow(
     clippy::unwrap_used,
     reason = "a test says by panicking what went wrong"
@@ -10,18 +10,23 @@ mod support;
 #[path = "../shm/tests/support/trace.rs"]
 mod trace;
 
+use std::fs;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 
 use ringway::prelude::*;
+use ringway_shm::card::{Counter, PeerCard};
+use ringway_shm::segment::PeerSegment;
 use ringway_shm::sys::socket::SeqPacket;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use support::Bus;
+use trace::Stretch;
 
 /// Asks between two marks.
 const ASKS: u64 = 20;
-/// Stretches of so many asks. Both sides sleep when the other gets no processor for a while, which costs calls; but not
-/// in every stretch.
-const STRETCHES: u64 = 500;
+/// Stretches of so many asks.
+const STRETCHES: usize = 500;
 /// The variable that tells an actor its processor.
 const PROCESSOR: &str = "RINGWAY_TEST_PROCESSOR";
 
@@ -47,7 +52,9 @@ struct Mark {
 
 #[derive(Actor)]
 #[actor(handles(Number, Mark))]
-struct Echo;
+struct Echo {
+    sleeps: Sleeps,
+}
 
 impl Handler<Number> for Echo {
     async fn handle(&mut self, number: Number, _cx: &mut Context<Self>) -> u64 {
@@ -58,15 +65,86 @@ impl Handler<Number> for Echo {
 impl Handler<Mark> for Echo {
     async fn handle(&mut self, mark: Mark, _cx: &mut Context<Self>) {
         if mark.begins == 1 {
-            trace::begin();
+            trace::begin_noting(self.sleeps.count());
         } else {
-            trace::end();
+            trace::end_noting(self.sleeps.count());
         }
     }
 }
 
-// Goal: while both nodes are awake, an ask and its reply cost no system call on either side. Method: two processes under
-// trace, each driven by its own thread; were there a call per ask, no stretch would be without.
+/// How often a node of this process has slept, as its card tells everybody: read without a call.
+struct Sleeps(PeerCard);
+
+impl Sleeps {
+    fn of(node: &str) -> Self {
+        let files = fs::read_dir("/proc/self/fd").unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        let is_card = |path: &PathBuf| {
+            // The descriptor of the listing itself is gone.
+            let target = fs::read_link(path).unwrap_or_default();
+            target.to_string_lossy().starts_with("/memfd:ringway-card")
+        };
+        // A copy of the descriptor: what is opened anew is no memory file that a peer would map.
+        let this = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+        let cards = files.filter(is_card).map(|path| {
+            let number = path.file_name().unwrap().to_str().unwrap();
+            let number: i32 = number.parse().unwrap();
+            let card = pidfd_getfd(&this, number, PidfdGetfdFlags::empty()).unwrap();
+            let len = fs::metadata(path).unwrap().len();
+            let segment = PeerSegment::map(card, len).unwrap();
+            PeerCard::open(segment.region()).unwrap()
+        });
+        let mut own = cards.filter(|card| card.identity().name == *node);
+        Self(own.next().expect("attached"))
+    }
+
+    fn count(&self) -> u64 {
+        self.0.counter(Counter::Sleeps)
+    }
+}
+
+/// What the calls of a stretch were for.
+#[derive(Debug, Default)]
+struct Calls {
+    /// Waits for bells.
+    waits: u64,
+    /// Bells cleared, or found silent.
+    clears: u64,
+    /// Bells rung.
+    rings: u64,
+}
+
+impl Calls {
+    /// Nothing but sleeping and waking takes a call.
+    fn of(stretch: &Stretch) -> Self {
+        let mut calls = Self::default();
+        for call in &stretch.calls {
+            match *call {
+                libc::SYS_epoll_pwait | libc::SYS_epoll_pwait2 => calls.waits += 1,
+                libc::SYS_read => calls.clears += 1,
+                libc::SYS_write => calls.rings += 1,
+                other => panic!("call {other} has no place in a busy pair: {stretch:?}"),
+            }
+        }
+        calls
+    }
+
+    /// No more than so many sleeps of this side and of the other account for: one who sleeps waits once and clears its own
+    /// bell and its peer's, and is rung once by its peer.
+    fn assert_due(&self, own: u64, others: u64) {
+        let is_due = self.waits <= own && self.clears <= 2 * own && self.rings <= others;
+        assert!(is_due, "{self:?} with {own} sleeps, {others} of the other");
+    }
+}
+
+fn sleeps(stretch: &Stretch) -> u64 {
+    stretch.notes[1] - stretch.notes[0]
+}
+
+// Goal: an ask and its reply cost no system call. All there are put a side to sleep that has waited for long, or wake it: so
+// none at all while neither sleeps, which is up to who else wants the processors. Method: two processes under trace, each
+// driven by its own thread, and the sleeps that they count. A stretch of the asker's lies within one of the answerer's, and
+// its sleeps are counted from before that began: so each call falls into the time of the sleep that it is due to.
 #[test]
 fn a_busy_pair_makes_no_call() {
     let _dog = scene::watch();
@@ -93,14 +171,23 @@ fn a_busy_pair_makes_no_call() {
     };
     gate.send(b"open", &[]).unwrap();
     let stretches = tracer.run();
-    for actor in [&asks, &answers] {
+    let [asks, answers] = [&asks, &answers].map(|actor| {
         let process = actor.pid().as_raw_nonzero().get();
-        let own = || stretches.iter().filter(|it| it.process == process);
-        assert_eq!(own().filter(|it| it.is_whole).count() as u64, STRETCHES);
-        let silent = own().filter(|it| it.calls.is_empty()).count();
-        println!("{silent} of {STRETCHES} stretches of {ASKS} asks without a call");
-        assert!(silent > 0, "calls in every stretch: {stretches:?}");
+        let own = stretches.iter().filter(|it| it.process == process);
+        own.filter(|it| it.is_whole).collect::<Vec<_>>()
+    });
+    assert_eq!([asks.len(), answers.len()], [STRETCHES; 2]);
+    let (mut silent, mut all) = (0, 0);
+    for (ask, answer) in asks.into_iter().zip(answers) {
+        Calls::of(ask).assert_due(sleeps(ask), sleeps(answer));
+        Calls::of(answer).assert_due(sleeps(answer), sleeps(ask));
+        silent += usize::from(ask.calls.is_empty() && answer.calls.is_empty());
+        all += sleeps(ask) + sleeps(answer);
     }
+    println!(
+        "{silent} of {STRETCHES} stretches of {ASKS} asks without a call; {all} sleeps in all"
+    );
+    assert!(silent > 0, "calls in every stretch: {stretches:?}");
 }
 
 /// Attaches a node on the processor that this actor was given.
@@ -120,7 +207,9 @@ fn gate() -> SeqPacket {
 
 fn answers() {
     let node = attach("answers");
-    let echo = node.actor(Echo).name("echo").spawn().unwrap();
+    let sleeps = Sleeps::of("answers");
+    let echo = node.actor(Echo { sleeps }).name("echo").spawn();
+    let echo = echo.unwrap();
     let _gate = gate();
     node.run_until(echo.closed());
 }
@@ -137,10 +226,14 @@ fn asks() {
         )
     };
     let mark = |begins| node.run_until(async { echo.ask(Mark { begins }).await.unwrap() });
+    let sleeps = Sleeps::of("asks");
     for _ in 0..STRETCHES {
         (0..ASKS).for_each(ask); // until both are awake
+        let before = sleeps.count();
         mark(1);
-        trace::marked(|| (0..ASKS).for_each(ask));
+        trace::begin_noting(before);
+        (0..ASKS).for_each(ask);
+        trace::end_noting(sleeps.count());
         mark(0);
     }
     echo.stop();

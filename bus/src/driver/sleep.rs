@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringway_shm::card::Counter;
 use ringway_shm::doorbell::Asleep;
 use ringway_shm::sys::SysError;
 use ringway_shm::sys::epoll::{Epoll, Event, Interest};
@@ -62,6 +63,7 @@ impl Sleeper {
 
     /// Says on the card and in the run queue that the driver sleeps; each word is followed by a fence.
     pub(super) fn arm(&mut self) {
+        self.shared.core().card().add(Counter::Sleeps, 1);
         self.asleep.arm();
         self.shared.queue.fall_asleep();
     }

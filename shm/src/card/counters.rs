@@ -103,7 +103,7 @@ counters! {
     /// Actors and processes restarted.
     Restarts = 44,
 
-    /// Times that the node slept.
+    /// Times that the node's driver slept, or was about to and found work.
     Sleeps = 48,
     /// Bells that it rang.
     Rings = 49,

@@ -32,17 +32,27 @@ pub(crate) fn marked<R>(stretch: impl FnOnce() -> R) -> R {
 
 /// In an actor: begins a stretch of this thread.
 pub(crate) fn begin() {
-    mark(BEGIN);
+    begin_noting(0);
 }
 
 /// In an actor: ends it.
 pub(crate) fn end() {
-    mark(END);
+    end_noting(0);
 }
 
-fn mark(which: u64) {
+/// The same with a note for the test.
+pub(crate) fn begin_noting(note: u64) {
+    mark(BEGIN, note);
+}
+
+/// The same with a note for the test.
+pub(crate) fn end_noting(note: u64) {
+    mark(END, note);
+}
+
+fn mark(which: u64, note: u64) {
     // SAFETY: an unknown option: refused, whatever the arguments.
-    unsafe { libc::syscall(libc::SYS_prctl, MARK, which, 0, 0, 0) };
+    unsafe { libc::syscall(libc::SYS_prctl, MARK, which, note, 0, 0) };
 }
 
 /// The calls of one marked stretch.
@@ -52,6 +62,8 @@ pub(crate) struct Stretch {
     pub(crate) process: pid_t,
     /// The numbers of the system calls made in it.
     pub(crate) calls: Vec<i64>,
+    /// What the marks noted, at the beginning and at the end.
+    pub(crate) notes: [u64; 2],
     /// Whether its end was marked, too.
     pub(crate) is_whole: bool,
 }
@@ -157,11 +169,13 @@ impl Tracer {
                 self.stretches.push(Stretch {
                     process,
                     calls: Vec::new(),
+                    notes: [args[2], 0],
                     is_whole: false,
                 });
             }
             Some(stretch) if is_mark => {
                 self.stretches[stretch].is_whole = args[1] == END;
+                self.stretches[stretch].notes[1] = args[2];
                 thread.stretch = None;
             }
             Some(stretch) => self.stretches[stretch].calls.push(number),
