@@ -87,6 +87,9 @@ pub enum PushError {
     /// Every slot holds an entry that the peer has not taken. May be untrue a moment later.
     #[error("all slots hold entries that the peer has not taken")]
     Full,
+    /// There is room for a short entry, and none for the rest of this long one. May be untrue a moment later.
+    #[error("the slots left over for the rests of long entries are taken")]
+    Crowded,
     /// This end or the peer's was closed.
     #[error("the lane is closed")]
     Closed,

@@ -11,10 +11,16 @@
 //! Never allocates, never blocks, never overwrites what was not taken, and needs no compare-and-swap. A message costs one
 //! cache line each way: the reader watches the stamp of the slot that comes next, so the tail stays private.
 //!
+//! A *long entry* goes on in the slots behind its own, its *rest*, and is pushed, taken and handled as one. Positions count
+//! slots.
+//!
 //! # Invariants
 //! - **one-writer**: slots are written by [`Push`] alone, heads by [`Take`] alone, each in its own segment.
 //! - **stamps**: the slot of position `p` bears `p + 1` once its entry is whole. Until then it bears the stamp of the lap
-//!   before (0 on the first lap). Positions are 64-bit counts and never wrap.
+//!   before (0 on the first lap). Positions are counts of 56 bits and never wrap (in 20 years of 100 million a second).
+//! - **rest**: the highest byte of a stamp says what its slot is: 0 an entry of one slot, 1 to 254 the first slot of a long
+//!   entry with so many behind it, 255 one of these. They are written before the first is stamped, so a head never lies
+//!   among them; both sides check that.
 //! - **in-range**: `tail - capacity <= head <= tail`, and heads never go back. Checked at every load of the peer's; a head
 //!   or stamp that breaks it is a [`Violation`](crate::error::Violation), and no index is ever made of it.
 //! # Edges
@@ -37,7 +43,7 @@ mod take;
 
 pub use peek::Peek;
 pub use push::Push;
-pub use take::Take;
+pub use take::{Rest, Take, Taken};
 
 use crate::layout::Pow2;
 use crate::region::record;
@@ -67,4 +73,37 @@ impl HeadLine {
 #[inline]
 fn empty(position: u64, capacity: Pow2) -> u64 {
     (position + 1).saturating_sub(capacity.get())
+}
+
+/// Whether `stamp` says that the entry of `position` was not written yet, whatever the slot was on the lap before.
+#[inline]
+fn is_empty(stamp: u64, position: u64, capacity: Pow2) -> bool {
+    let empty = empty(position, capacity);
+    stamp == empty || (empty != 0 && count_of(stamp) == empty)
+}
+
+/// Slots that a long entry may have behind its first.
+pub const REST_MAX: usize = 254;
+
+/// Where a stamp says what its slot is.
+const MARK_SHIFT: u32 = 56;
+/// The mark of a slot of a rest.
+const REST_MARK: u8 = 255;
+
+/// The stamp of `position`, marked.
+#[inline]
+const fn marked(position: u64, mark: u8) -> u64 {
+    (position + 1) | (mark as u64) << MARK_SHIFT
+}
+
+/// What a stamp says its slot is.
+#[inline]
+const fn mark_of(stamp: u64) -> u8 {
+    (stamp >> MARK_SHIFT) as u8
+}
+
+/// A stamp without its mark: the position plus one.
+#[inline]
+const fn count_of(stamp: u64) -> u64 {
+    stamp & ((1 << MARK_SHIFT) - 1)
 }

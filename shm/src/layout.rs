@@ -13,7 +13,7 @@ use crate::words::Slot;
 pub const MAGIC: u64 = u64::from_le_bytes(*b"ringway\0");
 
 /// Changes with every change of meaning that [`layout_hash`] does not show.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The layout of a uring: two parts, one in each side's segment, from two powers of two.
 ///

@@ -10,6 +10,8 @@ use crate::sync::Ordering;
 pub enum Mutant {
     /// The writer stamps the slot, then writes its words.
     StampBeforeWords,
+    /// The writer stamps the first slot of a long entry, then writes its rest.
+    StampBeforeRest,
     /// The reader publishes its head, then copies the words.
     HeadBeforeCopy,
     /// The sender reads `idle` without a fence after its stamp.

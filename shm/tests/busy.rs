@@ -124,7 +124,7 @@ fn completes() {
                 spin_loop();
             }
             assert_eq!(ends.take.take().unwrap(), Some(entry(number)));
-            ends.take.finish();
+            ends.take.finish(1);
             ends.post.complete(&entry(!number)).unwrap();
             assert_eq!(bell.should_ring(), None, "the other side is awake");
         }

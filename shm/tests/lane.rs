@@ -254,7 +254,7 @@ fn done_follows_taken() {
     }
     take.take().unwrap().unwrap();
     take.take().unwrap().unwrap();
-    take.finish();
+    take.finish(1);
     assert_eq!((push.taken(), push.done()), (Ok(2), Ok(1)));
     assert_eq!((take.taken(), take.done()), (2, 1));
 }
@@ -368,7 +368,7 @@ fn garbage_done_is_a_violation() {
         lane.push.push(&entry(number)).unwrap();
         lane.take.take().unwrap().unwrap();
     }
-    lane.take.finish();
+    lane.take.finish(1);
     assert_eq!(lane.push.done(), Ok(1));
     for found in [0, 4, u64::MAX] {
         lane.done().store(found, Relaxed);

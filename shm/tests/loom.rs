@@ -11,6 +11,9 @@
     reason = "plain memory, to see whether accesses to it race"
 )]
 
+#[path = "loom/long.rs"]
+mod long;
+
 use ringway_shm::doorbell::{Asleep, Bell};
 use ringway_shm::error::PushError;
 use ringway_shm::generation::Key;
@@ -183,7 +186,7 @@ fn handled() {
             move || {
                 take.take().unwrap().unwrap();
                 effect.write(1);
-                take.finish();
+                take.finish(1);
             }
         });
         if push.done().unwrap() == 1 {

@@ -67,7 +67,7 @@ fn smoke() {
     assert_eq!(completer.take.take(), Ok(Some(entry(1))));
     assert!(!submitter.reap.has_completion());
     completer.post.complete(&entry(2)).unwrap();
-    completer.take.finish();
+    completer.take.finish(1);
     assert!(submitter.reap.has_completion());
     assert_eq!(submitter.reap.reap(), Ok(Some(entry(2))));
     assert_eq!(
@@ -108,7 +108,7 @@ fn a_million_entries_there_and_back() {
             let answer = core::array::from_fn(|at| sum.wrapping_add(at as u64));
             post.complete(&answer)
                 .expect("in-flight: there is always room");
-            take.finish();
+            take.finish(1);
         }
         total
     }

@@ -45,6 +45,7 @@ impl<const W: usize, K: Keep> Peek<W, K> {
         let head = self.own.head.load(Relaxed);
         let slot = self.slots.get(self.capacity.slot_index(head));
         // Relaxed: who takes looks again before it reads words.
-        slot.is_some_and(|slot| slot.load(|slot| &slot.stamp) != super::empty(head, self.capacity))
+        let stamp = slot.map(|slot| slot.load(|slot| &slot.stamp));
+        stamp.is_some_and(|stamp| !super::is_empty(stamp, head, self.capacity))
     }
 }

@@ -1,6 +1,6 @@
 //! A lane's writing end.
 
-use super::HeadLine;
+use super::{HeadLine, REST_MARK, REST_MAX, mark_of, marked};
 use crate::error::{PushError, Violation};
 use crate::layout::Pow2;
 use crate::mutant::{self, Mutant};
@@ -16,9 +16,10 @@ pub struct Push<const W: usize, K = DefaultKeep> {
     reader: PeerRecord<HeadLine, K>,
     capacity: Pow2,
     limit: u64, // entries that may lie untaken: at most the capacity
-    tail: u64,  // entries pushed
+    tail: u64,  // slots pushed
     head: u64,  // the reader's head, as last seen
-    done: u64,  // the reader's count of handled entries, as last seen
+    done: u64,  // the reader's count of handled slots, as last seen
+    rest: u64, // slots from `head` to `tail` that are the rest of a long entry; at most `capacity - limit`
 }
 
 impl<const W: usize, K: Keep> Push<W, K> {
@@ -50,6 +51,7 @@ impl<const W: usize, K: Keep> Push<W, K> {
             tail: 0,
             head: 0,
             done: 0,
+            rest: 0,
         }
     }
 
@@ -63,10 +65,79 @@ impl<const W: usize, K: Keep> Push<W, K> {
     /// [`Full`](PushError::Full), which may be untrue a moment later: the peer takes; or the peer's head cannot be.
     #[inline]
     pub fn push(&mut self, words: &[u64; W]) -> Result<u64, PushError> {
-        if self.tail - self.head >= self.limit {
+        if self.free() == 0 {
             self.look_for_room_slow()?;
         }
-        Ok(self.write(words))
+        Ok(self.write(words, 0))
+    }
+
+    /// Appends an entry that goes on in `rest`, and returns the position of its first slot. What the [`limit`](Self::limit)
+    /// leaves over of the slots is for rests, so that long entries never keep a short one from its place.
+    ///
+    /// Cost: one Release store; the head is read only when the slots look full.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](PushError::Full), as [`push`](Self::push); [`Crowded`](PushError::Crowded), when there is room for a short
+    /// entry only, which may be untrue a moment later unless `rest` is longer than [`rest_max`](Self::rest_max); or the
+    /// peer's head cannot be.
+    pub fn push_long(&mut self, words: &[u64; W], rest: &[[u64; W]]) -> Result<u64, PushError> {
+        let mark = u8::try_from(rest.len()).unwrap_or(REST_MARK);
+        if rest.len() > self.rest_max() {
+            return Err(PushError::Crowded);
+        }
+        if self.free() == 0 || self.free_for_rest() < rest.len() as u64 {
+            self.taken()?;
+        }
+        if self.free() == 0 {
+            return Err(PushError::Full);
+        }
+        if self.free_for_rest() < rest.len() as u64 {
+            return Err(PushError::Crowded);
+        }
+        let position = self.tail;
+        if mutant::under(Mutant::StampBeforeRest) {
+            self.write(words, mark);
+        }
+        for (at, words) in (position + 1..).zip(rest) {
+            let slot = &self.slots[self.capacity.slot_index(at)];
+            slot.write(words);
+            // Relaxed: the stamp of the first slot publishes them.
+            slot.stamp.store(marked(at, REST_MARK), Relaxed);
+        }
+        step!("push-rest-written");
+        self.tail = position;
+        self.write(words, mark);
+        self.tail += rest.len() as u64;
+        self.rest += rest.len() as u64;
+        Ok(position)
+    }
+
+    /// Slots that the rest of a long entry can have here at all.
+    #[inline]
+    #[must_use]
+    pub fn rest_max(&self) -> usize {
+        usize::try_from(self.capacity.get() - self.limit).map_or(REST_MAX, |max| max.min(REST_MAX))
+    }
+
+    /// Whether a rest of so many slots fits now, as far as is known without a look at the peer's head.
+    #[inline]
+    #[must_use]
+    pub fn has_room_for_rest(&self, slots: usize) -> bool {
+        self.free_for_rest() >= slots as u64
+    }
+
+    #[inline]
+    fn free_for_rest(&self) -> u64 {
+        (self.capacity.get() - self.limit).saturating_sub(self.rest)
+    }
+
+    /// Entries of one slot that fit, as far as is known.
+    #[inline]
+    fn free(&self) -> u64 {
+        let used = self.tail - self.head;
+        let bound = self.limit.saturating_sub(used - self.rest);
+        bound.min(self.capacity.get() - used)
     }
 
     /// Appends entries from the first on while there is room, and returns how many.
@@ -76,7 +147,7 @@ impl<const W: usize, K: Keep> Push<W, K> {
     /// The peer's head cannot be; then none was appended.
     #[inline]
     pub fn push_batch(&mut self, entries: &[[u64; W]]) -> Result<usize, Violation> {
-        let free = self.limit.saturating_sub(self.tail - self.head);
+        let free = self.free();
         let free = if free < entries.len() as u64 {
             self.room()?
         } else {
@@ -87,7 +158,7 @@ impl<const W: usize, K: Keep> Push<W, K> {
             .iter()
             .take(usize::try_from(free).unwrap_or(usize::MAX))
         {
-            self.write(words);
+            self.write(words, 0);
             count += 1;
         }
         Ok(count)
@@ -95,16 +166,16 @@ impl<const W: usize, K: Keep> Push<W, K> {
 
     /// Writes into the slot at `tail`, which is free.
     #[inline]
-    fn write(&mut self, words: &[u64; W]) -> u64 {
+    fn write(&mut self, words: &[u64; W], mark: u8) -> u64 {
         let position = self.tail;
         let slot = &self.slots[self.capacity.slot_index(position)];
         if mutant::under(Mutant::StampBeforeWords) {
-            slot.stamp.store(position + 1, Release);
+            slot.stamp.store(marked(position, mark), Release);
         }
         slot.write(words);
         step!("push-words-written");
         // Release entry-written: pairs with the load of the stamp in `Take::take`.
-        slot.stamp.store(position + 1, Release);
+        slot.stamp.store(marked(position, mark), Release);
         step!("push-stamped");
         self.tail = position + 1;
         position
@@ -124,21 +195,22 @@ impl<const W: usize, K: Keep> Push<W, K> {
     ///
     /// The peer's head cannot be.
     pub fn room(&mut self) -> Result<u64, Violation> {
-        let taken = self.taken()?;
-        Ok(self.limit.saturating_sub(self.tail - taken))
+        self.taken()?;
+        Ok(self.free())
     }
 
-    /// Lets at most `limit` entries lie untaken, and returns how many it is: from 1 to the number of slots.
+    /// Lets at most `limit` entries lie untaken, and returns how many it is: from 1 to the number of slots. Slots beyond it
+    /// are for the rests of long entries.
     pub fn limit(&mut self, limit: u64) -> u64 {
         self.limit = limit.clamp(1, self.capacity.get());
         self.limit
     }
 
-    /// Entries that the peer has taken; final once it is dead. Reads the peer's head.
+    /// Slots that the peer has taken; final once it is dead. Reads the peer's head.
     ///
     /// # Errors
     ///
-    /// The head went back, or passed the last entry pushed.
+    /// The head went back, passed the last entry pushed, or lies in the rest of one.
     pub fn taken(&mut self) -> Result<u64, Violation> {
         // Acquire slot-free: pairs with the store of `head` in `Take`.
         let found = self.reader.get().load_acquire(|line| &line.head);
@@ -147,11 +219,49 @@ impl<const W: usize, K: Keep> Push<W, K> {
         if found < floor || found > tail {
             return Err(Violation::Head { found, floor, tail });
         }
+        if self.rest > 0 {
+            let passed = self.rests_before(found);
+            self.rest -= passed.ok_or(Violation::Head { found, floor, tail })?;
+        }
         self.head = found;
         Ok(found)
     }
 
-    /// Entries whose handlers have ended; final once the peer is dead. Reads the peer's `done` and head.
+    /// Entries that the peer has not taken. Reads the peer's head.
+    ///
+    /// # Errors
+    ///
+    /// The peer's head cannot be.
+    pub fn untaken(&mut self) -> Result<u64, Violation> {
+        let taken = self.taken()?;
+        Ok(self.tail - taken - self.rest)
+    }
+
+    /// Slots of rests from the head last seen up to `found`; `None` when that lies among them.
+    ///
+    /// Cost: a load of this side's own slots, one for each entry.
+    fn rests_before(&self, found: u64) -> Option<u64> {
+        let (mut at, mut rests) = (self.head, 0);
+        while at < found {
+            let rest = u64::from(self.mark_at(at));
+            rests += rest;
+            at += 1 + rest;
+        }
+        (at == found).then_some(rests)
+    }
+
+    /// What this side made of the slot at `position`.
+    #[inline]
+    fn mark_at(&self, position: u64) -> u8 {
+        // Relaxed: this side's own.
+        mark_of(
+            self.slots[self.capacity.slot_index(position)]
+                .stamp
+                .load(Relaxed),
+        )
+    }
+
+    /// Slots of entries whose handlers have ended; final once the peer is dead. Reads the peer's `done` and head.
     ///
     /// # Errors
     ///
@@ -167,16 +277,28 @@ impl<const W: usize, K: Keep> Push<W, K> {
         Ok(found)
     }
 
-    /// The entry at `position`, while its slot has not been used again: one of the last `capacity` pushed.
+    /// The entry at `position`, while its slot has not been used again: one of the last `capacity` pushed. `None` in the
+    /// rest of a long one.
     #[must_use]
     pub fn entry_at(&self, position: u64) -> Option<[u64; W]> {
-        let intact = self.tail.saturating_sub(self.capacity.get())..self.tail;
-        intact
-            .contains(&position)
+        (self.is_intact(position) && self.mark_at(position) != REST_MARK)
             .then(|| self.slots[self.capacity.slot_index(position)].copy())
     }
 
-    /// Entries pushed, which is the position of the next.
+    /// The rest of the entry at `position`, in its order; nothing where there is none, or no such entry any more.
+    pub fn rest_at(&self, position: u64) -> impl Iterator<Item = [u64; W]> {
+        let rest = match self.is_intact(position).then(|| self.mark_at(position)) {
+            None | Some(REST_MARK) => 0,
+            Some(rest) => u64::from(rest),
+        };
+        (position + 1..=position + rest).map(|at| self.slots[self.capacity.slot_index(at)].copy())
+    }
+
+    fn is_intact(&self, position: u64) -> bool {
+        (self.tail.saturating_sub(self.capacity.get())..self.tail).contains(&position)
+    }
+
+    /// Slots pushed, which is the position of the next entry.
     #[inline]
     #[must_use]
     pub fn tail(&self) -> u64 {

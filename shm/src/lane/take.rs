@@ -1,6 +1,6 @@
 //! A lane's reading end.
 
-use super::{HeadLine, Peek};
+use super::{HeadLine, Peek, REST_MARK, count_of, mark_of, marked};
 use crate::error::Violation;
 use crate::layout::Pow2;
 use crate::mutant::{self, Mutant, release_unless};
@@ -15,9 +15,49 @@ pub struct Take<const W: usize, K = DefaultKeep> {
     slots: PeerRecords<Slot<W>, K>,
     own: OwnRecord<HeadLine, K>,
     capacity: Pow2,
-    head: u64, // entries taken
-    done: u64, // entries handled
+    head: u64, // slots taken
+    done: u64, // slots of entries that were handled
 }
+
+/// An entry that was taken, long or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken<const W: usize, R> {
+    /// The words of its first slot.
+    pub words: [u64; W],
+    /// What the reader made of its rest, if it has one.
+    pub rest: Option<R>,
+    /// Slots that it takes, to be named when it has been handled.
+    pub slots: u64,
+}
+
+/// The rest of a long entry while it is taken: an iterator over the words of its slots, each read once.
+#[derive(Debug)]
+pub struct Rest<'a, const W: usize, K> {
+    take: &'a Take<W, K>,
+    next: u64,
+    end: u64,
+}
+
+impl<const W: usize, K: Keep> Iterator for Rest<'_, W, K> {
+    type Item = [u64; W];
+
+    #[inline]
+    fn next(&mut self) -> Option<[u64; W]> {
+        (self.next < self.end).then(|| {
+            let words = self.take.slot(self.next).copy_words();
+            self.next += 1;
+            words
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        // At most `REST_MAX`.
+        let left = usize::try_from(self.end - self.next).unwrap_or_default();
+        (left, Some(left))
+    }
+}
+
+impl<const W: usize, K: Keep> ExactSizeIterator for Rest<'_, W, K> {}
 
 impl<const W: usize, K: Keep> Take<W, K> {
     /// Opens the reading end of a lane from which nothing was taken yet.
@@ -51,10 +91,10 @@ impl<const W: usize, K: Keep> Take<W, K> {
     #[must_use]
     pub fn peek(&self) -> bool {
         // Relaxed: `take` looks again before it reads words.
-        self.slot(self.head).load(|slot| &slot.stamp) != self.empty(self.head)
+        !self.is_empty(self.slot(self.head).load(|slot| &slot.stamp), self.head)
     }
 
-    /// Whether more than `count` entries wait; `false` for a count that the lane has no room for.
+    /// Whether more than `count` entries wait, of one slot each; `false` for a count that the lane has no room for.
     ///
     /// Stamps are stored in order, so the entry behind `count` others tells of all of them. A writer that stamps out of
     /// order deceives this look, and nobody but itself.
@@ -65,7 +105,8 @@ impl<const W: usize, K: Keep> Take<W, K> {
     pub fn has_more_than(&self, count: u64) -> bool {
         let position = self.head + count.min(self.capacity.get());
         // Relaxed: `take` looks again before it reads words.
-        count < self.capacity.get() && self.slot(position).load(|slot| &slot.stamp) == position + 1
+        let stamp = self.slot(position).load(|slot| &slot.stamp);
+        count < self.capacity.get() && count_of(stamp) == position + 1
     }
 
     /// Takes the next entry: copies it out and publishes the head, before it returns.
@@ -74,7 +115,8 @@ impl<const W: usize, K: Keep> Take<W, K> {
     ///
     /// # Errors
     ///
-    /// The slot's stamp cannot be. Nothing is taken then, and every later call says the same.
+    /// The slot's stamp cannot be, or is that of a long entry, which this does not take. Nothing is taken then, and every
+    /// later call says the same.
     #[inline]
     pub fn take(&mut self) -> Result<Option<[u64; W]>, Violation> {
         let Some(slot) = self.next(self.head)? else {
@@ -88,6 +130,65 @@ impl<const W: usize, K: Keep> Take<W, K> {
         self.publish(self.head + 1);
         step!("take-published");
         Ok(Some(words))
+    }
+
+    /// Takes the next entry, long or not; `read` makes of its rest what the caller wants. The head passes all of it before
+    /// this returns.
+    ///
+    /// Cost: the writer's lines, and one Release store into this side's.
+    ///
+    /// # Errors
+    ///
+    /// A slot's stamp cannot be. Nothing is taken then, and every later call says the same.
+    #[inline]
+    pub fn take_long<R>(
+        &mut self,
+        read: impl FnOnce(Rest<'_, W, K>) -> R,
+    ) -> Result<Option<Taken<W, R>>, Violation> {
+        let position = self.head;
+        let slot = self.slot(position);
+        // Acquire entry-written: pairs with the store of the stamp in `Push::write`.
+        let found = slot.load_acquire(|slot| &slot.stamp);
+        let is_long = found != position + 1;
+        if is_long {
+            if self.is_empty(found, position) {
+                return Ok(None);
+            }
+            self.check_rest(position, found)?;
+        }
+        let slots = 1 + u64::from(mark_of(found));
+        if mutant::under(Mutant::HeadBeforeCopy) {
+            self.own.head.store(position + slots, Release);
+        }
+        let words = slot.copy_words();
+        let rest = is_long.then(|| {
+            read(Rest {
+                take: self,
+                next: position + 1,
+                end: position + slots,
+            })
+        });
+        step!("take-copied");
+        self.publish(position + slots);
+        step!("take-published");
+        Ok(Some(Taken { words, rest, slots }))
+    }
+
+    /// Checks the stamps of a long entry, whose first is `found`.
+    fn check_rest(&self, position: u64, found: u64) -> Result<(), Violation> {
+        let rest = u64::from(mark_of(found));
+        let is_first = count_of(found) == position + 1 && mark_of(found) != REST_MARK;
+        if !is_first || rest >= self.capacity.get() {
+            return Err(self.violation(position, found));
+        }
+        for position in position + 1..=position + rest {
+            // Relaxed: the stamp of the first slot was acquired.
+            let found = self.slot(position).load(|slot| &slot.stamp);
+            if found != marked(position, REST_MARK) {
+                return Err(self.violation(position, found));
+            }
+        }
+        Ok(())
     }
 
     /// Takes entries until `target` is full or the lane empty, publishes the head once, and returns how many.
@@ -112,29 +213,29 @@ impl<const W: usize, K: Keep> Take<W, K> {
         Ok(count)
     }
 
-    /// Counts one more of the taken entries as handled.
+    /// Counts the oldest entry that was taken and not handled as handled: one of so many `slots`.
     ///
     /// # Panics
     ///
-    /// In debug builds, when all taken entries are.
+    /// In debug builds, when not so many slots were taken.
     #[inline]
-    pub fn finish(&mut self) {
-        debug_assert!(self.done < self.head, "finish without take");
-        self.done += 1;
+    pub fn finish(&mut self, slots: u64) {
+        debug_assert!(self.done + slots <= self.head, "finish without take");
+        self.done += slots;
         // Release handled: pairs with the load of `done` in `Push::done`.
         self.own
             .done
             .store(self.done, release_unless(Mutant::DoneRelaxed));
     }
 
-    /// Entries taken.
+    /// Slots taken.
     #[inline]
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.head
     }
 
-    /// Entries handled.
+    /// Slots of entries that were handled.
     #[inline]
     #[must_use]
     pub fn done(&self) -> u64 {
@@ -150,14 +251,10 @@ impl<const W: usize, K: Keep> Take<W, K> {
         if found == position + 1 {
             return Ok(Some(slot));
         }
-        match self.empty(position) {
-            empty if empty == found => Ok(None),
-            empty => Err(Violation::Stamp {
-                position,
-                empty,
-                found,
-            }),
+        if self.is_empty(found, position) {
+            return Ok(None);
         }
+        Err(self.violation(position, found))
     }
 
     #[inline]
@@ -168,8 +265,17 @@ impl<const W: usize, K: Keep> Take<W, K> {
     }
 
     #[inline]
-    fn empty(&self, position: u64) -> u64 {
-        super::empty(position, self.capacity)
+    fn is_empty(&self, stamp: u64, position: u64) -> bool {
+        super::is_empty(stamp, position, self.capacity)
+    }
+
+    #[cold]
+    fn violation(&self, position: u64, found: u64) -> Violation {
+        Violation::Stamp {
+            position,
+            empty: super::empty(position, self.capacity),
+            found,
+        }
     }
 
     #[inline]

@@ -65,6 +65,37 @@ impl<K: Keep> SubmitEnd<K> {
         Ok(self.lane.push_batch(entries)?)
     }
 
+    /// Submits an entry that goes on in `rest`; otherwise as [`submit`](Self::submit), at the cost of
+    /// [`Push::push_long`].
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit), and [`Crowded`](PushError::Crowded) when there is room for a short entry only.
+    pub fn submit_long(
+        &mut self,
+        entry: &EntryWords,
+        rest: &[EntryWords],
+    ) -> Result<u64, PushError> {
+        if self.is_closed() {
+            return Err(PushError::Closed);
+        }
+        self.lane.push_long(entry, rest)
+    }
+
+    /// Slots that the rest of a long entry can have here at all.
+    #[inline]
+    #[must_use]
+    pub fn rest_max(&self) -> usize {
+        self.lane.rest_max()
+    }
+
+    /// Whether a rest of so many slots fits now, as far as is known without a look at the completer's head.
+    #[inline]
+    #[must_use]
+    pub fn has_room_for_rest(&self, slots: usize) -> bool {
+        self.lane.has_room_for_rest(slots)
+    }
+
     /// After submitting: an epoch since which the completer does not watch this uring, if no note was asked for in it
     /// yet. Then write a note and see whether to ring.
     ///
@@ -115,7 +146,16 @@ impl<K: Keep> SubmitEnd<K> {
         self.own.wants.store(0, Relaxed);
     }
 
-    /// Entries that the completer has taken; final once it has closed or is dead.
+    /// Entries that the completer has not taken.
+    ///
+    /// # Errors
+    ///
+    /// The peer's head cannot be.
+    pub fn untaken(&mut self) -> Result<u64, Violation> {
+        self.lane.untaken()
+    }
+
+    /// Slots that the completer has taken; final once it has closed or is dead.
     ///
     /// # Errors
     ///
@@ -124,7 +164,7 @@ impl<K: Keep> SubmitEnd<K> {
         self.lane.taken()
     }
 
-    /// Entries whose handlers have ended; final once the completer is dead.
+    /// Slots of entries whose handlers have ended; final once the completer is dead.
     ///
     /// # Errors
     ///
@@ -139,7 +179,12 @@ impl<K: Keep> SubmitEnd<K> {
         self.lane.entry_at(position)
     }
 
-    /// Entries submitted, which is the position of the next.
+    /// The rest of the entry at `position`; nothing where there is none.
+    pub fn rest_at(&self, position: u64) -> impl Iterator<Item = EntryWords> {
+        self.lane.rest_at(position)
+    }
+
+    /// Slots submitted, which is the position of the next entry.
     #[inline]
     #[must_use]
     pub fn tail(&self) -> u64 {

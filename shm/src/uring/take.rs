@@ -3,7 +3,7 @@
 use super::{CompleterLine, OpWord, SubmitterLine};
 use crate::error::Violation;
 use crate::generation::Key;
-use crate::lane::{Peek, Take};
+use crate::lane::{Peek, Rest, Take, Taken};
 use crate::mutant::{Mutant, release_unless};
 use crate::region::{DefaultKeep, Keep, OwnRecord, PeerRecord, PeerRecords};
 use crate::sync::{AtomicU64, Ordering::Relaxed, dekker_fence};
@@ -69,20 +69,33 @@ impl<K: Keep> TakeEnd<K> {
         self.lane.take()
     }
 
-    /// Says that the handler of the oldest entry that is not finished has ended.
+    /// Takes the next entry, long or not, as [`take`](Self::take); `read` makes of its rest what the caller wants.
+    ///
+    /// # Errors
+    ///
+    /// A slot's stamp cannot be.
     #[inline]
-    pub fn finish(&mut self) {
-        self.lane.finish();
+    pub fn take_long<R>(
+        &mut self,
+        read: impl FnOnce(Rest<'_, 7, K>) -> R,
+    ) -> Result<Option<Taken<7, R>>, Violation> {
+        self.lane.take_long(read)
     }
 
-    /// Entries taken.
+    /// Says that the handler of the oldest entry that is not finished, one of so many `slots`, has ended.
+    #[inline]
+    pub fn finish(&mut self, slots: u64) {
+        self.lane.finish(slots);
+    }
+
+    /// Slots taken.
     #[inline]
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.lane.taken()
     }
 
-    /// Entries finished.
+    /// Slots of entries that are finished.
     #[inline]
     #[must_use]
     pub fn done(&self) -> u64 {

@@ -78,7 +78,7 @@ fn echo(
         return false;
     }
     if let Ok(Some(words)) = completer.take.take() {
-        completer.take.finish();
+        completer.take.finish(1);
         if completer.post.complete(&words).is_err() {
             return false;
         }
