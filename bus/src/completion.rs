@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ringway_shm::block::Block;
 use ringway_shm::generation::Key;
 use ringway_shm::heap::{Heap, HeapError};
 use ringway_shm::region::PeerRegion;
@@ -12,7 +11,8 @@ use crate::actor::Undone;
 use crate::addr;
 use crate::clock::Nanos;
 use crate::entry::{
-    EntryHeader, EntryKind, EntryToken, Expected, Sealed, Segments, Trust, Unsealed, Verified,
+    Beside, EntryHeader, EntryKind, EntryToken, Expected, Sealed, Segments, Trust, Unsealed,
+    Verified,
 };
 use crate::envelope::Plain;
 use crate::lease::LeaseOwner;
@@ -28,13 +28,11 @@ pub(crate) fn pack<M: Message + ?Sized>(
     parcel: Parcel<M>,
     kind: OpKind,
     deadline: Nanos,
-    heap: &Heap,
+    end: &RemoteEnd,
     make_room: impl FnOnce(),
 ) -> Result<Outgoing, TokenizeError<M>> {
-    let room = match kind {
-        OpKind::Ask => Room::ASK,
-        OpKind::Tell => Room::TELL,
-    };
+    let heap = &end.heap;
+    let room = room(kind, end);
     let tokenized = match M::Semantics::pack(parcel, heap, room) {
         Err(error) if is_full(&error) => {
             make_room();
@@ -48,6 +46,16 @@ pub(crate) fn pack<M: Message + ?Sized>(
             Err(error) => unreachable!("packed: by the same semantics a moment ago: {error}"),
         }
     })
+}
+
+/// The room of a submission on its way to `end`.
+#[inline]
+pub(crate) fn room(kind: OpKind, end: &RemoteEnd) -> Room {
+    let room = match kind {
+        OpKind::Ask => Room::ASK,
+        OpKind::Tell => Room::TELL,
+    };
+    room.or_behind(end.long_max())
 }
 
 /// Whether a message found no block, and more would help.
@@ -71,22 +79,18 @@ pub(crate) fn outgoing(
         deadline: deadline.0,
         ..EntryHeader::new(entry_kind, None)
     };
-    let Sealed { entry, block } = EntryToken::seal(header, Plain, tokenized, heap)?;
-    Ok(Outgoing {
-        words: *entry.words(),
-        block,
-        kind,
-    })
+    let sealed = EntryToken::seal(header, Plain, tokenized, heap)?;
+    Ok(Outgoing::new(sealed, kind))
 }
 
 /// The message of a submission that was never taken.
 pub(crate) fn take_back<M: Message + ?Sized>(
     shared: impl FnOnce() -> Option<Arc<Shared>>,
     words: EntryWords,
-    block: Option<Block>,
+    beside: Beside,
 ) -> Option<Parcel<M>> {
     (words[1] == M::TYPE_ID.to_bits()).then_some(())?;
-    addr::wire::decode::<M, _>(shared, || Parcel::from_entry(words, block))
+    addr::wire::decode::<M, _>(shared, || Parcel::from_entry(words, beside))
 }
 
 /// Makes a completion. A payload that finds no room is left out: the verdict itself always arrives.
@@ -106,7 +110,7 @@ pub(crate) fn seal(
         .and_then(|payload| EntryToken::seal(header, Plain, payload, heap).ok())
         .unwrap_or_else(|| Sealed {
             entry: EntryToken::bare(header),
-            block: None,
+            beside: Beside::Nothing,
         })
 }
 

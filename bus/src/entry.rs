@@ -10,6 +10,9 @@
 //!   w6  . . . . . . . . . . .   or, for asks, the deadline; for a checked tell, the checksum
 //! ```
 //!
+//! The payload of a plain submission may go on in the slots behind its entry: it begins in w3 to w5, and the inline length is
+//! 128 and the number of bytes in the last slot.
+//!
 //! Everything in an entry is its sender's allegation. `EntryToken::verify` checks all of it before anything else looks:
 //! nothing that a peer writes makes this process panic, or read where it should not.
 
@@ -27,7 +30,7 @@ use ringway_shm::words::EntryWords;
 
 pub use self::kind::EntryKind;
 #[allow(unused_imports, reason = "used by the layer above")]
-pub(crate) use self::seal::{EntryHeader, Sealed, Unsealed};
+pub(crate) use self::seal::{Beside, EntryHeader, Sealed, Unsealed};
 #[allow(unused_imports, reason = "used by the layer above")]
 pub(crate) use self::verify::Expected;
 pub use self::verify::{Segments, Trust, Verified, VerifyError};
@@ -36,6 +39,8 @@ use crate::message::{SemanticsCode, TypeId};
 
 /// The payload lies in a block.
 const BLOCK: u8 = 0x40;
+/// Of an inline length: the payload goes on in the slots behind the entry, and the rest of it counts those in the last.
+const BEHIND: u8 = 0x80;
 /// Of a completion: the block is still lent, another completion follows.
 const MORE: u8 = 0x80;
 

@@ -32,6 +32,7 @@ use crate::actor::Undone;
 use crate::exit::ExitReason;
 use crate::mailbox::Overflow;
 use crate::peering::NodeId;
+use crate::urings::open::entries_max;
 use crate::urings::wire::Terms;
 use crate::wait_list::WaitList;
 
@@ -99,9 +100,10 @@ impl Inbox {
         }
     }
 
-    /// How many entries of a lane of this layout are kept; at most half, so that there is room while a handler runs.
+    /// How many entries of a lane of this layout are kept: at most half of what it holds, so that there is room while a
+    /// handler runs.
     pub(crate) fn keeps(&self, layout: UringLayout) -> Option<u64> {
-        let half = (layout.sq.get() / 2).max(1);
+        let half = (entries_max(layout) / 2).max(1);
         (self.overflow == Overflow::DropOldest).then(|| self.bound.min(half))
     }
 

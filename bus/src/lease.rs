@@ -36,8 +36,8 @@ use ringway_shm::region::PeerRegion;
 
 use crate::entry::Verified;
 use crate::loan::{Lines, Loan};
-use crate::message::{Access, InPlace, header_span};
-use crate::token::{DetokenizeError, Inline};
+use crate::message::{Access, InPlace, LINE, align, header_span};
+use crate::token::{DetokenizeError, Inline, Long};
 
 #[cfg(feature = "rkyv")]
 pub use self::archived::ArchivedLease;
@@ -54,7 +54,7 @@ pub struct Lease<M: InPlace + ?Sized> {
 impl<M: InPlace + ?Sized> Lease<M> {
     /// Takes `payload` if its bytes are a value of `M`.
     pub(crate) fn new(payload: Payload) -> Result<Self, DetokenizeError> {
-        let payload = payload.in_place();
+        let payload = payload.in_place(align::<M>());
         let items = payload.bytes().get(header_span::<M>()..);
         match items.and_then(M::Access::view) {
             Some(view) => Ok(Self {
@@ -170,6 +170,8 @@ pub(crate) struct Payload {
 pub(crate) enum Held {
     /// Copied out of an entry.
     Inline(Inline),
+    /// Copied out of the slots behind an entry.
+    Long(Long),
     /// Private memory.
     Private(Lines),
     /// A block of this process.
@@ -208,7 +210,7 @@ impl Payload {
 
     pub(crate) fn is_borrowed(&self) -> bool {
         match &self.held {
-            Held::Inline(_) | Held::Private(_) | Held::Block(_) => false,
+            Held::Inline(_) | Held::Long(_) | Held::Private(_) | Held::Block(_) => false,
             Held::Peer(_) => true,
             Held::Shared(shared) => shared.is_borrowed(),
         }
@@ -218,11 +220,17 @@ impl Payload {
         (self.held, self.range)
     }
 
-    /// The same payload with bytes that stay where they are when it is moved (in-place).
-    pub(crate) fn in_place(self) -> Settled {
+    /// The same payload with bytes that stay where they are when it is moved (in-place), aligned to `align` at least if its
+    /// range is, to at most a line.
+    pub(crate) fn in_place(self, align: usize) -> Settled {
+        debug_assert!(align <= LINE, "messages are aligned to 64 bytes at most");
         let Self { held, range } = self;
         let kept = match held {
             Held::Inline(inline) => Kept::Private(Lines::of_bytes(inline.bytes())),
+            Held::Long(long) if align > align_of::<u64>() => {
+                Kept::Private(Lines::of_bytes(long.bytes()))
+            }
+            Held::Long(long) => Kept::Long(long),
             Held::Private(lines) => Kept::Private(lines),
             Held::Block(block) => Kept::Block(block),
             Held::Peer(borrow) => Kept::Peer(borrow),
@@ -241,6 +249,7 @@ pub(crate) struct Settled {
 
 /// What [`Held`] says, but for bytes that move.
 enum Kept {
+    Long(Long),
     Private(Lines),
     Block(Block),
     Peer(Borrow),
@@ -251,6 +260,7 @@ impl Settled {
     #[inline]
     fn bytes(&self) -> &[u8] {
         let bytes = match &self.kept {
+            Kept::Long(long) => long.bytes(),
             Kept::Private(lines) => lines.bytes(),
             Kept::Block(block) => block.bytes(),
             Kept::Peer(borrow) => borrow.bytes(),
@@ -265,7 +275,7 @@ impl Settled {
 
     fn is_borrowed(&self) -> bool {
         match &self.kept {
-            Kept::Private(_) | Kept::Block(_) => false,
+            Kept::Long(_) | Kept::Private(_) | Kept::Block(_) => false,
             Kept::Peer(_) => true,
             Kept::Shared(shared) => shared.is_borrowed(),
         }
@@ -275,6 +285,7 @@ impl Settled {
 impl From<Settled> for Payload {
     fn from(Settled { kept, range }: Settled) -> Self {
         let held = match kept {
+            Kept::Long(long) => Held::Long(long),
             Kept::Private(lines) => Held::Private(lines),
             Kept::Block(block) => Held::Block(block),
             Kept::Peer(borrow) => Held::Peer(borrow),
@@ -289,6 +300,7 @@ impl Held {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Inline(inline) => inline.bytes(),
+            Self::Long(long) => long.bytes(),
             Self::Private(lines) => lines.bytes(),
             Self::Block(block) => block.bytes(),
             Self::Peer(borrow) => borrow.bytes(),

@@ -11,13 +11,14 @@ use ringway_shm::heap::{Heap, HeapError};
 use ringway_shm::region::PeerRegion;
 
 use crate::lease::{Held, Lease, Payload};
-use crate::message::{Access, Fill, InPlace, LINE, Message, Parcel, header_span};
-use crate::token::{Inline, Room, TokenizeCause, Tokenized, allocate};
+use crate::message::{Access, Fill, InPlace, LINE, Message, Parcel, align, header_span};
+use crate::token::{Inline, Long, Room, TokenizeCause, Tokenized, allocate};
 
 /// A message being filled in place: `DerefMut` to the value, or to `[U]` for slice messages.
 ///
 /// It lies in a block of the node's heap when its receiver is another process, and then telling it copies nothing; in
-/// private memory when the receiver is in this process. A loan that is dropped gives its block back.
+/// private memory when the receiver is in this process, or it is so small (up to 528 bytes) that it travels in the queue
+/// itself. A loan that is dropped gives its block back.
 pub struct Loan<M: Message + ?Sized> {
     memory: Memory,
     /// Bytes before the payload, kept free for an envelope.
@@ -28,6 +29,25 @@ pub struct Loan<M: Message + ?Sized> {
 }
 
 impl<M: InPlace + ?Sized> Loan<M> {
+    /// A loan of `items` items to be sent by an entry with this room: in private memory if it can travel behind that, else
+    /// in a block of `heap`, its content whatever was there.
+    ///
+    /// # Errors
+    ///
+    /// The heap has no block of that size.
+    pub(crate) fn for_entry(heap: &Heap, items: usize, room: Room) -> Result<Self, HeapError>
+    where
+        M::Access: Fill<M::View>,
+    {
+        let len = payload_len::<M>(items);
+        if len <= room.aligned(align::<M>()).long
+            && let Some(long) = Long::zeroed(len)
+        {
+            return Ok(Self::new(Memory::Long(long), 0, len));
+        }
+        Self::in_block(heap, items, room)
+    }
+
     /// A loan of `items` items in a block of `heap`, its content whatever was there.
     ///
     /// # Errors
@@ -86,6 +106,9 @@ impl<M: InPlace + ?Sized> Loan<M> {
             (Held::Block(block), range) => {
                 return Self::new(Memory::Block(block), range.start, range.len());
             }
+            (Held::Long(long), range) if align::<M>() <= align_of::<u64>() => {
+                return Self::new(Memory::Long(long), range.start, range.len());
+            }
             (held, range) => Lines::of_bytes(Payload::new(held, range).bytes()),
         };
         let len = lines.len;
@@ -126,6 +149,7 @@ impl<M: InPlace + ?Sized> Loan<M> {
         let range = self.range();
         let held = match self.memory {
             Memory::Private(lines) => Held::Private(lines),
+            Memory::Long(long) => Held::Long(long),
             Memory::Block(block) => Held::Block(block),
         };
         Payload::new(held, range)
@@ -148,8 +172,14 @@ impl<M: InPlace + ?Sized> Loan<M> {
             {
                 Ok(Tokenized::block::<M>(block, room.headroom))
             }
+            Memory::Long(long)
+                if self.headroom == 0 && long.len() == self.len && self.len <= room.long =>
+            {
+                Ok(Tokenized::long::<M>(long))
+            }
             memory => {
                 let loan = Self { memory, ..self };
+                let room = room.aligned(align::<M>());
                 Tokenized::copy::<M>(loan.payload(), heap, room).map_err(|cause| (loan, cause))
             }
         }
@@ -175,6 +205,7 @@ impl<M: InPlace<View = [U]> + ?Sized, U> Loan<M> {
         let end = self.headroom + self.len;
         match &mut self.memory {
             Memory::Private(lines) => lines.len = end,
+            Memory::Long(_) => {} // what is cut off is left out when it is packed
             Memory::Block(block) => block.set_len(end),
         }
     }
@@ -219,6 +250,8 @@ fn payload_len<M: InPlace + ?Sized>(items: usize) -> usize {
 pub(crate) enum Memory {
     /// On this process's own heap.
     Private(Lines),
+    /// There as well, as it will travel behind its entry.
+    Long(Long),
     /// In a segment of this process's heap.
     Block(Block),
 }
@@ -227,6 +260,7 @@ impl Memory {
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Private(lines) => lines.bytes(),
+            Self::Long(long) => long.bytes(),
             Self::Block(block) => block.bytes(),
         }
     }
@@ -234,6 +268,7 @@ impl Memory {
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         match self {
             Self::Private(lines) => lines.bytes_mut(),
+            Self::Long(long) => long.bytes_mut(),
             Self::Block(block) => block.bytes_mut(),
         }
     }

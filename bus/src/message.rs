@@ -31,7 +31,7 @@ pub use description::{Description, DescriptionError, Difference};
 pub use moved::{Move, MoveMessage};
 pub use name::{NAME_MAX, Name};
 pub use place::{Access, Fill, InPlace, Items, Whole};
-pub(crate) use place::{LINE, header_span};
+pub(crate) use place::{LINE, align, header_span};
 pub use plain::{AnyBits, ArrayBits, Bits, CheckedBits, CheckedData, Plain, PlainData};
 pub use published::{Publish, PublishMessage, Wrapped};
 pub use reply::{Answer, BoxError, HandlerError, IntoReply};

@@ -207,11 +207,7 @@ impl<H: Envelope> MessageQueue<H> {
         let header = EntryHeader::new(EntryKind::Tell, None);
         let heap = self.shared.core().heap();
         match EntryToken::seal(header, envelope, token.into_tokenized(), heap) {
-            Ok(sealed) => Ok(Outgoing {
-                words: *sealed.entry.words(),
-                block: sealed.block,
-                kind: OpKind::Tell,
-            }),
+            Ok(sealed) => Ok(Outgoing::new(sealed, OpKind::Tell)),
             Err(unsealed) => {
                 let token = OwnedToken::new(unsealed.tokenized);
                 Err(QueueError::Envelope(token, unsealed.cause))
@@ -241,7 +237,7 @@ impl Drop for WaitingForRoom<'_> {
 }
 
 fn refuse(outgoing: Outgoing, obstacle: Obstacle) -> QueueError {
-    let tokenized = EntryToken::unseal(outgoing.words, outgoing.block);
+    let tokenized = EntryToken::unseal(outgoing.words, outgoing.into_beside());
     let token = OwnedToken::new(tokenized.expect("sealed: by us, a moment ago"));
     match obstacle {
         Obstacle::Ended(reason) => QueueError::Closed(token, reason),

@@ -25,10 +25,10 @@ use std::task::{Context, Poll, Waker};
 use ringway_shm::block::Block;
 use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
-use ringway_shm::heap::Heap;
+use ringway_shm::heap::{Heap, HeapError};
 use ringway_shm::lane::Peek;
 use ringway_shm::region::PeerRegion;
-use ringway_shm::sync::Ordering::SeqCst;
+use ringway_shm::sync::Ordering::{Relaxed, SeqCst};
 use ringway_shm::sync::{AtomicU64, AtomicUsize, fence};
 use ringway_shm::words::EntryWords;
 
@@ -39,10 +39,12 @@ use self::ops::{Leases, OpKind};
 use self::undelivered::Returns;
 use crate::actor::Undone;
 use crate::driver::Job;
+use crate::entry::{Beside, EntryToken, Sealed};
 use crate::exit::ExitReason;
 use crate::mailbox::Overflow;
 use crate::node::Carried;
 use crate::shared::{EndKey, Rest, Shared};
+use crate::token::Long;
 use crate::urings::PeerUrings;
 use crate::urings::wire::{OpenRefusal, Order, TargetKind, Terms, UringWord};
 use crate::wait_list::{WaitKey, WaitList};
@@ -51,10 +53,48 @@ use crate::wait_list::{WaitKey, WaitList};
 pub(crate) struct Outgoing {
     pub(crate) words: EntryWords,
     pub(crate) block: Option<Block>,
+    /// What of the payload goes on in the slots behind the entry.
+    pub(crate) long: Option<Long>,
     pub(crate) kind: OpKind,
 }
 
 impl Outgoing {
+    #[inline]
+    pub(crate) fn new(sealed: Sealed, kind: OpKind) -> Self {
+        let (block, long) = match sealed.beside {
+            Beside::Nothing => (None, None),
+            Beside::Block(block) => (Some(block), None),
+            Beside::Long(long) => (None, Some(long)),
+        };
+        Self {
+            words: *sealed.entry.words(),
+            block,
+            long,
+            kind,
+        }
+    }
+
+    /// What lies beside the words of one that was not submitted.
+    pub(crate) fn into_beside(self) -> Beside {
+        match (self.block, self.long) {
+            (Some(block), _) => Beside::Block(block),
+            (None, Some(long)) => Beside::Long(long),
+            (None, None) => Beside::Nothing,
+        }
+    }
+
+    /// Moves a payload from behind the entry into a block.
+    fn move_to_block(&mut self, heap: &Heap) -> Result<(), HeapError> {
+        let Some(long) = &self.long else {
+            return Ok(());
+        };
+        let (entry, block) = EntryToken::from_words(self.words).move_to_block(long, heap)?;
+        self.words = *entry.words();
+        self.block = Some(block);
+        self.long = None;
+        Ok(())
+    }
+
     /// Whether a completion is to come.
     fn needs_op(&self) -> bool {
         self.kind == OpKind::Ask || self.block.is_some()
@@ -68,6 +108,8 @@ pub(crate) enum Obstacle {
     Opening,
     /// No slot, or no credit, is free.
     Full,
+    /// There is no room for a payload behind its entry; in a block it would have some.
+    Crowded,
     /// The receiver has not yet mapped the block's segment.
     Unacknowledged,
     /// The receiver has closed its end; how it ended is about to be told.
@@ -83,7 +125,7 @@ impl Obstacle {
     pub(crate) fn may_pass(&self) -> bool {
         matches!(
             self,
-            Self::Opening | Self::Full | Self::Unacknowledged | Self::Closing
+            Self::Opening | Self::Full | Self::Crowded | Self::Unacknowledged | Self::Closing
         )
     }
 }
@@ -134,6 +176,8 @@ pub(crate) struct RemoteEnd {
     completions: OnceLock<Peek<7>>,
     /// Ops whose completions are to come: written under the lock, read as a hint beside `completions`.
     in_flight: AtomicUsize,
+    /// Bytes of the payload that may go on behind its entry now; written under the lock, read as a hint.
+    long_max: AtomicUsize,
     /// No asker is overdue before this; `u64::MAX` for none. Written under the lock, too.
     due: AtomicU64,
     /// Senders that wait for the uring to open, for room, or for a segment to be mapped.
@@ -161,6 +205,7 @@ impl RemoteEnd {
             phase: Mutex::new(Phase::Waiting),
             completions: OnceLock::new(),
             in_flight: AtomicUsize::new(0),
+            long_max: AtomicUsize::new(0),
             due: AtomicU64::new(u64::MAX),
             room: WaitList::default(),
             blocks: Arc::clone(&shared.blocks),
@@ -242,6 +287,7 @@ impl RemoteEnd {
         let fault = match joined.and_then(|region| opening.join(&region, terms)) {
             Ok(open) => {
                 let _ = self.completions.set(open.peeker()); // an end is opened once
+                self.long_max.store(open.long_max(), Relaxed); // Relaxed: a hint
                 *phase = Phase::Open(Box::new(open));
                 None
             }
@@ -318,13 +364,40 @@ impl RemoteEnd {
         });
     }
 
-    /// Puts an entry into the submission queue; returns its op if it has one.
+    /// Bytes of a payload that may go on behind its entry, as far as is known: 0 while those slots are taken.
+    #[inline]
+    pub(crate) fn long_max(&self) -> usize {
+        // Relaxed: a hint. Who has a longer payload finds out when it is submitted.
+        self.long_max.load(Relaxed)
+    }
+
+    /// Puts an entry into the submission queue; returns its op if it has one. A payload that does not fit behind it goes
+    /// into a block.
     ///
-    /// `outgoing` is unchanged unless this succeeds.
+    /// `outgoing` says the same as before unless this succeeds.
+    #[inline]
     pub(crate) fn submit(
         self: &Arc<Self>,
         outgoing: &mut Outgoing,
     ) -> Result<Option<Key>, Obstacle> {
+        match self.submit_as_it_is(outgoing) {
+            Err(Obstacle::Crowded) => self.submit_with_block_slow(outgoing),
+            submitted => submitted,
+        }
+    }
+
+    #[cold]
+    fn submit_with_block_slow(
+        self: &Arc<Self>,
+        outgoing: &mut Outgoing,
+    ) -> Result<Option<Key>, Obstacle> {
+        match outgoing.move_to_block(&self.heap) {
+            Ok(()) => self.submit_as_it_is(outgoing),
+            Err(_) => Err(Obstacle::Full),
+        }
+    }
+
+    fn submit_as_it_is(self: &Arc<Self>, outgoing: &mut Outgoing) -> Result<Option<Key>, Obstacle> {
         let mut phase = self.lock();
         let open = match &mut *phase {
             Phase::Open(open) => open,
@@ -342,6 +415,9 @@ impl RemoteEnd {
         }
         let due = open.due;
         let submitted = open.submit(outgoing);
+        if open.is_crowded() != (self.long_max() == 0) {
+            self.long_max.store(open.long_max(), Relaxed); // Relaxed: a hint
+        }
         let is_sooner = open.due != due;
         if needs_op {
             self.show(open);

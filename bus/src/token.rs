@@ -4,12 +4,14 @@
 //! and not sent, [`ReceivedToken`] borrows what a peer lent. Dropping any of them leaks nothing.
 
 mod error;
+mod long;
 mod owned;
 mod packed;
 
 use ringway_shm::generation::Key;
 
 pub use self::error::{DetokenizeError, TokenizeCause, TokenizeError};
+pub(crate) use self::long::{Long, longest};
 pub use self::owned::{OwnedToken, ReceivedToken, TypedToken};
 pub(crate) use self::packed::{Body, Inline, allocate};
 pub use self::packed::{INLINE_MAX, Room, Tokenized};
@@ -27,7 +29,7 @@ pub struct Token {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Place {
-    /// In the entry itself.
+    /// In the entry itself, or in the slots of the queue behind it.
     Inline,
     /// In a block of its owner's heap, at `offset` of the segment.
     Block {

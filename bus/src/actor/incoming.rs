@@ -5,26 +5,30 @@ use std::sync::Arc;
 use super::Undone;
 use super::letter::Letter;
 use crate::addr;
-use crate::entry::{EntryToken, Expected, Verified};
+use crate::entry::{EntryToken, Expected, Verified, VerifyError};
 use crate::inbox::reply::RemotePort;
 use crate::inbox::{InboxLane, Taken};
 use crate::message::{Delivery, TypeId};
+use crate::token::Long;
 
 /// An entry of another process, before it is known to be a message.
 pub struct Incoming<'a> {
     lane: &'a Arc<InboxLane>,
     token: &'a EntryToken,
+    /// What of its payload was in the slots behind it.
+    long: Option<Long>,
     port: Option<RemotePort>,
     problem: Option<String>,
 }
 
 impl<'a> Incoming<'a> {
     #[inline]
-    pub(super) fn new(lane: &'a Arc<InboxLane>, taken: &'a Taken) -> Self {
+    pub(super) fn new(lane: &'a Arc<InboxLane>, taken: &'a mut Taken) -> Self {
         Self {
             lane,
-            token: &taken.token,
             port: RemotePort::of(lane, taken),
+            long: taken.long.take(),
+            token: &taken.token,
             problem: None,
         }
     }
@@ -41,7 +45,11 @@ impl<'a> Incoming<'a> {
         // Each way has its own `receive`: what is verified in the simplest form is read from registers.
         let opened = match self.token.verify_simple(Expected::Any) {
             Some(verified) => self.receive::<D>(verified),
-            None => self.verify().and_then(|it| self.receive::<D>(it)),
+            None => match self.long.take() {
+                Some(long) => self.verify_long(long),
+                None => self.verify(),
+            }
+            .and_then(|it| self.receive::<D>(it)),
         };
         match opened {
             Ok(arrival) => Some(Letter::received(arrival)),
@@ -64,15 +72,24 @@ impl<'a> Incoming<'a> {
         addr::wire::decode::<D::Message, _>(|| self.lane.shared(), receive)
     }
 
+    #[inline]
+    fn verify_long(&self, long: Long) -> Result<Verified, String> {
+        let verified = self.token.verify_long(Expected::Any, long);
+        verified.map_err(|error| self.bad_entry(&error))
+    }
+
+    #[cold]
+    fn bad_entry(&self, error: &VerifyError) -> String {
+        self.lane.peer.bad_entry(error);
+        error.to_string()
+    }
+
     #[inline(never)]
     fn verify(&self) -> Result<Verified, String> {
         let owner = self.port.as_ref().and_then(RemotePort::lend);
         self.token
             .verify_lent(Expected::Any, &self.lane.peer.segments(), owner)
-            .map_err(|error| {
-                self.lane.peer.bad_entry(&error);
-                error.to_string()
-            })
+            .map_err(|error| self.bad_entry(&error))
     }
 
     /// Completes an entry that this actor does not understand.

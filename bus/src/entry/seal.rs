@@ -2,13 +2,13 @@
 
 use ringway_shm::block::Block;
 use ringway_shm::generation::Key;
-use ringway_shm::heap::Heap;
+use ringway_shm::heap::{Heap, HeapError};
 use ringway_shm::words::EntryWords;
 
-use super::{BLOCK, EntryKind, EntryToken, MORE};
+use super::{BEHIND, BLOCK, EntryKind, EntryToken, MORE};
 use crate::envelope::{Checked, Envelope, HeaderPlace};
 use crate::message::LINE;
-use crate::token::{Body, INLINE_MAX, Room, TokenizeCause, Tokenized, allocate};
+use crate::token::{Body, INLINE_MAX, Long, Room, TokenizeCause, Tokenized, allocate};
 
 /// A message that was not sealed, and why.
 #[derive(Debug)]
@@ -39,6 +39,14 @@ impl EntryHeader {
         }
     }
 
+    /// Whether a payload may go on behind an entry of this header, in an envelope of type `H`.
+    #[inline]
+    const fn may_go_on<H: Envelope>(self) -> bool {
+        let is_ask = matches!(self.kind, EntryKind::Ask);
+        let is_submission = is_ask || matches!(self.kind, EntryKind::Tell);
+        is_submission && matches!(H::KIND.place(is_ask), HeaderPlace::None)
+    }
+
     /// The room that a payload has beside this header, in an envelope of type `H`.
     #[inline]
     pub(crate) const fn room<H: Envelope>(self) -> Room {
@@ -48,10 +56,12 @@ impl EntryHeader {
             HeaderPlace::None => Room::TELL,
             HeaderPlace::Word => Room {
                 inline: INLINE_MAX - 8,
+                long: 0,
                 headroom: 0,
             },
             HeaderPlace::Line => Room {
                 inline: 0,
+                long: 0,
                 headroom: LINE,
             },
         }
@@ -62,7 +72,28 @@ impl EntryHeader {
 #[derive(Debug)]
 pub(crate) struct Sealed {
     pub(crate) entry: EntryToken,
-    pub(crate) block: Option<Block>,
+    pub(crate) beside: Beside,
+}
+
+/// What of a message lies beside its entry's words.
+#[derive(Debug, Default)]
+pub(crate) enum Beside {
+    #[default]
+    Nothing,
+    /// In the slots behind it.
+    Long(Long),
+    /// In a block that it lends.
+    Block(Block),
+}
+
+impl Beside {
+    /// The block, if there is one.
+    pub(crate) fn into_block(self) -> Option<Block> {
+        match self {
+            Self::Block(block) => Some(block),
+            Self::Nothing | Self::Long(_) => None,
+        }
+    }
 }
 
 impl EntryToken {
@@ -89,7 +120,7 @@ impl EntryToken {
         tokenized: Tokenized,
         heap: &Heap,
     ) -> Result<Sealed, Box<Unsealed>> {
-        let tokenized = fit(tokenized, header.room::<H>(), heap)?;
+        let tokenized = fit::<H>(tokenized, header, heap)?;
         let is_ask = header.kind == EntryKind::Ask;
         let mut entry = Self([0; 7]);
         let words = &mut entry.0;
@@ -104,10 +135,13 @@ impl EntryToken {
                 words[3..7].copy_from_slice(&inline.words());
                 0
             }
+            Body::Long(long) => {
+                words[2] |= u64::from(BEHIND | long.last_len()) << 24;
+                words[3..6].copy_from_slice(&long.front());
+                0
+            }
             Body::Block { block, headroom } => {
-                words[3] = block.key().to_bits();
-                words[4] = block.offset();
-                words[5] = (block.len() - headroom) as u64;
+                set_block(words, block, *headroom);
                 BLOCK
             }
         };
@@ -117,8 +151,9 @@ impl EntryToken {
             let checked: &Checked = bytemuck::from_bytes(bytemuck::bytes_of(&envelope));
             entry.0[6] = checked.to_word();
         }
-        let block = match tokenized.body {
-            Body::Inline(_) => None,
+        let beside = match tokenized.body {
+            Body::Inline(_) => Beside::Nothing,
+            Body::Long(long) => Beside::Long(long),
             Body::Block {
                 mut block,
                 headroom,
@@ -129,26 +164,53 @@ impl EntryToken {
                     front.copy_from_slice(bytes);
                     rest.fill(0); // nothing of an old message
                 }
-                Some(block)
+                Beside::Block(block)
             }
         };
-        Ok(Sealed { entry, block })
+        Ok(Sealed { entry, beside })
+    }
+
+    /// The same submission with its payload, which was to travel behind it, in a block.
+    ///
+    /// # Errors
+    ///
+    /// The heap has none of its size.
+    pub(crate) fn move_to_block(
+        self,
+        long: &Long,
+        heap: &Heap,
+    ) -> Result<(Self, Block), HeapError> {
+        let mut block = allocate(heap, long.len(), Room::TELL)?;
+        block.bytes_mut().copy_from_slice(long.bytes());
+        let mut words = self.0;
+        words[2] &= !(0xFF << 24);
+        words[2] |= u64::from(BLOCK);
+        set_block(&mut words, &block, 0);
+        Ok((Self(words), block))
     }
 
     /// Takes back the message of an entry that was never taken.
     ///
-    /// `None` when entry and block are not what [`seal`](Self::seal) made.
-    pub(crate) fn unseal(words: EntryWords, block: Option<Block>) -> Option<Tokenized> {
+    /// `None` when the entry and what lies beside it are not what [`seal`](Self::seal) made.
+    pub(crate) fn unseal(words: EntryWords, beside: Beside) -> Option<Tokenized> {
         let entry = Self(words);
         let signature = entry.signature().ok()?;
         let headroom = entry.envelope()?.place(entry.is_ask()).headroom();
-        let body = match block {
-            Some(block) if block.len() >= headroom => Body::Block { block, headroom },
-            Some(_) => return None,
-            None => Body::Inline(entry.inline().ok()?),
+        let body = match beside {
+            Beside::Block(block) if block.len() >= headroom => Body::Block { block, headroom },
+            Beside::Block(_) => return None,
+            Beside::Long(long) => Body::Long(entry.joined(long).ok()?),
+            Beside::Nothing => Body::Inline(entry.inline().ok()?),
         };
         Some(Tokenized { signature, body })
     }
+}
+
+#[inline]
+fn set_block(words: &mut EntryWords, block: &Block, headroom: usize) {
+    words[3] = block.key().to_bits();
+    words[4] = block.offset();
+    words[5] = (block.len() - headroom) as u64;
 }
 
 #[inline]
@@ -163,9 +225,15 @@ fn set_header(words: &mut EntryWords, header: EntryHeader, flags: u8) {
 
 /// The same message in the room that there is.
 #[inline]
-fn fit(tokenized: Tokenized, room: Room, heap: &Heap) -> Result<Tokenized, Box<Unsealed>> {
+fn fit<H: Envelope>(
+    tokenized: Tokenized,
+    header: EntryHeader,
+    heap: &Heap,
+) -> Result<Tokenized, Box<Unsealed>> {
+    let room = header.room::<H>();
     let fits = match &tokenized.body {
         Body::Inline(inline) => inline.len() <= room.inline && room.headroom == 0,
+        Body::Long(_) => header.may_go_on::<H>(),
         Body::Block { headroom, .. } => *headroom == room.headroom,
     };
     if fits {

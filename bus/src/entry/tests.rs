@@ -1,6 +1,7 @@
 //! What the tests of entries share: a heap that lends to itself through read-only regions, as a peer would read it.
 
 mod any_words;
+mod behind;
 mod refused;
 mod sent;
 
@@ -15,7 +16,8 @@ use ringway_shm::sync::{AtomicUsize, Ordering::Relaxed};
 use ringway_shm::words::EntryWords;
 
 use super::{
-    EntryHeader, EntryKind, EntryToken, Expected, Sealed, Segments, Trust, Verified, VerifyError,
+    Beside, EntryHeader, EntryKind, EntryToken, Expected, Sealed, Segments, Trust, Verified,
+    VerifyError,
 };
 use crate::envelope::{Checked, Envelope, EnvelopeKind, Plain, Timed, Traced};
 use crate::lease::{Held, Lease, LeaseOwner, Payload};
@@ -129,7 +131,10 @@ fn send<M: Message + ?Sized, H: Envelope>(
     };
     let tokenized = pack(parcel, heap, header.room::<H>());
     let sealed = EntryToken::seal(header, envelope, tokenized, heap).unwrap();
-    assert_eq!(sealed.entry.has_block(), sealed.block.is_some());
+    assert_eq!(
+        sealed.entry.has_block(),
+        matches!(sealed.beside, Beside::Block(_))
+    );
     assert_eq!(
         sealed.entry.deadline(),
         if kind == EntryKind::Ask { 77 } else { 0 }

@@ -8,12 +8,12 @@ use ringway_shm::generation::Key;
 use ringway_shm::region::PeerRegion;
 
 pub use self::error::VerifyError;
-use super::{EntryToken, MORE};
+use super::{BEHIND, EntryToken, MORE};
 use crate::envelope::{Checked, EnvelopeKind, HeaderPlace, Received};
 use crate::lease::{Borrow, Completion, Held, LeaseOwner, Payload};
 use crate::loan::Lines;
 use crate::message::{LINE, Message};
-use crate::token::{DetokenizeError, INLINE_MAX, Inline, Place, Signature, Token};
+use crate::token::{DetokenizeError, INLINE_MAX, Inline, Long, Place, Signature, Token};
 
 /// The segments of one peer, as this process has mapped them.
 pub trait Segments {
@@ -164,6 +164,47 @@ impl EntryToken {
             envelope: Received::Plain,
             payload,
         })
+    }
+
+    /// The same of an entry whose payload goes on in the slots behind it: `long`, as they were copied out of the queue.
+    ///
+    /// # Errors
+    ///
+    /// The first check that fails.
+    #[inline]
+    pub(crate) fn verify_long(
+        &self,
+        expected: Expected<'_>,
+        long: Long,
+    ) -> Result<Verified, VerifyError> {
+        let envelope = self
+            .envelope()
+            .ok_or(VerifyError::Envelope { bits: self.byte(1) })?;
+        if self.has_block() || envelope != EnvelopeKind::Plain {
+            return Err(VerifyError::Behind { envelope });
+        }
+        let bits = self.byte(0) & !MORE;
+        self.kind().ok_or(VerifyError::Kind { bits })?;
+        let signature = self.signature()?;
+        expected.check(signature)?;
+        let payload = Payload::whole(Held::Long(self.joined(long)?));
+        Ok(Verified {
+            token: Token::new(signature, payload.len() as u64, Place::Inline),
+            envelope: Received::Plain,
+            payload,
+        })
+    }
+
+    /// The whole payload of an entry, of which `long` are the slots behind it.
+    #[inline]
+    pub(super) fn joined(&self, mut long: Long) -> Result<Long, VerifyError> {
+        let error = VerifyError::InlineLen {
+            len: self.inline_len(),
+            max: INLINE_MAX,
+        };
+        let last_len = self.byte(3).checked_sub(BEHIND).ok_or(error)?;
+        long.set_front(&self.0);
+        long.cut(last_len.into()).ok_or(error)
     }
 
     #[inline]

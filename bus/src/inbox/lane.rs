@@ -30,6 +30,7 @@ use crate::entry::EntryToken;
 use crate::exit::ExitReason;
 use crate::rings::RingSpan;
 use crate::shared::Shared;
+use crate::token::Long;
 use crate::urings::PeerUrings;
 
 /// Entries taken between two looks at whether the submitter waits for room.
@@ -44,6 +45,8 @@ const CLOSED: u32 = 4;
 struct Taking {
     end: TakeEnd,
     since_room_check: u32,
+    /// Slots of the entry taken last.
+    slots: u64,
     /// The submitter will send nothing more: it closed the lane, or is dead.
     is_ending: bool,
     /// The head is final: the submitter was told so, or is about to be.
@@ -77,6 +80,8 @@ pub(crate) struct InboxLane {
 #[derive(Default)]
 pub(crate) struct Taken {
     pub(crate) token: EntryToken,
+    /// What of its payload was in the slots behind it.
+    pub(crate) long: Option<Long>,
     /// The sender did not want it any more when it was taken.
     pub(crate) is_cancelled: bool,
 }
@@ -130,6 +135,7 @@ impl InboxLane {
             taking: Mutex::new(Taking {
                 end: ends.take,
                 since_room_check: 0,
+                slots: 0,
                 is_ending: false,
                 is_closed: false,
             }),
@@ -264,15 +270,17 @@ impl InboxLane {
     pub(super) fn take(self: &Arc<Self>, has_ended: bool, taken: &mut Taken) -> Took {
         let mut taking = self.taking();
         if has_ended {
-            taking.end.finish();
+            taking.finish();
         }
         if taking.is_closed {
             return Took::Last;
         }
-        match taking.end.take() {
-            Ok(Some(words)) => {
-                taken.token = EntryToken::from_words(words);
-                taken.is_cancelled = taking.is_cancelled(words[0]);
+        match taking.end.take_long(|rest| Long::of_slots(rest)) {
+            Ok(Some(entry)) => {
+                taking.slots = entry.slots;
+                taken.token = EntryToken::from_words(entry.words);
+                taken.long = entry.rest;
+                taken.is_cancelled = taking.is_cancelled(entry.words[0]);
                 taking.since_room_check += 1;
                 let looks = taking.since_room_check >= ROOM_CHECK_EVERY;
                 let rings = looks && taking.submitter_waits();
@@ -362,7 +370,7 @@ impl InboxLane {
 
     /// Says that the handler of the entry taken last has ended.
     pub(crate) fn finish(&self) {
-        self.taking().end.finish();
+        self.taking().finish();
     }
 
     /// Posts a completion and wakes the submitter if it sleeps.
@@ -394,6 +402,11 @@ impl InboxLane {
 }
 
 impl Taking {
+    /// The handler of the entry taken last has ended.
+    fn finish(&mut self) {
+        self.end.finish(self.slots);
+    }
+
     /// Looks at the op word of an entry just taken.
     fn is_cancelled(&self, user_data: u64) -> bool {
         let op = Key::from_bits(user_data);

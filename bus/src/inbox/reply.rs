@@ -203,8 +203,8 @@ impl RemotePort {
             return;
         }
         let heap = shared.core().heap();
-        let Sealed { entry, block } = completion::seal(op, kind, is_leased, payload, heap);
-        match block {
+        let Sealed { entry, beside } = completion::seal(op, kind, is_leased, payload, heap);
+        match beside.into_block() {
             None => self.lane.post(entry.words()),
             Some(block) => self.lane.post_with(op, *entry.words(), block),
         }

@@ -28,9 +28,9 @@ pub(crate) struct Serving {
 impl Serving {
     /// The entry in hand and the lane that it came by.
     #[inline]
-    pub(crate) fn in_hand(&self) -> Option<(&Arc<InboxLane>, &Taken)> {
+    pub(crate) fn in_hand(&mut self) -> Option<(&Arc<InboxLane>, &mut Taken)> {
         let lane = self.lane.as_ref().filter(|_| self.is_in_hand)?;
-        Some((lane, &self.taken))
+        Some((lane, &mut self.taken))
     }
 
     /// The handler of the entry in hand, if there is one, has ended.

@@ -13,7 +13,7 @@ use rkyv::rancor::Error;
 use super::{Held, Payload, Settled};
 use crate::entry::Verified;
 use crate::loan::Lines;
-use crate::message::{Archivable, Delivery, Message, Parcel, archive};
+use crate::message::{Archivable, Delivery, LINE, Message, Parcel, archive};
 use crate::token::DetokenizeError;
 
 /// A message with `codec = "rkyv"` read in place: `Deref` to its archived form.
@@ -25,7 +25,7 @@ pub struct ArchivedLease<M: Message + Archivable> {
 
 impl<M: Message<Value = M> + Archivable> ArchivedLease<M> {
     fn new(payload: Payload) -> Result<Self, DetokenizeError> {
-        let payload = payload.in_place();
+        let payload = payload.in_place(LINE);
         let view = rkyv::access::<M::Archived, Error>(payload.bytes())
             .map(NonNull::from_ref)
             .map_err(DetokenizeError::decode::<M>)?;

@@ -170,6 +170,7 @@ pub struct Inner;
 
 impl<T: CheckedData + Schema> Access<T> for Inner {
     type Value = CopyMessage<T>;
+    const ALIGN: usize = align_of::<T>();
 
     fn size(_items: usize) -> Option<usize> {
         Some(size_of::<T>())

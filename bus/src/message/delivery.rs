@@ -2,11 +2,10 @@
 
 use core::fmt;
 
-use ringway_shm::block::Block;
 use ringway_shm::words::EntryWords;
 
 use super::{InPlace, Message, Semantics};
-use crate::entry::{EntryToken, Verified};
+use crate::entry::{Beside, EntryToken, Verified};
 use crate::lease::Lease;
 use crate::loan::Loan;
 use crate::token::DetokenizeError;
@@ -39,11 +38,11 @@ impl<M: Message + ?Sized> Parcel<M> {
         M::Semantics::value(self)
     }
 
-    /// A message that came back: the words of its entry, and the block that they name.
+    /// A message that came back: the words of its entry, and what lies beside it.
     ///
     /// `None` when they are not of a message of `M`.
-    pub(crate) fn from_entry(words: EntryWords, block: Option<Block>) -> Option<Self> {
-        let tokenized = EntryToken::unseal(words, block)?;
+    pub(crate) fn from_entry(words: EntryWords, beside: Beside) -> Option<Self> {
+        let tokenized = EntryToken::unseal(words, beside)?;
         M::Semantics::unpack(tokenized).ok()
     }
 }

@@ -45,8 +45,11 @@ where
     #[inline]
     fn pack(parcel: Parcel<M>, heap: &Heap, room: Room) -> Result<Tokenized, TokenizeError<M>> {
         match parcel {
-            Parcel::Value(value) => Tokenized::copy::<M>(M::Access::bytes(&value), heap, room)
-                .map_err(|cause| TokenizeError::new(Parcel::Value(value), cause)),
+            Parcel::Value(value) => {
+                let room = room.aligned(align_of::<M>());
+                Tokenized::copy::<M>(M::Access::bytes(&value), heap, room)
+                    .map_err(|cause| TokenizeError::new(Parcel::Value(value), cause))
+            }
             Parcel::Loan(loan) => loan
                 .pack(heap, room)
                 .map_err(|(loan, cause)| TokenizeError::new(Parcel::Loan(loan), cause)),

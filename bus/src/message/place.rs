@@ -19,6 +19,9 @@ pub trait Access<V: ?Sized> {
     /// What is sent by value: the view itself, or nothing.
     type Value;
 
+    /// What the bytes of a view are aligned to, at least.
+    const ALIGN: usize;
+
     /// Bytes of a payload of `items` items; `None` when there is no such number.
     fn size(items: usize) -> Option<usize>;
     /// The view of `bytes`.
@@ -46,6 +49,7 @@ pub struct Whole;
 
 impl<T: Plain> Access<T> for Whole {
     type Value = T;
+    const ALIGN: usize = align_of::<T>();
 
     fn size(_items: usize) -> Option<usize> {
         Some(size_of::<T>())
@@ -87,6 +91,7 @@ pub struct Items;
 
 impl<U: PlainData> Access<[U]> for Items {
     type Value = Never;
+    const ALIGN: usize = align_of::<U>();
 
     fn size(items: usize) -> Option<usize> {
         items.checked_mul(size_of::<U>())
@@ -126,6 +131,12 @@ impl<U: PlainData> Access<[U]> for Items {
 /// Bytes before the items: the header on lines of its own, so that items start on a line whatever the header is.
 pub(crate) const fn header_span<M: InPlace + ?Sized>() -> usize {
     size_of::<M::Header>().next_multiple_of(LINE)
+}
+
+/// What the payload of a message is aligned to, at least: its view and its header.
+pub(crate) const fn align<M: InPlace + ?Sized>() -> usize {
+    let (view, header) = (M::Access::ALIGN, align_of::<M::Header>());
+    if view > header { view } else { header }
 }
 
 /// One cache line: what blocks and payloads are aligned to.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::entry::Verified;
 use crate::token::{
-    DetokenizeError, INLINE_MAX, Inline, ReceivedToken, Room, TokenizeCause, TokenizeError,
+    DetokenizeError, INLINE_MAX, Inline, Long, ReceivedToken, Room, TokenizeCause, TokenizeError,
     Tokenized, TypedToken, allocate,
 };
 
@@ -62,6 +62,18 @@ fn encode<M: Message + Serialize>(
     }
     let len = postcard::serialize_with_flavor(value, Size::default())
         .map_err(TokenizeCause::encode::<M>)?;
+    if len <= room.long
+        && let Some(mut long) = Long::zeroed(len)
+    {
+        let used = postcard::to_slice(value, long.bytes_mut())
+            .map_err(TokenizeCause::encode::<M>)?
+            .len();
+        // An encoder that is not the same twice may need less than it said; so little less that it fits the entry goes
+        // into a block, as if it had not tried.
+        if long.truncate(used).is_some() {
+            return Ok(Tokenized::long::<M>(long));
+        }
+    }
     let mut block = allocate(heap, len, room)?;
     let used = postcard::to_slice(value, &mut block.bytes_mut()[room.headroom..])
         .map_err(TokenizeCause::encode::<M>)?

@@ -173,12 +173,15 @@ impl Drop for Waiting<'_> {
 fn open<H: Envelope>(
     shared: &Arc<Shared>,
     lane: &Arc<InboxLane>,
-    taken: &Taken,
+    taken: &mut Taken,
 ) -> Result<(ReceivedToken, H), ReceiveError> {
     let port = RemotePort::of(lane, taken);
     let node = || lane.peer.name().to_owned();
     let owner = port.as_ref().and_then(RemotePort::lend);
-    let verified = (taken.token).verify_lent(Expected::Any, &lane.peer.segments(), owner);
+    let verified = match taken.long.take() {
+        Some(long) => taken.token.verify_long(Expected::Any, long),
+        None => (taken.token).verify_lent(Expected::Any, &lane.peer.segments(), owner),
+    };
     let opened = match verified {
         Ok(verified) => match H::from_received(verified.envelope()) {
             Some(envelope) => Ok((ReceivedToken::new(verified), envelope)),

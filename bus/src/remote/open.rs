@@ -21,16 +21,20 @@ use super::{Obstacle, Outgoing};
 use crate::actor::Undone;
 use crate::clock::Nanos;
 use crate::completion;
-use crate::entry::EntryToken;
+use crate::entry::{Beside, EntryToken};
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
 use crate::mailbox::Overflow;
 use crate::rings::RingSpan;
+use crate::token::{Long, longest};
 use crate::urings::PeerUrings;
+use crate::urings::open::entries_max;
 use crate::urings::wire::{Terms, UringWord};
 
 /// Completions taken in at one look: a queue's worth, so that a peer that floods has its turn and no more.
 const REAPED_PER_LOOK: u32 = 256;
+/// Slots submitted with payloads in blocks before one is put behind its entry again, once there was no room for that.
+const CROWDED_FOR: u64 = 16;
 /// Looks at an end without ops before it is not watched any more: whoever asks again at once finds it watched.
 const LOOKS_WITHOUT_OPS: u32 = 8;
 
@@ -61,7 +65,11 @@ impl Opening {
             Ok(mut ends) => Ok(Open {
                 peer,
                 uring,
-                half: ends.submit.limit(terms.bound).div_ceil(2),
+                half: ends
+                    .submit
+                    .limit(terms.bound.min(entries_max(layout)))
+                    .div_ceil(2),
+                crowded_until: 0,
                 submit: ends.submit,
                 reap: ends.reap,
                 words: ends.ops,
@@ -103,6 +111,8 @@ pub(crate) struct Open {
     room_watched: Option<u64>,
     /// Half of what may lie untaken, in entries.
     half: u64,
+    /// No payload goes on behind its entry before so many slots were submitted: there was no room for one.
+    crowded_until: u64,
     /// Looks since there was an op in flight.
     looks_without_ops: u32,
     /// No op is overdue before this; `None` when none has a deadline. It may be that of an op that is over.
@@ -180,7 +190,7 @@ impl Open {
             return Err(Obstacle::Unacknowledged);
         }
         if !self.needs_op(outgoing) {
-            let _ = self.push(&outgoing.words)?; // of use to an op alone
+            let _ = self.push(outgoing)?; // of use to an op alone
             self.after_push();
             return Ok(None);
         }
@@ -192,7 +202,7 @@ impl Open {
             }
         };
         outgoing.words[0] = key.to_bits();
-        match self.push(&outgoing.words) {
+        match self.push(outgoing) {
             Ok(position) => {
                 self.ops.submitted(key, position, &outgoing.words);
                 let due = Nanos(EntryToken::from_words(outgoing.words).deadline());
@@ -350,7 +360,7 @@ impl Open {
                     self.owed.queued.push(match completion::undone(&words) {
                         Some(why) => returns.queue_raw(Raw {
                             words: entry,
-                            block,
+                            beside: block.map_or(Beside::Nothing, Beside::Block),
                             taken: why != Undone::Dropped,
                             why,
                         }),
@@ -390,10 +400,34 @@ impl Open {
         self.peer.remove_end(self.uring);
     }
 
+    /// Bytes of a payload that may go on behind its entry; what may be dropped by the receiver never does, as its sender has
+    /// it back from its op.
+    pub(super) fn long_max(&self) -> usize {
+        if self.overflow == Overflow::DropOldest || self.is_crowded() {
+            return 0;
+        }
+        longest(self.submit.rest_max())
+    }
+
+    /// Whether there was no room behind entries, a moment ago.
     #[inline]
-    fn push(&mut self, words: &EntryWords) -> Result<u64, Obstacle> {
-        self.submit.submit(words).map_err(|error| match error {
+    pub(super) fn is_crowded(&self) -> bool {
+        self.submit.tail() < self.crowded_until
+    }
+
+    #[inline]
+    fn push(&mut self, outgoing: &Outgoing) -> Result<u64, Obstacle> {
+        let words = &outgoing.words;
+        let pushed = match &outgoing.long {
+            None => self.submit.submit(words),
+            Some(long) => self.submit.submit_long(words, long.slots()),
+        };
+        pushed.map_err(|error| match error {
             PushError::Full => Obstacle::Full,
+            PushError::Crowded => {
+                self.crowded_until = self.submit.tail() + CROWDED_FOR;
+                Obstacle::Crowded
+            }
             PushError::Closed => Obstacle::Closing,
             PushError::Peer(violation) => {
                 self.owed.faults.push(Fault::Violation(violation));
@@ -409,7 +443,9 @@ impl Open {
         self.ended.get_or_insert_with(|| reason.clone());
         self.is_judged = true;
         let why = Undone::Ended(reason.clone());
-        let ended = self.ops.end(&why, Leases::MayRemain, |_| Fate::Handled);
+        let ended = self
+            .ops
+            .end(&why, Leases::MayRemain, |_| Fate::Handled, |_| None);
         ended.wakers
     }
 
@@ -419,7 +455,7 @@ impl Open {
         let tail = self.submit.tail();
         let taken = self.submit.taken().unwrap_or(tail);
         let done = self.submit.done().unwrap_or(taken);
-        let ended = self.ops.end(why, leases, |position| {
+        let judge = |position| {
             if position >= taken {
                 Fate::Queued
             } else if position >= done {
@@ -427,14 +463,18 @@ impl Open {
             } else {
                 Fate::Handled
             }
-        });
+        };
+        let submit = &self.submit;
+        let ended = self
+            .ops
+            .end(why, leases, judge, |position| long_at(submit, position));
         let mut by_position: Vec<(u64, Raw)> = ended
             .tells
             .into_iter()
             .map(|tell| {
                 let raw = Raw {
                     words: tell.words,
-                    block: tell.block,
+                    beside: tell.block.map_or(Beside::Nothing, Beside::Block),
                     taken: tell.taken,
                     why: why.clone(),
                 };
@@ -452,9 +492,10 @@ impl Open {
                 continue;
             };
             if words[0] == 0 {
+                let long = long_at(&self.submit, position);
                 let raw = Raw {
                     words,
-                    block: None,
+                    beside: long.map_or(Beside::Nothing, Beside::Long),
                     taken: position < taken,
                     why: why.clone(),
                 };
@@ -492,7 +533,12 @@ impl Closed {
 
     /// Entries that the receiver, whose head is final, never took.
     pub(crate) fn untaken(&mut self) -> u64 {
-        let tail = self.0.submit.tail();
-        tail - self.0.submit.taken().unwrap_or(tail)
+        self.0.submit.untaken().unwrap_or(0)
     }
+}
+
+/// What of its payload lies behind the entry at `position`.
+fn long_at(submit: &SubmitEnd, position: u64) -> Option<Long> {
+    let slots: Vec<_> = submit.rest_at(position).collect();
+    (!slots.is_empty()).then(|| Long::of_slots(slots.into_iter()))
 }

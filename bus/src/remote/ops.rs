@@ -30,6 +30,7 @@ pub(crate) use self::end::{Fate, Leases};
 use crate::actor::Undone;
 use crate::clock::Nanos;
 use crate::entry::EntryToken;
+use crate::token::Long;
 
 /// What an op waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +58,13 @@ pub(crate) struct Unanswered<B> {
     pub(crate) message: Option<Unsent<B>>,
 }
 
-/// An entry that was never taken, with the block that it named.
+/// An entry that was never taken, with what lay beside it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unsent<B> {
     pub(crate) words: EntryWords,
     pub(crate) block: Option<B>,
+    /// What of its payload was in the slots behind it.
+    pub(crate) long: Option<Long>,
 }
 
 #[derive(Debug)]
@@ -404,7 +407,11 @@ impl<B> OpTable<B> {
                         Outcome::Ended(Box::new(Unanswered {
                             taken: false,
                             why: Undone::Dropped,
-                            message: Some(Unsent { words, block }),
+                            message: Some(Unsent {
+                                words,
+                                block,
+                                long: None,
+                            }),
                         }))
                     } else {
                         let is_held = said.has_block;

@@ -14,7 +14,7 @@ use ringway_shm::words::EntryWords;
 
 use crate::actor::Undone;
 use crate::completion;
-use crate::entry::EntryToken;
+use crate::entry::{Beside, EntryToken};
 use crate::exit::ExitReason;
 use crate::message::{Message, Parcel};
 use crate::queue::UndeliveredToken;
@@ -50,7 +50,7 @@ impl<M: Message + ?Sized> std::fmt::Debug for Undelivered<M> {
 /// An entry of a uring that came back as it was sent.
 pub(crate) struct Raw {
     pub(crate) words: EntryWords,
-    pub(crate) block: Option<Block>,
+    pub(crate) beside: Beside,
     pub(crate) taken: bool,
     pub(crate) why: Undone,
 }
@@ -99,7 +99,7 @@ impl Begun {
             Self::Typed(item) => item(why),
             Self::Raw(words, block) => Item::Raw(Raw {
                 words,
-                block,
+                beside: block.map_or(Beside::Nothing, Beside::Block),
                 taken: true,
                 why,
             }),
@@ -261,7 +261,7 @@ impl Returns {
             return (None, has_ended);
         };
         let token = UndeliveredToken {
-            token: EntryToken::unseal(raw.words, raw.block).map(OwnedToken::new),
+            token: EntryToken::unseal(raw.words, raw.beside).map(OwnedToken::new),
             taken: raw.taken,
             why: raw.why,
         };
@@ -285,11 +285,11 @@ impl Returns {
             }
             Item::Raw(Raw {
                 words,
-                block,
+                beside,
                 taken,
                 why,
             }) => Some(Undelivered {
-                message: completion::take_back(|| self.shared.upgrade(), words, block),
+                message: completion::take_back(|| self.shared.upgrade(), words, beside),
                 taken,
                 why,
             }),

@@ -17,7 +17,7 @@ use crate::actor::port::{Answer, Failure, ReplyPort};
 use crate::actor::reply::Asker;
 use crate::clock::Nanos;
 use crate::completion;
-use crate::entry::{EntryKind, EntryToken};
+use crate::entry::{Beside, EntryKind, EntryToken};
 use crate::exit::ExitReason;
 use crate::message::{HandlerError, Message, Parcel, Semantics as _, Sendable};
 use crate::remote::ops::{Outcome, Unanswered};
@@ -245,7 +245,12 @@ impl<S: Sendable> Ask<'_, S> {
                     message,
                 } = *unanswered;
                 let message = message.and_then(|unsent| {
-                    completion::take_back(|| end.shared(), unsent.words, unsent.block)
+                    let beside = match (unsent.block, unsent.long) {
+                        (Some(block), _) => Beside::Block(block),
+                        (None, Some(long)) => Beside::Long(long),
+                        (None, None) => Beside::Nothing,
+                    };
+                    completion::take_back(|| end.shared(), unsent.words, beside)
                 });
                 let why = Failure { why, message };
                 Step::Ready(Err(ended_remotely(taken, why)))

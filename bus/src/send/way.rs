@@ -27,7 +27,7 @@ use crate::remote::ops::OpKind;
 use crate::remote::undelivered::Undelivered;
 use crate::remote::{Obstacle, Outgoing, RemoteEnd};
 use crate::shared::Shared;
-use crate::token::{Room, TokenizeError};
+use crate::token::TokenizeError;
 use crate::wait_list::WaitKey;
 
 /// Where a message goes.
@@ -64,11 +64,11 @@ where
             Self::Remote(end) => {
                 let shared = end.shared().ok_or(LoanError::Detached)?;
                 end.recover();
-                let room = Room::TELL;
-                match Loan::in_block(shared.core().heap(), items, room) {
+                let room = completion::room(OpKind::Tell, end);
+                match Loan::for_entry(&end.heap, items, room) {
                     Err(HeapError::Full { .. }) => {
                         shared.sweep_replies();
-                        Ok(Loan::in_block(shared.core().heap(), items, room)?)
+                        Ok(Loan::for_entry(&end.heap, items, room)?)
                     }
                     loan => Ok(loan?),
                 }
@@ -198,7 +198,7 @@ impl<'a, S: Sendable> Sending<'a, S> {
         end: &Arc<RemoteEnd>,
         parcel: Parcel<S::Message>,
     ) -> Option<Load<S::Message>> {
-        match completion::pack(parcel, OpKind::Tell, Nanos::NONE, &end.heap, || ()) {
+        match completion::pack(parcel, OpKind::Tell, Nanos::NONE, end, || ()) {
             Ok(mut outgoing) => match end.submit(&mut outgoing) {
                 Ok(_) => None,
                 Err(_) => Some(Load::Packed(Box::new(outgoing))),
@@ -384,7 +384,7 @@ impl<'a, S: Sendable> Sending<'a, S> {
                 shared.sweep_replies();
             }
         };
-        let error = match completion::pack(parcel, kind, deadline, &end.heap, make_room) {
+        let error = match completion::pack(parcel, kind, deadline, end, make_room) {
             Ok(outgoing) => return Ok(outgoing),
             Err(error) => error,
         };
@@ -432,7 +432,7 @@ impl<'a, S: Sendable> Sending<'a, S> {
             Load::Parcel(parcel) => Some(parcel),
             Load::Packed(outgoing) => {
                 let shared = || self.way.shared();
-                completion::take_back(shared, outgoing.words, outgoing.block)
+                completion::take_back(shared, outgoing.words, outgoing.into_beside())
             }
             Load::Gone => None,
         };

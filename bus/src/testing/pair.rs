@@ -136,6 +136,7 @@ impl Opened {
         let mut outgoing = Outgoing {
             words: EntryWords::default(),
             block: None,
+            long: None,
             kind: OpKind::Tell,
         };
         assert!(self.end.submit(&mut outgoing).unwrap().is_none());

@@ -5,7 +5,7 @@ use core::fmt;
 use ringway_shm::block::Block;
 use ringway_shm::heap::{Heap, HeapError};
 
-use super::{Place, Signature, Token, TokenizeCause};
+use super::{Long, Place, Signature, Token, TokenizeCause};
 use crate::entry::Verified;
 use crate::lease::{Held, Payload};
 use crate::message::Message;
@@ -74,6 +74,8 @@ impl Inline {
 pub struct Room {
     /// Payloads of so many bytes ride in the entry; larger ones get a block.
     pub(crate) inline: usize,
+    /// Payloads of so many bytes travel behind the entry; 0 for none.
+    pub(crate) long: usize,
     /// Bytes before the payload in a block: 0, or a line for an envelope.
     pub(crate) headroom: usize,
 }
@@ -82,15 +84,30 @@ impl Room {
     /// A tell in a plain envelope.
     pub(crate) const TELL: Self = Self {
         inline: INLINE_MAX,
+        long: 0,
         headroom: 0,
     };
     /// An ask in a plain envelope: the entry's last word is the deadline.
     pub(crate) const ASK: Self = Self {
         inline: INLINE_MAX - 8,
+        long: 0,
         headroom: 0,
     };
     /// A reply.
     pub(crate) const REPLY: Self = Self::TELL;
+
+    /// The same, where payloads of up to `long` bytes may travel behind their entries.
+    #[inline]
+    pub(crate) const fn or_behind(self, long: usize) -> Self {
+        Self { long, ..self }
+    }
+
+    /// The same for payloads that are read as values aligned to `align` bytes: behind an entry they are aligned to 8.
+    #[inline]
+    pub(crate) const fn aligned(self, align: usize) -> Self {
+        let long = if align > 8 { 0 } else { self.long };
+        Self { long, ..self }
+    }
 }
 
 /// A message that was tokenized: its token, and its bytes, which go with the entry or are freed.
@@ -103,6 +120,7 @@ pub struct Tokenized {
 /// Where the bytes of a tokenized message are.
 pub(crate) enum Body {
     Inline(Inline),
+    Long(Long),
     /// The block's bytes behind `headroom`.
     Block {
         block: Block,
@@ -130,7 +148,15 @@ impl Tokenized {
         }
     }
 
-    /// Copies `payload` inline, or else into a block.
+    #[inline]
+    pub(crate) fn long<M: Message + ?Sized>(long: Long) -> Self {
+        Self {
+            signature: Signature::of::<M>(),
+            body: Body::Long(long),
+        }
+    }
+
+    /// Copies `payload` inline, or behind the entry, or else into a block.
     pub(crate) fn copy<M: Message + ?Sized>(
         payload: &[u8],
         heap: &Heap,
@@ -140,6 +166,11 @@ impl Tokenized {
             && let Some(inline) = Inline::new(payload)
         {
             return Ok(Self::inline::<M>(inline));
+        }
+        if payload.len() <= room.long
+            && let Some(long) = Long::of_bytes(payload)
+        {
+            return Ok(Self::long::<M>(long));
         }
         let mut block = allocate(heap, payload.len(), room)?;
         block.bytes_mut()[room.headroom..].copy_from_slice(payload);
@@ -157,7 +188,7 @@ impl Tokenized {
     /// The token of this message.
     pub(crate) fn token(&self) -> Token {
         let place = match &self.body {
-            Body::Inline(_) => Place::Inline,
+            Body::Inline(_) | Body::Long(_) => Place::Inline,
             Body::Block { block, headroom } => Place::Block {
                 segment: block.key(),
                 offset: block.offset() + *headroom as u64,
@@ -171,6 +202,7 @@ impl Tokenized {
     pub(crate) fn len(&self) -> usize {
         match &self.body {
             Body::Inline(inline) => inline.len(),
+            Body::Long(long) => long.len(),
             Body::Block { block, headroom } => block.len() - headroom,
         }
     }
@@ -179,6 +211,7 @@ impl Tokenized {
     pub(crate) fn bytes(&self) -> &[u8] {
         match &self.body {
             Body::Inline(inline) => inline.bytes(),
+            Body::Long(long) => long.bytes(),
             Body::Block { block, headroom } => &block.bytes()[*headroom..],
         }
     }
@@ -188,6 +221,7 @@ impl Tokenized {
         let token = self.token();
         let payload = match self.body {
             Body::Inline(inline) => Payload::whole(Held::Inline(inline)),
+            Body::Long(long) => Payload::whole(Held::Long(long)),
             Body::Block { block, headroom } => {
                 let range = headroom..block.len();
                 Payload::new(Held::Block(block), range)
@@ -207,6 +241,7 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inline(inline) => write!(f, "Inline({} bytes)", inline.len()),
+            Self::Long(long) => long.fmt(f),
             Self::Block { block, .. } => block.fmt(f),
         }
     }

@@ -27,11 +27,17 @@ use crate::remote::{Opening, RemoteEnd};
 use crate::rings::{RingSpan, RingsError};
 use crate::shared::{Shared, Target};
 
-/// Entries of a submission queue, and of a completion queue: 16 KiB each way, and what one sender may have in flight.
+/// Slots of a submission queue, 16 KiB, half of them for what goes on behind entries; and of a completion queue, 8 KiB: what
+/// one sender may have in flight.
 pub(crate) const URING: UringLayout = UringLayout {
-    sq: Pow2::of::<128>(),
+    sq: Pow2::of::<256>(),
     cq: Pow2::of::<128>(),
 };
+
+/// Entries that may lie untaken in a queue of this layout: the other slots are for payloads that go on behind theirs.
+pub(crate) fn entries_max(layout: UringLayout) -> u64 {
+    (layout.sq.get() / 2).max(1)
+}
 
 /// Slots of the largest queue that a peer may ask this node to join.
 const SLOTS_MAX: u64 = 1 << 16;

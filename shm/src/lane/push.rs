@@ -221,7 +221,9 @@ impl<const W: usize, K: Keep> Push<W, K> {
         }
         if self.rest > 0 {
             let passed = self.rests_before(found);
-            self.rest -= passed.ok_or(Violation::Head { found, floor, tail })?;
+            let rest = passed.and_then(|passed| self.rest.checked_sub(passed));
+            let rest = rest.filter(|rest| *rest <= tail - found);
+            self.rest = rest.ok_or(Violation::Head { found, floor, tail })?;
         }
         self.head = found;
         Ok(found)

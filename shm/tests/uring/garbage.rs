@@ -75,8 +75,12 @@ fn garbage_everywhere_is_survived() {
             submitter_part,
             completer_part,
         } = uring(LAYOUT);
+        submitter.submit.limit(1 + random() % 4);
         for number in 0..random() % 4 {
-            submitter.submit.submit(&entry(number)).unwrap();
+            let _ = match number {
+                1 => submitter.submit.submit_long(&entry(number), &[entry(9)]),
+                _ => submitter.submit.submit(&entry(number)),
+            };
         }
         for (part, len) in [
             (&submitter_part, LAYOUT.submitter_len()),
@@ -90,6 +94,11 @@ fn garbage_everywhere_is_survived() {
         for _ in 0..4 {
             let _ = submitter.submit.submit(&entry(1));
             let _ = submitter.submit.submit_batch(&[entry(1), entry(2)]);
+            let _ = submitter.submit.submit_long(&entry(1), &[entry(2)]);
+            let _ = (
+                submitter.submit.untaken(),
+                submitter.submit.rest_at(random()).count(),
+            );
             let _ = (
                 submitter.submit.room(),
                 submitter.submit.done(),
@@ -101,6 +110,7 @@ fn garbage_everywhere_is_survived() {
             );
             let _ = (
                 completer.take.take(),
+                completer.take.take_long(|rest| rest.count()),
                 completer.take.go_idle(),
                 completer.take.peek(),
             );

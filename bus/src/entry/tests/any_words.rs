@@ -69,7 +69,7 @@ fn any_words_are_refused_or_within_bounds() {
             entry.deadline(),
             entry.has_more(),
         );
-        let _ = EntryToken::unseal(words, None);
+        let _ = EntryToken::unseal(words, Beside::Nothing);
         let Ok(verified) = entry.verify_lent(Expected::Any, &mapped, None) else {
             continue;
         };

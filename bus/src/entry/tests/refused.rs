@@ -154,7 +154,7 @@ fn a_changed_byte_is_found_by_its_checksum() {
             &heap,
             header.room::<Checked>(),
         );
-        let Sealed { entry, block } =
+        let Sealed { entry, beside } =
             EntryToken::seal(header, Checked::default(), tokenized, &heap).unwrap();
         let verify = |entry: EntryToken| {
             entry
@@ -173,7 +173,7 @@ fn a_changed_byte_is_found_by_its_checksum() {
                 "word {word}"
             );
         }
-        let mut block = block.unwrap();
+        let mut block = beside.into_block().unwrap();
         let last = block.len() - 1;
         block.bytes_mut()[last] ^= 1;
         assert!(
@@ -186,7 +186,7 @@ fn a_changed_byte_is_found_by_its_checksum() {
 #[test]
 fn untrusted_payloads_are_private_copies() {
     let heap = heap();
-    let mut sealed = sealed_position(&heap, Plain);
+    let sealed = sealed_position(&heap, Plain);
     let mapped = Mapped {
         trust: Trust::Untrusted,
         ..Mapped::of(&heap)
@@ -199,7 +199,7 @@ fn untrusted_payloads_are_private_copies() {
     assert_eq!(owner.count(), 1, "the block goes back at once");
     let lease = Lease::<Position>::receive(verified).unwrap();
     assert!(!lease.is_borrowed());
-    sealed.block.as_mut().unwrap().bytes_mut().fill(0xFF);
+    sealed.beside.into_block().unwrap().bytes_mut().fill(0xFF);
     assert_eq!(
         *lease,
         position(),

@@ -269,16 +269,16 @@ fn what_was_not_taken_comes_back() {
             room,
         );
         let sealed = EntryToken::seal(header, Timed::default(), tokenized, &heap).unwrap();
-        let parcel = Parcel::<Text>::from_entry(*sealed.entry.words(), sealed.block).unwrap();
+        let parcel = Parcel::<Text>::from_entry(*sealed.entry.words(), sealed.beside).unwrap();
         assert_eq!(parcel.into_value().unwrap(), text);
     }
     let tokenized = pack(Parcel::<u64>::from_value(5), &heap, header.room::<Plain>());
     let sealed = EntryToken::seal(header, Plain, tokenized, &heap).unwrap();
     assert!(
-        Parcel::<i64>::from_entry(*sealed.entry.words(), None).is_none(),
+        Parcel::<i64>::from_entry(*sealed.entry.words(), Beside::Nothing).is_none(),
         "another type"
     );
-    let parcel = Parcel::<u64>::from_entry(*sealed.entry.words(), None).unwrap();
+    let parcel = Parcel::<u64>::from_entry(*sealed.entry.words(), Beside::Nothing).unwrap();
     assert_eq!(parcel.into_value().unwrap(), 5);
     let loan = Loan::<Frame>::in_block(&heap, 64, Room::TELL).unwrap();
     let tokenized = pack(Parcel::Loan(loan), &heap, Room::TELL);
@@ -289,7 +289,7 @@ fn what_was_not_taken_comes_back() {
         &heap,
     )
     .unwrap();
-    let parcel = Parcel::<Frame>::from_entry(*sealed.entry.words(), sealed.block).unwrap();
+    let parcel = Parcel::<Frame>::from_entry(*sealed.entry.words(), sealed.beside).unwrap();
     assert!(matches!(&parcel, Parcel::Loan(loan) if loan.len() == 64));
     drop(parcel);
     assert_eq!(heap.stats().live(), 0);
@@ -412,7 +412,7 @@ fn nothing_of_an_old_message_is_sent_beside_a_header() {
     // The copied one first: it needs another block, which must not be the other's, cleaned.
     for tokenized in [copied.into_tokenized(), lent] {
         let sealed = EntryToken::seal(header, Timed::default(), tokenized, &heap).unwrap();
-        let block = sealed.block.unwrap();
+        let block = sealed.beside.into_block().unwrap();
         assert!(
             block.bytes()[..128].iter().all(|byte| *byte == 0),
             "two lines of zeros"

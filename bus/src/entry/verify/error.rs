@@ -68,6 +68,12 @@ pub enum VerifyError {
         /// The envelope.
         envelope: EnvelopeKind,
     },
+    /// A payload that goes on behind its entry, where that cannot be.
+    #[error("an entry in envelope {envelope:?}, or with a block, whose payload goes on behind it")]
+    Behind {
+        /// The envelope.
+        envelope: EnvelopeKind,
+    },
     /// No live segment of the peer has that key.
     #[error("a block in segment {bits:#x}, which the peer does not have")]
     Segment {

@@ -6,6 +6,7 @@ use ringway_shm::words::EntryWords;
 
 use super::{OpKind, OpTable, Outcome, State, Unanswered, Unsent};
 use crate::actor::Undone;
+use crate::token::Long;
 
 /// Whether the receiver's process may still read what it had taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +48,14 @@ pub(crate) struct EndedTell<B> {
 impl<B> OpTable<B> {
     /// Ends the ops in flight: the receiver will handle nothing more.
     ///
-    /// `judge` tells how far the entry at a position came. With [`Leases::MayRemain`], blocks of taken entries stay lent
+    /// `judge` tells how far the entry at a position came, `long_at` what of its payload lies in the slots behind it. With [`Leases::MayRemain`], blocks of taken entries stay lent
     /// until they are completed one by one.
     pub(crate) fn end(
         &mut self,
         why: &Undone,
         leases: Leases,
         judge: impl Fn(u64) -> Fate,
+        long_at: impl Fn(u64) -> Option<Long>,
     ) -> Ended<B> {
         let mut ended = Ended {
             wakers: Vec::new(),
@@ -83,7 +85,11 @@ impl<B> OpTable<B> {
                 }
                 State::Ignored => {}
                 waiting @ (State::Submitted | State::Waiting(_)) if awaited => {
-                    let message = (!taken).then_some(Unsent { words, block });
+                    let message = (!taken).then(|| Unsent {
+                        words,
+                        block,
+                        long: long_at(op.position),
+                    });
                     op.state = State::Completed(Outcome::Ended(Box::new(Unanswered {
                         taken,
                         why: why.clone(),

@@ -94,6 +94,7 @@ fn displaced_comes_back() {
             message: Some(Unsent {
                 words: words(ask),
                 block,
+                long: None,
             }),
         };
         let outcome = Outcome::Ended(Box::new(unanswered));
@@ -121,7 +122,7 @@ fn an_inline_tell_is_done() {
     let effect = table.complete(words(tell), BACK).unwrap();
     assert_eq!((effect.undone, table.is_empty()), (None, true));
     let tell = table.issue(OpKind::Tell, None).unwrap();
-    let ended = table.end(&why(), Leases::MayRemain, |_| Fate::Queued);
+    let ended = table.end(&why(), Leases::MayRemain, |_| Fate::Queued, |_| None);
     assert_eq!(ended.tells.len(), 1);
     assert!(!ended.tells[0].taken && table.is_empty());
     assert!(table.complete(words(tell), BACK).is_err());
@@ -202,10 +203,11 @@ fn end_judges_by_position() {
         for (position, key) in [taken, queued, tell].into_iter().enumerate() {
             table.submitted(key, position as u64, &[position as u64; 7]);
         }
-        let ended = table.end(&why(), leases, |at| match at {
+        let judge = |at| match at {
             0 => Fate::Taken,
             _ => Fate::Queued,
-        });
+        };
+        let ended = table.end(&why(), leases, judge, |_| None);
         assert_eq!(ended.tells.len(), 1);
         assert_eq!(ended.tells[0].block, Some(3));
         let fate = |taken, message| {
@@ -219,6 +221,7 @@ fn end_judges_by_position() {
         let unsent = Unsent {
             words: [1; 7],
             block: Some(2),
+            long: None,
         };
         assert_eq!(poll(&mut table, queued), fate(false, Some(unsent)));
         let remains = usize::from(leases == Leases::MayRemain);
