@@ -52,6 +52,12 @@ impl Wards {
         lock(&self.living).clone()
     }
 
+    /// A peering is over, in whatever way: nobody will ask how its process died.
+    pub(crate) fn forget(&self, node: NodeId) {
+        let ward = lock(&self.by_node).remove(&node);
+        drop(ward); // outside the lock: it may be the last to hold its descriptors
+    }
+
     /// A peer's process is dead: how it died, if it was a child.
     pub(crate) fn died(&self, node: NodeId) -> Option<ExitReason> {
         let ward = lock(&self.by_node).remove(&node)?;

@@ -88,9 +88,10 @@ impl Upper for UpperOf {
                 .unwrap_or(ExitReason::ProcessDied),
             Death::Goodbye => ExitReason::Shutdown,
         };
-        let Some(urings) = lock(&shared.peers).remove(&peer.id()) else {
-            return;
-        };
+        let urings = lock(&shared.peers).remove(&peer.id());
+        // After that: a child that was over before has found the peer, and left what it knows for this notice.
+        shared.wards.forget(peer.id());
+        let Some(urings) = urings else { return };
         open::end_all(&urings, &reason);
         shared.forget_peer(peer.id());
         shared.blocks.wake_all();
