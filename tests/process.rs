@@ -45,6 +45,11 @@ scenes! {
     no_child_stays_a_zombie: "zombies",
     words_of_the_dead_come_before_their_death: "last words",
     kills_are_told_to_all_who_monitor: "told of kills",
+    supervised_processes_come_back: "supervised",
+    supervised_processes_stop_in_their_turn: "supervised stops",
+    a_detaching_node_stops_what_is_supervised: "supervised detached",
+    a_contained_supervisor_ends_nothing_else: "contained",
+    a_storm_of_kills_and_panics_leaves_nothing: "storm",
 }
 
 #[test]
@@ -68,6 +73,8 @@ fn nodes_without_workers_have_children_too() {
         "stopped",
         "zombies",
         "last words",
+        "supervised",
+        "supervised stops",
     ] {
         let mut command = stage.command(scene, &[]);
         command.env("RINGWAY_TEST_NO_WORKERS", "1");
@@ -177,6 +184,29 @@ fn an_error_of_the_parent_is_printed_with_its_causes() {
         (output.status.to_string().as_str(), said.as_str()),
         ("exit status: 1", "error: the parent: the cause\n")
     );
+}
+
+/// Goal: a program whose root supervisor gives up ends in order, and not as a success.
+#[test]
+fn a_root_that_gives_up_ends_the_program() {
+    let _dog = watch();
+    let stage = Stage::set();
+    for has_workers in [true, false] {
+        let mut command = stage.command("gives up", &[]);
+        if !has_workers {
+            command.env("RINGWAY_TEST_NO_WORKERS", "1");
+        }
+        let output = command.output().unwrap();
+        let [said, complained] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(output.status.code(), Some(1), "{complained}");
+        let reason = "more than 1 restarts within 60s; the last to end was \"counter\": \
+                      its process was ended by signal 9";
+        let text = format!("error: a supervisor gave up: it gave up its children: {reason}\n");
+        assert_eq!(complained, text);
+        let mourned = "the mourner: it was shut down with its node or by its supervisor";
+        assert_eq!(said, format!("{mourned}\nthe program was dropped\n"));
+    }
 }
 
 /// Goal: variables that came by another way make nobody a child.

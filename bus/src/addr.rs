@@ -25,6 +25,7 @@ use crate::message::{Fill, InPlace, Message, Sendable};
 use crate::remote::RemoteEnd;
 use crate::remote::undelivered::UndeliveredStream;
 use crate::send::{Ask, LoanError, SendError, Tell, Way};
+use crate::urings::wire::Order;
 
 /// The address of an actor of type `A`, wherever it runs.
 ///
@@ -179,6 +180,14 @@ impl<A: Actor> Addr<A> {
     /// Asks the actor to stop before its next message; what is queued goes back to its senders. Does not wait.
     pub fn stop(&self) {
         self.inner.stop();
+    }
+
+    /// The same as [`stop`](Self::stop), by a supervisor.
+    pub(crate) fn shut_down(&self) {
+        match &self.inner {
+            Inner::Local(cell) => cell.core().stop(ExitReason::Shutdown),
+            Inner::Remote(end) => end.control(Order::ShutDown),
+        }
     }
 
     /// Ends the actor at the next `await` of its handler. Does not wait.

@@ -49,6 +49,10 @@ pub enum ExitReason {
     /// It did not stop in the time that it was given, and was killed.
     #[error("it did not stop in time and was killed")]
     StopTimeout,
+    /// It is a supervisor, and its children failed more often than its [intensity](crate::Supervisor::intensity) allows.
+    /// Another process learns the first 4096 bytes of the text, which names the last child.
+    #[error("it gave up its children: {0}")]
+    GaveUp(String),
     /// There was no such actor any more when its address was first used: how it ended is not known.
     #[error("there was no such actor")]
     NoSuchActor,
@@ -81,7 +85,11 @@ impl ExitReason {
 
     /// The same reason with as much of its text as another process learns.
     pub(crate) fn shortened(mut self) -> Self {
-        if let Self::StartFailed(text) | Self::Panicked(text) | Self::Error(text) = &mut self {
+        if let Self::StartFailed(text)
+        | Self::Panicked(text)
+        | Self::Error(text)
+        | Self::GaveUp(text) = &mut self
+        {
             text.truncate(text.floor_char_boundary(TEXT_MAX));
         }
         self
@@ -115,6 +123,7 @@ mod tests {
             ExitReason::Unreachable,
             ExitReason::Error(text()),
             ExitReason::StopTimeout,
+            ExitReason::GaveUp(text()),
             ExitReason::NoSuchActor,
             ExitReason::OutOfMemory,
         ] {
@@ -129,6 +138,7 @@ mod tests {
             ExitReason::StartFailed,
             ExitReason::Panicked,
             ExitReason::Error,
+            ExitReason::GaveUp,
         ] {
             let letters = "\u{e9}".repeat(TEXT_MAX);
             let cut = make("x".to_owned() + &letters).shortened();

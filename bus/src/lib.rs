@@ -89,10 +89,6 @@ mod remote;
 mod rings;
 mod send;
 mod shared;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "it decides; nothing carries it out yet")
-)]
 mod supervise;
 mod task;
 #[cfg(test)]
@@ -123,6 +119,10 @@ pub use ringway_shm::heap::{Heap, HeapError, HeapStats};
 pub use send::{Ask, AskError, LoanError, SendError, Tell};
 /// What [`Roles::run`] returns and `main` hands on.
 pub use std::process::ExitCode;
+pub use supervise::{
+    Change, Child, ChildCounts, ChildInfo, ChildKind, ChildState, ChildType, FindChild, OfActor,
+    OfProcess, OfSupervisor, Restart, StartSupervisor, Strategy, SuperviseError, Supervisor, Tree,
+};
 pub use urings::wire::OpenRefusal;
 
 /// The version of serde that messages derive with: `#[serde(crate = "ringway::serde")]`.

@@ -286,17 +286,19 @@ impl Shared {
         if !self.begin_detaching() {
             return;
         }
-        let living = self.living();
-        living
-            .iter()
-            .for_each(|actor| actor.end(ExitReason::Shutdown));
-        // A handler, or a future in `run_until`, that detaches its own node cannot wait for it.
-        if !is_at_work(self) {
-            wait_for(self, &living, STOP_DEADLINE);
-            let late: Vec<_> = living.into_iter().filter(|it| !it.has_ended()).collect();
-            late.iter()
-                .for_each(|actor| actor.kill(ExitReason::StopTimeout));
-            wait_for(self, &late, KILL_DEADLINE);
+        // Supervisors first: they stop what is below them in their order.
+        for living in [self.tops.living(), self.living()] {
+            living
+                .iter()
+                .for_each(|actor| actor.end(ExitReason::Shutdown));
+            // A handler, or a future in `run_until`, that detaches its own node cannot wait for it.
+            if !is_at_work(self) {
+                wait_for(self, &living, STOP_DEADLINE);
+                let late: Vec<_> = living.into_iter().filter(|it| !it.has_ended()).collect();
+                late.iter()
+                    .for_each(|actor| actor.kill(ExitReason::StopTimeout));
+                wait_for(self, &late, KILL_DEADLINE);
+            }
         }
         // After the actors, which may need them to the last.
         process::release_all(self);

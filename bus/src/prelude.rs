@@ -30,6 +30,9 @@ pub use crate::process::{ChildProcess, Roles, SpawnProcessError};
 pub use crate::queue::{BoundQueue, MessageQueue, QueueError, ReceiveError};
 pub use crate::remote::undelivered::{Undelivered, UndeliveredStream};
 pub use crate::send::{AskError, LoanError, SendError};
+pub use crate::supervise::{
+    Child, ChildInfo, ChildState, Restart, Strategy, SuperviseError, Supervisor, Tree,
+};
 pub use crate::urings::wire::OpenRefusal;
 pub use futures_executor::block_on;
 pub use futures_util::StreamExt;

@@ -38,6 +38,7 @@ pub use self::error::{SpawnProcessError, Stage};
 pub(crate) use self::play::is_role_taken;
 pub use self::roles::Roles;
 pub use self::spawn::{ArgsOf, Given, NoArgs, SpawnProcess};
+pub(crate) use self::ward::Ward;
 pub(crate) use self::wards::Wards;
 use crate::node::lookup::Deadline;
 use crate::shared::Shared;

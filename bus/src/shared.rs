@@ -38,6 +38,7 @@ use crate::peering::NodeId;
 use crate::process::Wards;
 use crate::remote::RemoteEnd;
 use crate::rings::{RingSpan, RingsError};
+use crate::supervise::Tops;
 use crate::task::RunQueue;
 use crate::token::{Room, TokenizeError, Tokenized};
 use crate::urings::wire::{TargetKind, UringWord};
@@ -101,6 +102,8 @@ pub(crate) struct Shared {
     lent_at_leave: Mutex<Vec<Block>>,
     /// Child processes.
     pub(crate) wards: Wards,
+    /// Root supervisors.
+    pub(crate) tops: Tops,
 }
 
 /// Something that lives until its node detaches: an actor.
@@ -148,6 +151,7 @@ impl Shared {
             closing: Closing::default(),
             lent_at_leave: Mutex::default(),
             wards: Wards::default(),
+            tops: Tops::default(),
         })
     }
 

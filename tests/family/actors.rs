@@ -160,6 +160,23 @@ fn own_pid() -> Began {
     }
 }
 
+/// Not a role: says in words that it was stopped in order.
+#[derive(Actor)]
+#[actor(handles(Add), hooks)]
+pub(crate) struct Mourner;
+
+impl Hooks for Mourner {
+    async fn stopping(&mut self, reason: &ExitReason, _cx: &mut Context<Self>) {
+        println!("the mourner: {reason}");
+    }
+}
+
+impl Handler<Add> for Mourner {
+    async fn handle(&mut self, add: Add, _cx: &mut Context<Self>) -> u64 {
+        add.amount
+    }
+}
+
 /// How a [`Failing`] actor is to fail.
 #[derive(Message, Serialize, Deserialize, Clone, Debug)]
 #[message(serial)]

@@ -3,6 +3,7 @@
 pub(crate) mod addresses;
 mod ends;
 mod starts;
+mod supervised;
 mod watching;
 
 use std::io::Write;
@@ -37,6 +38,12 @@ pub(crate) async fn play(scene: &str, node: Node) -> Outcome {
         "hungry" => ends::hungry(node).await,
         "last words" => watching::last_words(node).await,
         "told of kills" => watching::told_of_kills(node).await,
+        "supervised" => supervised::strategies(node).await,
+        "supervised stops" => supervised::stops(node).await,
+        "supervised detached" => supervised::detached(node).await,
+        "gives up" => supervised::gives_up(node).await,
+        "contained" => supervised::contained(node).await,
+        "storm" => supervised::storm(node).await,
         "zombies" => ends::zombies(node).await,
         "orphans" => ends::orphans(node).await,
         "error" => Err(Outer(Cause).into()),

@@ -80,7 +80,7 @@ pub(crate) struct Cell<A: Actor> {
 
 /// What an actor is told on its control lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(crate) enum Told {
     Nothing,
     Stop(ExitReason),
     Die(ExitReason),
@@ -168,7 +168,7 @@ impl CellCore {
     ///
     /// SeqCst actor-started: pairs with the fence in `WaitList::register`. This sets `STARTED` and then looks for
     /// waiters, a waiter makes the list, registers, and then looks at `STARTED`: not both can miss the other.
-    pub(super) fn publish_start(&self) {
+    pub(crate) fn publish_start(&self) {
         // Relaxed: ordered by the fence.
         self.control.fetch_or(STARTED, Relaxed);
         fence(SeqCst);
@@ -184,12 +184,16 @@ impl CellCore {
         cx: &Context<'_>,
     ) -> Poll<Result<(), ExitReason>> {
         self.ended_list().register(key, cx);
-        // Relaxed: ordered by the fence in `register`.
+        self.start_result().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// How the start hook went, once that is known; who waits for it is on the list of those who wait for the end.
+    pub(crate) fn start_result(&self) -> Option<Result<(), ExitReason>> {
+        // Relaxed: ordered by the fence of who has registered.
         if self.control.load(Relaxed) & STARTED != 0 {
-            return Poll::Ready(Ok(()));
+            return Some(Ok(()));
         }
-        self.outcome()
-            .map_or(Poll::Pending, |reason| Poll::Ready(Err(reason.clone())))
+        self.outcome().map(|reason| Err(reason.clone()))
     }
 
     /// Waits for the end.
@@ -212,7 +216,7 @@ impl CellCore {
         &self.rare().ended
     }
 
-    pub(super) fn told(&self) -> Told {
+    pub(crate) fn told(&self) -> Told {
         // Acquire control-told: pairs with what `tell_control` sets.
         match self.control.load(Acquire) & !STARTED {
             0 => Told::Nothing,
@@ -236,7 +240,7 @@ impl CellCore {
     }
 
     /// Wakes the actor's task.
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         if let Some(task) = self.task.get() {
             task.wake_by_ref();
         }
@@ -328,7 +332,7 @@ impl<A: Actor> Cell<A> {
     }
 
     /// Publishes the end: what is queued goes back to its senders, the name is free, and all who wait are told.
-    pub(super) fn publish_end(&self, reason: ExitReason) {
+    pub(crate) fn publish_end(&self, reason: ExitReason) {
         let letters = self.mailbox.close(&reason);
         if !letters.is_empty() {
             let (why, returns) = (super::Undone::Ended(reason.clone()), self.core.returns());

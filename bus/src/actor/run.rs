@@ -107,7 +107,7 @@ async fn yield_once() {
     .await;
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic
         .downcast_ref::<&'static str>()
         .map(|text| (*text).to_owned());

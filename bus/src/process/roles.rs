@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::process::ExitCode;
 
+use futures_util::future::{Either, select};
 use ringway_shm::sys::inherit;
 
 use super::error::with_causes;
@@ -15,6 +17,7 @@ use crate::config::NodeConfig;
 use crate::control::ROLE_VARIABLE;
 use crate::message::BoxError;
 use crate::node::Node;
+use crate::node::lookup::Deadline;
 
 /// What a program's processes can be; [`run`](Self::run) or [`take`](Self::take) is the first thing in its `main`.
 ///
@@ -127,6 +130,9 @@ impl Roles {
 
     /// In a child: plays its role to the end. Elsewhere: attaches, runs `main`, and detaches, which ends the children.
     ///
+    /// A root [`Supervisor`](crate::Supervisor) that gives up its children ends `main` as an error would: `main` is dropped at
+    /// its next `await`, and the node detaches in order.
+    ///
     /// Returns what the process is to exit with: success, or code 1 after an error, which is printed with its causes as
     /// `error: ...`. What a child returns: see [`ChildProcess::exited`](crate::ChildProcess::exited).
     pub fn run<F, R>(self, main: F) -> ExitCode
@@ -141,7 +147,7 @@ impl Roles {
         let outcome = Node::attach(config)
             .map_err(BoxError::from)
             .and_then(|node| {
-                let outcome = node.run_until(main(node.clone()));
+                let outcome = node.run_until(unless_given_up(&node, main(node.clone())));
                 node.detach();
                 outcome
             });
@@ -182,6 +188,25 @@ impl Roles {
     pub(super) fn names(&self) -> Vec<String> {
         self.roles.iter().map(|role| role.name.clone()).collect()
     }
+}
+
+/// Runs the program, and no longer than all of its root supervisors have hope.
+async fn unless_given_up(
+    node: &Node,
+    main: impl Future<Output = Result<(), BoxError>>,
+) -> Result<(), BoxError> {
+    let tops = &node.shared().tops;
+    let forever = Deadline::never(node.shared());
+    let gave_up = forever.until(&tops.changes, || tops.gave_up().cloned());
+    let outcome = match select(pin!(main), pin!(gave_up)).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right(_) => Ok(()),
+    };
+    // A program that looked on, and called that a success, does not know better.
+    outcome?;
+    tops.gave_up().map_or(Ok(()), |reason| {
+        Err(format!("a supervisor gave up: {reason}").into())
+    })
 }
 
 /// Hides from this process's own children what it was told to be.

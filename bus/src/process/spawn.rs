@@ -40,8 +40,14 @@ impl<A: Actor<Args = ()>> ArgsOf<A> for NoArgs {
 }
 
 /// The arguments that were given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Given<T>(T);
+
+impl<T> Given<T> {
+    pub(crate) fn new(args: T) -> Self {
+        Self(args)
+    }
+}
 
 impl<A: Actor> ArgsOf<A> for Given<A::Args> {
     fn into_args(self) -> A::Args {
@@ -84,6 +90,10 @@ impl Node {
 impl<A: Actor, G> SpawnProcess<A, G> {
     /// Gives what the child builds its actor from; see [`FromArgs`](crate::FromArgs). Of any size: it is copied once.
     pub fn args(self, args: A::Args) -> SpawnProcess<A, Given<A::Args>> {
+        self.with_args(Given(args))
+    }
+
+    pub(crate) fn with_args<H>(self, args: H) -> SpawnProcess<A, H> {
         let Self {
             shared,
             role,
@@ -98,7 +108,7 @@ impl<A: Actor, G> SpawnProcess<A, G> {
             shared,
             role,
             name,
-            args: Given(args),
+            args,
             within,
             env,
             executable,

@@ -65,7 +65,7 @@ pub(crate) struct Ward {
     oom: OnceLock<OomWatch>,
     state: Mutex<State>,
     /// Woken at every change.
-    pub(super) changes: WaitList,
+    pub(crate) changes: WaitList,
 }
 
 impl Ward {
@@ -205,12 +205,12 @@ impl Ward {
     }
 
     /// How it ended, if it has.
-    pub(super) fn exit(&self) -> Option<ExitReason> {
+    pub(crate) fn exit(&self) -> Option<ExitReason> {
         self.state().exit.clone()
     }
 
     /// Whether there is no process of it, not even a dead one.
-    pub(super) fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         let state = self.state();
         state.exit.is_some() || matches!(state.process, Process::NotStarted(_))
     }
@@ -220,14 +220,14 @@ impl Ward {
     }
 
     /// Tells the child to end, as this process's death would.
-    pub(super) fn release(&self) {
+    pub(crate) fn release(&self) {
         let mut state = self.state();
         // One that was not started yet finds its lifeline closed.
         state.lifeline = None;
     }
 
     /// Ends the child at once, also if it is only about to be started.
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         let mut state = self.state();
         state.is_doomed = true;
         state.kill();

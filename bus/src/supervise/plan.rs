@@ -237,6 +237,11 @@ impl Plan {
         self.ending.is_some()
     }
 
+    /// Why it is ending, if it is.
+    pub(super) fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
     /// What to do next, when nothing is under way.
     pub(super) fn next(&mut self, now: Nanos) -> Step {
         let is_doomed = |child: &&Child| child.lives() && child.then.is_some();

@@ -2,7 +2,7 @@
 
 /// Whom a supervisor starts again when one of its children is to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) enum Strategy {
+pub enum Strategy {
     /// The child alone.
     #[default]
     OneForOne,
@@ -17,7 +17,7 @@ pub(super) enum Strategy {
 /// A child that its supervisor stopped, by a call of the program, is not started again, whatever its kind. One that is
 /// stopped because of another's failure is, unless it is temporary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) enum Restart {
+pub enum Restart {
     /// Always.
     #[default]
     Permanent,

@@ -263,6 +263,7 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
                 .and_then(|target| target.living?.upgrade());
             match (cell, order) {
                 (Some(actor), Order::Stop) => actor.end(ExitReason::Stopped),
+                (Some(actor), Order::ShutDown) => actor.end(ExitReason::Shutdown),
                 (Some(actor), Order::Kill) => actor.kill(ExitReason::Killed),
                 (None, _) => {}
             }

@@ -137,6 +137,8 @@ impl UringWord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Order {
     Stop,
+    /// The same, as a part of something larger that ends.
+    ShutDown,
     Kill,
 }
 

@@ -1,7 +1,7 @@
 //! What a spawner does: it hands the child to the reaper, hears its answer, and opens the uring to its actor.
 
 use std::os::fd::AsFd;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,22 +28,35 @@ use crate::shared::Shared;
 use crate::token::Room;
 use crate::urings::wire::{CarriedType, OpenRefusal, TargetKind};
 
+/// The wait until a child is ready.
+type Ready<A> = Pin<Box<dyn Future<Output = Result<ChildProcess<A>, SpawnProcessError>> + Send>>;
+
 impl<A: Actor, G: ArgsOf<A>> SpawnProcess<A, G> {
     pub(super) async fn start(self) -> Result<ChildProcess<A>, SpawnProcessError> {
+        let (_, ready) = self.begin()?;
+        ready.await
+    }
+
+    /// Hands the child to the reaper at once; the future is that of `start`, and kills it when it is dropped.
+    pub(crate) fn begin(self) -> Result<(Arc<Ward>, Ready<A>), SpawnProcessError> {
         let (shared, within) = (Arc::clone(&self.shared), self.within);
         let deadline = Deadline::new(&shared, within);
         let unready = Unready(Some(self.launch()?));
         let ward = Arc::clone(unready.ward());
-        match reach::<A>(&shared, &ward, &deadline, within).await {
-            Ok(child) => {
-                unready.keep();
-                Ok(child)
+        let begun = Arc::clone(&ward);
+        let ready = async move {
+            match reach::<A>(&shared, &ward, &deadline, within).await {
+                Ok(child) => {
+                    unready.keep();
+                    Ok(child)
+                }
+                Err(error) => {
+                    bury(&shared, &ward, &deadline).await;
+                    Err(error)
+                }
             }
-            Err(error) => {
-                bury(&shared, &ward, &deadline).await;
-                Err(error)
-            }
-        }
+        };
+        Ok((begun, Box::pin(ready)))
     }
 
     /// Hands the child to the reaper.

@@ -1,0 +1,334 @@
+//! What a supervisor is to start: child specifications, as programs write them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::kind::{self, Kind};
+use super::rules::Restart;
+use super::supervisor::Supervisor;
+use crate::actor::Actor;
+use crate::mailbox::Overflow;
+use crate::process::{ArgsOf, Given, NoArgs};
+
+/// How long a child may take until it has started, unless told otherwise.
+const START_WITHIN: Duration = Duration::from_secs(10);
+/// How long a child may take to stop before it is killed, unless told otherwise.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// A child of a supervisor: what it is, and when it is started again.
+///
+/// ```
+/// use ringway::prelude::*;
+/// # #[derive(Actor, Default)]
+/// # #[actor(handles(u32))]
+/// # struct Cache;
+/// # impl Handler<u32> for Cache {
+/// #     async fn handle(&mut self, _: u32, _cx: &mut Context<Self>) {}
+/// # }
+///
+/// let cache = Child::actor("cache", Cache::default).name("shop/cache").mailbox(64);
+/// let worker = Child::process::<Cache>("worker").transient().stop_within(secs(1));
+/// let logs = Child::supervisor("logs", || Supervisor::one_for_all());
+/// # let _ = (cache, worker, logs);
+/// ```
+#[must_use = "a child is started by its supervisor"]
+pub struct Child<K = ()> {
+    id: String,
+    restart: Restart,
+    start_within: Duration,
+    /// For ever, for a supervisor: its own children are what takes time.
+    stop_within: Option<Duration>,
+    kind: K,
+}
+
+/// A child that is an actor of this process.
+pub struct OfActor<A, F> {
+    make: F,
+    name: Option<String>,
+    mailbox: Option<usize>,
+    overflow: Overflow,
+    of: PhantomData<fn() -> A>,
+}
+
+/// A child that is a process with an actor.
+pub struct OfProcess<A: Actor, G> {
+    role: String,
+    name: Option<String>,
+    args: G,
+    env: BTreeMap<OsString, OsString>,
+    executable: Option<PathBuf>,
+    of: PhantomData<fn() -> A>,
+}
+
+/// A child that is a supervisor.
+pub struct OfSupervisor<F> {
+    make: F,
+}
+
+impl Child {
+    /// An actor of this process, which `make` makes anew for each start; a panic of `make` is a failed start.
+    pub fn actor<A, F>(id: impl Into<String>, make: F) -> Child<OfActor<A, F>>
+    where
+        A: Actor,
+        F: FnMut() -> A + Send + 'static,
+    {
+        Child::of(
+            id,
+            OfActor {
+                make,
+                name: None,
+                mailbox: None,
+                overflow: Overflow::default(),
+                of: PhantomData,
+            },
+        )
+    }
+
+    /// A process that plays the role of that name: see [`Node::spawn_process`](crate::Node::spawn_process).
+    pub fn process<A: Actor>(role: impl Into<String>) -> Child<OfProcess<A, NoArgs>> {
+        let role = role.into();
+        Child::of(
+            role.clone(),
+            OfProcess {
+                role,
+                name: None,
+                args: NoArgs,
+                env: BTreeMap::new(),
+                executable: None,
+                of: PhantomData,
+            },
+        )
+    }
+
+    /// A supervisor with children of its own, which `make` describes anew for each start. It may take as long as it needs
+    /// to stop, unless told otherwise.
+    pub fn supervisor<F>(id: impl Into<String>, make: F) -> Child<OfSupervisor<F>>
+    where
+        F: FnMut() -> Supervisor + Send + 'static,
+    {
+        let mut child = Child::of(id, OfSupervisor { make });
+        child.stop_within = None;
+        child
+    }
+}
+
+impl<K> Child<K> {
+    fn of(id: impl Into<String>, kind: K) -> Self {
+        Self {
+            id: id.into(),
+            restart: Restart::default(),
+            start_within: START_WITHIN,
+            stop_within: Some(STOP_WITHIN),
+            kind,
+        }
+    }
+
+    fn map<L>(self, change: impl FnOnce(K) -> L) -> Child<L> {
+        Child {
+            id: self.id,
+            restart: self.restart,
+            start_within: self.start_within,
+            stop_within: self.stop_within,
+            kind: change(self.kind),
+        }
+    }
+
+    /// Names the child among its siblings; the name of a process is its role unless told otherwise.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    /// Has it started again always; the default.
+    pub fn permanent(mut self) -> Self {
+        self.restart = Restart::Permanent;
+        self
+    }
+
+    /// Has it started again after a failure only.
+    pub fn transient(mut self) -> Self {
+        self.restart = Restart::Transient;
+        self
+    }
+
+    /// Has it never started again.
+    pub fn temporary(mut self) -> Self {
+        self.restart = Restart::Temporary;
+        self
+    }
+
+    /// Bounds each start, after which the child is killed and the start has failed; the default is 10 s. The start of a
+    /// supervisor is bounded by those of its children alone.
+    pub fn start_within(mut self, within: Duration) -> Self {
+        self.start_within = within;
+        self
+    }
+
+    /// Bounds each stop, after which the child is killed; the default is 5 s.
+    pub fn stop_within(mut self, within: Duration) -> Self {
+        self.stop_within = Some(within);
+        self
+    }
+}
+
+impl<A: Actor, F> Child<OfActor<A, F>> {
+    /// Gives the actor a name on the bus, which every life of it has: see [`ActorBuilder::name`](crate::ActorBuilder::name).
+    /// Who looks it up after a restart finds the new one.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.kind.name = Some(name.into());
+        self
+    }
+
+    /// Bounds the mailbox; see [`ActorBuilder::mailbox`](crate::ActorBuilder::mailbox).
+    pub fn mailbox(mut self, capacity: usize) -> Self {
+        self.kind.mailbox = Some(capacity);
+        self
+    }
+
+    /// Sets what happens to a message that meets a full mailbox.
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.kind.overflow = overflow;
+        self
+    }
+}
+
+impl<A: Actor, G> Child<OfProcess<A, G>> {
+    /// Gives what each process builds its actor from; see [`SpawnProcess::args`](crate::SpawnProcess::args).
+    pub fn args(self, args: A::Args) -> Child<OfProcess<A, Given<A::Args>>>
+    where
+        A::Args: Clone,
+    {
+        self.map(|kind| OfProcess {
+            role: kind.role,
+            name: kind.name,
+            args: Given::new(args),
+            env: kind.env,
+            executable: kind.executable,
+            of: PhantomData,
+        })
+    }
+
+    /// Gives the actor a name on the bus, which every life of it has. Who looks it up after a restart finds the new one.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.kind.name = Some(name.into());
+        self
+    }
+
+    /// Sets a variable of the environment; see [`SpawnProcess::env`](crate::SpawnProcess::env).
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.kind.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Runs another program; see [`SpawnProcess::executable`](crate::SpawnProcess::executable).
+    pub fn executable(mut self, path: impl Into<PathBuf>) -> Self {
+        self.kind.executable = Some(path.into());
+        self
+    }
+}
+
+/// A child without its type, as its supervisor keeps it.
+pub(super) struct Spec {
+    pub(super) id: String,
+    pub(super) restart: Restart,
+    pub(super) stop_within: Option<Duration>,
+    pub(super) kind: Box<dyn Kind>,
+}
+
+/// What a child can be: an actor, a process with one, a supervisor.
+pub trait ChildKind: sealed::IntoKind {}
+
+impl<K: sealed::IntoKind> ChildKind for K {}
+
+pub(super) mod sealed {
+    use std::time::Duration;
+
+    use super::Kind;
+
+    /// What begins a child's lives.
+    #[expect(unnameable_types, reason = "sealed: there are three kinds")]
+    pub trait IntoKind: Sized {
+        #[doc(hidden)]
+        #[expect(private_interfaces, reason = "sealed")]
+        fn into_kind(self, start_within: Duration) -> Box<dyn Kind>;
+    }
+}
+
+impl<K: ChildKind> From<Child<K>> for Spec {
+    fn from(child: Child<K>) -> Self {
+        Self {
+            id: child.id,
+            restart: child.restart,
+            stop_within: child.stop_within,
+            kind: child.kind.into_kind(child.start_within),
+        }
+    }
+}
+
+impl<A, F> sealed::IntoKind for OfActor<A, F>
+where
+    A: Actor,
+    F: FnMut() -> A + Send + 'static,
+{
+    #[expect(private_interfaces, reason = "sealed")]
+    fn into_kind(self, start_within: Duration) -> Box<dyn Kind> {
+        Box::new(kind::actor::Actors {
+            make: self.make,
+            name: self.name,
+            mailbox: self.mailbox,
+            overflow: self.overflow,
+            start_within,
+        })
+    }
+}
+
+impl<A: Actor, G: ArgsOf<A> + Clone> sealed::IntoKind for OfProcess<A, G> {
+    #[expect(private_interfaces, reason = "sealed")]
+    fn into_kind(self, start_within: Duration) -> Box<dyn Kind> {
+        Box::new(kind::process::Processes::<A, G> {
+            role: self.role,
+            name: self.name,
+            args: self.args,
+            env: self.env,
+            executable: self.executable,
+            start_within,
+            of: PhantomData,
+        })
+    }
+}
+
+impl<F: FnMut() -> Supervisor + Send + 'static> sealed::IntoKind for OfSupervisor<F> {
+    #[expect(private_interfaces, reason = "sealed")]
+    fn into_kind(self, _start_within: Duration) -> Box<dyn Kind> {
+        Box::new(kind::supervisor::Supervisors { make: self.make })
+    }
+}
+
+impl<K> fmt::Debug for Child<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child")
+            .field("id", &self.id)
+            .field("restart", &self.restart)
+            .finish_non_exhaustive()
+    }
+}
+
+macro_rules! debug_by_name {
+    ($($name:literal: [$($generics:tt)*] $type:ty;)*) => {$(
+        impl<$($generics)*> fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($name)
+            }
+        }
+    )*};
+}
+
+debug_by_name! {
+    "OfActor": [A, F] OfActor<A, F>;
+    "OfProcess": [A: Actor, G] OfProcess<A, G>;
+    "OfSupervisor": [F] OfSupervisor<F>;
+}

@@ -1,0 +1,539 @@
+//! Supervisors of actors of their own process: order, strategies, limits, escalation, changes by calls.
+//!
+//! Method: workers write into one log that they start (`+a`), end in order (`-a`), and are dropped (`.a`): a life that is
+//! proved dead has been. Child processes are supervised by the family: see `tests/process.rs`.
+#![allow(clippy::unwrap_used, reason = "a failure here fails the test")]
+
+mod support;
+
+use std::future::pending;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use ringway::prelude::*;
+use ringway::{ChildType, Node};
+
+use support::{Bus, Watchdog, watch};
+
+/// What a worker is told to do.
+#[derive(Message, Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+#[message(serial, reply = u64)]
+#[serde(crate = "ringway::serde")]
+enum Act {
+    Answer,
+    Panic,
+    Fail,
+    Stop,
+    /// For ever.
+    Hang,
+}
+
+#[derive(Actor)]
+#[actor(handles(Act), hooks)]
+struct Worker {
+    name: &'static str,
+    log: Log,
+    fails_to_start: bool,
+}
+
+#[derive(Clone)]
+struct Log(Sender<String>);
+
+impl Log {
+    fn note(&self, what: &str, name: &str) {
+        // The test may have seen enough.
+        let _ = self.0.send(format!("{what}{name}"));
+    }
+}
+
+impl Hooks for Worker {
+    async fn started(&mut self, _cx: &mut Context<Self>) -> Result<(), BoxError> {
+        if self.fails_to_start {
+            return Err("no film".into());
+        }
+        self.log.note("+", self.name);
+        Ok(())
+    }
+
+    async fn stopping(&mut self, _reason: &ExitReason, _cx: &mut Context<Self>) {
+        self.log.note("-", self.name);
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.log.note(".", self.name);
+    }
+}
+
+impl Handler<Act> for Worker {
+    async fn handle(&mut self, act: Act, cx: &mut Context<Self>) -> u64 {
+        match act {
+            Act::Answer => {}
+            Act::Panic => panic!("as asked"),
+            Act::Fail => cx.fail("as asked"),
+            Act::Stop => cx.stop(),
+            Act::Hang => pending().await,
+        }
+        7
+    }
+}
+
+/// A node, and what its workers write.
+struct Stage {
+    node: Node,
+    log: Log,
+    events: Receiver<String>,
+    _bus: Bus,
+    _dog: Watchdog,
+}
+
+impl Stage {
+    fn set(name: &str) -> Self {
+        let _dog = watch();
+        let bus = Bus::new(&format!("supervise-{name}"));
+        let (log, events) = channel();
+        Self {
+            node: bus.attach("node"),
+            log: Log(log),
+            events,
+            _bus: bus,
+            _dog,
+        }
+    }
+
+    fn worker(&self, name: &'static str) -> impl FnMut() -> Worker + Send + 'static + use<> {
+        let log = self.log.clone();
+        move || Worker {
+            name,
+            log: log.clone(),
+            fails_to_start: false,
+        }
+    }
+
+    fn sleeper(&self) -> impl FnMut() -> Sleeper + Send + 'static + use<> {
+        let log = self.log.clone();
+        move || Sleeper(log.clone())
+    }
+
+    /// Waits for these events, and no others before them.
+    fn expect(&self, events: &str) {
+        for (at, event) in events.split(' ').enumerate() {
+            assert_eq!(self.events.recv().unwrap(), event, "{at} of {events}");
+        }
+    }
+
+    /// The same for a tree of workers, each with its name.
+    fn tree(&self, supervisor: Supervisor, names: &[&'static str]) -> Tree {
+        let add = |tree: Supervisor, name: &&'static str| {
+            tree.child(Child::actor(*name, self.worker(name)))
+        };
+        let supervisor = names.iter().fold(supervisor, add);
+        supervisor.start(&self.node).wait().unwrap()
+    }
+
+    fn act(&self, tree: &Tree, name: &str, act: Act) {
+        let worker: Addr<Worker> = tree.addr(name).wait().unwrap();
+        worker.tell(act).wait().unwrap();
+        if act == Act::Hang {
+            // It is in its handler, or about to be, before anything else comes.
+            while worker.try_tell(Act::Answer).is_err() {}
+        }
+    }
+}
+
+fn quick(supervisor: Supervisor) -> Supervisor {
+    supervisor.backoff(ms(1)..ms(4))
+}
+
+fn works(tree: &Tree, name: &str) -> Addr<Worker> {
+    let worker: Addr<Worker> = tree.addr(name).wait().unwrap();
+    assert_eq!(worker.ask(Act::Answer).wait().unwrap(), 7);
+    worker
+}
+
+// Goal: children start in order and stop in reverse, each dead before the next is told; by a stop and by a detach.
+#[test]
+fn order_of_start_and_stop() {
+    for detaches in [false, true] {
+        let stage = Stage::set("order");
+        let tree = stage.tree(Supervisor::one_for_one(), &["a", "b", "c"]);
+        stage.expect("+a +b +c");
+        assert_eq!(tree.count_children().running, 3);
+        let reason = if detaches {
+            stage.node.detach();
+            ExitReason::Shutdown
+        } else {
+            tree.stop();
+            ExitReason::Stopped
+        };
+        assert_eq!(block_on(tree.closed()), reason);
+        stage.expect("-c .c -b .b -a .a");
+        assert_eq!(tree.which_children(), []);
+        let late = tree.addr::<Worker>("a").wait().unwrap_err();
+        assert_eq!(late, SuperviseError::Ended(reason));
+    }
+}
+
+// Goal: whom a failure restarts, and in which order, for each strategy and each way to fail.
+#[test]
+fn strategies() {
+    for (strategy, events) in [
+        (Strategy::OneForOne, ".b +b"),
+        (Strategy::OneForAll, ".b -c .c -a .a +a +b +c"),
+        (Strategy::RestForOne, ".b -c .c +b +c"),
+    ] {
+        let stage = Stage::set("strategies");
+        let tree = stage.tree(quick(Supervisor::with(strategy)), &["a", "b", "c"]);
+        stage.expect("+a +b +c");
+        for act in [Act::Panic, Act::Fail, Act::Stop] {
+            let before: Vec<_> = ["a", "b", "c"].map(|name| works(&tree, name)).into();
+            stage.act(&tree, "b", act);
+            if act != Act::Panic {
+                stage.expect("-b");
+            }
+            stage.expect(events);
+            let restarted = before
+                .iter()
+                .zip(["a", "b", "c"])
+                .filter(|(before, name)| works(&tree, name) != **before);
+            let expected = match strategy {
+                Strategy::OneForOne => 1,
+                Strategy::OneForAll => 3,
+                Strategy::RestForOne => 2,
+            };
+            assert_eq!(restarted.count(), expected, "{strategy:?} {act:?}");
+        }
+        let children = tree.which_children();
+        assert_eq!(children[1].starts, 4);
+        assert_eq!(children[1].last_exit, Some(ExitReason::Normal));
+        assert_eq!(children[1].kind, ChildType::Actor);
+    }
+}
+
+// Goal: which ends of which kinds are restarted.
+#[test]
+fn kinds_of_restart() {
+    let stage = Stage::set("kinds");
+    let tree = quick(Supervisor::one_for_one())
+        .child(Child::actor("t", stage.worker("t")).transient())
+        .child(Child::actor("x", stage.worker("x")).temporary())
+        .start(&stage.node)
+        .wait()
+        .unwrap();
+    stage.expect("+t +x");
+    stage.act(&tree, "t", Act::Panic);
+    stage.expect(".t +t");
+    stage.act(&tree, "t", Act::Stop);
+    stage.expect("-t .t");
+    stage.act(&tree, "x", Act::Panic);
+    stage.expect(".x");
+    let idle = tree.addr::<Worker>("t").within(ms(1)).wait().unwrap_err();
+    assert!(matches!(idle, SuperviseError::NotRunning { .. }), "{idle}");
+    tree.restart_child("t").wait().unwrap();
+    stage.expect("+t");
+    let gone = tree.restart_child("x").wait().unwrap_err();
+    let child = "x".to_owned();
+    assert_eq!(gone, SuperviseError::NoSuchChild { child });
+}
+
+// Goal: one restart too many is the end, in order, and says which child it was; who waits for it hears that.
+#[test]
+fn too_many_restarts_are_given_up() {
+    let stage = Stage::set("intensity");
+    let supervisor = quick(Supervisor::one_for_one()).intensity(2, secs(60));
+    let tree = stage.tree(supervisor, &["a", "b"]);
+    stage.expect("+a +b");
+    for _ in 0..2 {
+        stage.act(&tree, "a", Act::Panic);
+        stage.expect(".a +a");
+    }
+    stage.act(&tree, "a", Act::Panic);
+    stage.expect(".a -b .b");
+    let text =
+        "more than 2 restarts within 60s; the last to end was \"a\": a handler panicked: as asked";
+    assert_eq!(block_on(tree.closed()), ExitReason::GaveUp(text.to_owned()));
+}
+
+// Goal: a supervisor that gives up is to the one above a child that failed; both take what is below them with them.
+#[test]
+fn giving_up_goes_upwards() {
+    let stage = Stage::set("nested");
+    let (below, beside) = (stage.worker("a"), stage.worker("b"));
+    let below = Arc::new(Mutex::new(below));
+    let tree = quick(Supervisor::one_for_one())
+        .intensity(1, secs(60))
+        .child(Child::actor("b", beside))
+        .child(Child::supervisor("below", move || {
+            let below = Arc::clone(&below);
+            quick(Supervisor::one_for_one())
+                .intensity(1, secs(60))
+                .child(Child::actor("a", move || below.lock().unwrap()()))
+        }))
+        .start(&stage.node)
+        .wait()
+        .unwrap();
+    stage.expect("+b +a");
+    for round in 0..2 {
+        let nested = tree.supervisor("below").wait().unwrap();
+        assert_eq!(tree.which_children()[1].kind, ChildType::Supervisor);
+        stage.act(&nested, "a", Act::Panic);
+        stage.expect(".a +a");
+        stage.act(&nested, "a", Act::Panic);
+        stage.expect(".a");
+        let reason = block_on(nested.closed());
+        assert!(matches!(reason, ExitReason::GaveUp(_)), "{reason}");
+        if round == 0 {
+            stage.expect("+a");
+        }
+    }
+    stage.expect("-b .b");
+    let reason = block_on(tree.closed());
+    let ExitReason::GaveUp(text) = &reason else {
+        panic!("{reason}")
+    };
+    assert!(
+        text.contains("\"below\"") && text.contains("\"a\""),
+        "both are named: {text}"
+    );
+}
+
+// Goal: a nested supervisor is stopped in its turn, and nothing of it is left when the next is told.
+#[test]
+fn nested_supervisors_stop_in_their_turn() {
+    for kills in [false, true] {
+        let stage = Stage::set("nested-stop");
+        let (b, c) = (stage.worker("b"), stage.worker("c"));
+        let shared = Arc::new(Mutex::new((b, c)));
+        let tree = Supervisor::one_for_one()
+            .child(Child::actor("a", stage.worker("a")))
+            .child(Child::supervisor("below", move || {
+                let (first, second) = (Arc::clone(&shared), Arc::clone(&shared));
+                Supervisor::one_for_one()
+                    .child(Child::actor("b", move || first.lock().unwrap().0()))
+                    .child(Child::actor("c", move || second.lock().unwrap().1()))
+            }))
+            .start(&stage.node)
+            .wait()
+            .unwrap();
+        stage.expect("+a +b +c");
+        if kills {
+            tree.kill();
+            assert_eq!(block_on(tree.closed()), ExitReason::Killed);
+            let mut dropped: Vec<_> = (0..3).map(|_| stage.events.recv().unwrap()).collect();
+            dropped.sort();
+            assert_eq!(dropped, [".a", ".b", ".c"], "and none has stopped in order");
+        } else {
+            tree.stop();
+            assert_eq!(block_on(tree.closed()), ExitReason::Stopped);
+            stage.expect("-c .c -b .b -a .a");
+        }
+    }
+}
+
+// Goal: an address is of one life; the tree, and the name on the bus, have the one that runs.
+#[test]
+fn addresses_after_a_restart() {
+    let stage = Stage::set("addresses");
+    let tree = quick(Supervisor::one_for_one())
+        .child(
+            Child::actor("a", stage.worker("a"))
+                .name("shop/a")
+                .mailbox(4),
+        )
+        .start(&stage.node)
+        .wait()
+        .unwrap();
+    let first = works(&tree, "a");
+    stage.act(&tree, "a", Act::Panic);
+    block_on(first.closed());
+    let refused = first.tell(Act::Answer).wait().unwrap_err();
+    assert_eq!(refused.into_inner(), Act::Answer, "the message comes back");
+    let second: Addr<Worker> = loop {
+        let found = tree.addr("a").wait().unwrap();
+        if found != first {
+            break found;
+        }
+    };
+    assert_eq!(second.ask(Act::Answer).wait().unwrap(), 7);
+    let named: Addr<Worker> = stage.node.lookup("shop/a").wait().unwrap();
+    assert_eq!(named, second);
+    assert_eq!(tree.which_children()[0].actor, Some(second.id()));
+    let wrong = tree.supervisor("a").wait().unwrap_err();
+    assert!(matches!(wrong, SuperviseError::OtherType { .. }), "{wrong}");
+}
+
+// Goal: a child that does not start with its supervisor stops those before it, and the error names it.
+#[test]
+fn a_failed_start_is_an_error() {
+    let stage = Stage::set("no-start");
+    let supervisor = Supervisor::one_for_one()
+        .child(Child::actor("a", stage.worker("a")))
+        .child(Child::actor("b", broken))
+        .child(Child::actor("c", stage.worker("c")));
+    let error = supervisor.start(&stage.node).wait().unwrap_err();
+    let reason = ExitReason::StartFailed("no film".to_owned());
+    let child = "b".to_owned();
+    assert_eq!(error, SuperviseError::StartFailed { child, reason });
+    stage.expect("+a -a .a");
+
+    let panics = Child::actor("p", || -> Worker { panic!("no parts") });
+    let supervisor = Supervisor::one_for_one().child(panics);
+    let error = supervisor.start(&stage.node).wait().unwrap_err();
+    let reason = ExitReason::Panicked("no parts".to_owned());
+    let child = "p".to_owned();
+    assert_eq!(error, SuperviseError::StartFailed { child, reason });
+}
+
+/// It fails to start, and writes nothing.
+fn broken() -> Worker {
+    Worker {
+        name: "broken",
+        log: Log(channel().0),
+        fails_to_start: true,
+    }
+}
+
+// Goal: children come and go by calls, and those that were stopped stay so.
+#[test]
+fn children_by_calls() {
+    let stage = Stage::set("calls");
+    let tree = stage.tree(quick(Supervisor::one_for_all()), &["a"]);
+    stage.expect("+a");
+    let b = || Child::actor("b", stage.worker("b"));
+    tree.start_child(b()).wait().unwrap();
+    stage.expect("+b");
+    let again = tree.start_child(b()).wait().unwrap_err();
+    let child = || "b".to_owned();
+    assert_eq!(again, SuperviseError::Exists { child: child() });
+    let runs = tree.restart_child("b").wait().unwrap_err();
+    assert_eq!(runs, SuperviseError::Runs { child: child() });
+    tree.stop_child("b").wait().unwrap();
+    stage.expect("-b .b");
+    assert_eq!(tree.which_children()[1].state, ChildState::Stopped);
+    stage.act(&tree, "a", Act::Panic);
+    stage.expect(".a +a");
+    works(&tree, "a");
+    tree.restart_child("b").wait().unwrap();
+    stage.expect("+b");
+    stage.act(&tree, "a", Act::Panic);
+    stage.expect(".a -b .b +a +b");
+    tree.remove_child("b").wait().unwrap();
+    stage.expect("-b .b");
+    assert_eq!(tree.count_children().known, 1);
+    tree.start_child(b()).wait().unwrap();
+    stage.expect("+b");
+    let broken = Child::actor("c", broken);
+    let failed = tree.start_child(broken).wait().unwrap_err();
+    assert!(
+        matches!(&failed, SuperviseError::StartFailed { child, .. } if child == "c"),
+        "{failed}"
+    );
+    assert_eq!(tree.count_children().known, 2, "it is forgotten");
+}
+
+// Goal: a child that does not stop in time is killed, and those before it have their turn all the same.
+#[test]
+fn a_child_that_hangs_is_killed() {
+    let stage = Stage::set("hangs");
+    let tree = Supervisor::one_for_one()
+        .child(Child::actor("a", stage.worker("a")))
+        .child(Child::actor("b", stage.worker("b")).stop_within(ms(10)))
+        .start(&stage.node)
+        .wait()
+        .unwrap();
+    stage.expect("+a +b");
+    let hanging = works(&tree, "b");
+    stage.act(&tree, "b", Act::Hang);
+    tree.stop();
+    assert_eq!(block_on(tree.closed()), ExitReason::Stopped);
+    assert_eq!(block_on(hanging.closed()), ExitReason::StopTimeout);
+    stage.expect(".b -a .a");
+}
+
+/// Watches a tree.
+#[derive(Message, Clone, Copy, Pod, Zeroable)]
+#[message(move)]
+struct Begin;
+
+#[derive(Actor)]
+#[actor(handles(Begin, Down))]
+struct Watcher {
+    tree: Tree,
+    downs: Sender<Down>,
+}
+
+impl Handler<Begin> for Watcher {
+    async fn handle(&mut self, _: Begin, cx: &mut Context<Self>) {
+        cx.monitor(&self.tree);
+    }
+}
+
+impl Handler<Down> for Watcher {
+    async fn handle(&mut self, down: Down, _cx: &mut Context<Self>) {
+        self.downs.send(down).unwrap();
+    }
+}
+
+// Goal: a supervisor can be monitored like an actor.
+#[test]
+fn a_supervisor_can_be_monitored() {
+    let stage = Stage::set("monitored");
+    let supervisor = quick(Supervisor::one_for_one()).intensity(0, secs(1));
+    let tree = stage.tree(supervisor, &["a"]);
+    let (downs, told) = channel();
+    let watcher = Watcher {
+        tree: tree.clone(),
+        downs,
+    };
+    let watcher = stage.node.spawn(watcher).unwrap();
+    watcher.ask(Begin).wait().unwrap();
+    stage.act(&tree, "a", Act::Panic);
+    let down = told.recv().unwrap();
+    assert_eq!(down.who, tree.id());
+    assert!(matches!(down.reason, ExitReason::GaveUp(_)));
+}
+
+// Goal: a start that is given up stops what has started, in order.
+#[test]
+fn a_start_can_be_given_up() {
+    let stage = Stage::set("given-up");
+    let supervisor = Supervisor::one_for_one()
+        .child(Child::actor("a", stage.worker("a")))
+        .child(Child::actor("s", stage.sleeper()).start_within(secs(100)));
+    let mut start = Box::pin(supervisor.start(&stage.node).into_future());
+    block_on(async {
+        assert!(futures::poll!(&mut start).is_pending());
+    });
+    stage.expect("+a ~s");
+    drop(start);
+    stage.expect("-a .a");
+}
+
+/// It never has started.
+#[derive(Actor)]
+#[actor(handles(Begin), hooks)]
+struct Sleeper(Log);
+
+impl Hooks for Sleeper {
+    async fn started(&mut self, _cx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.note("~", "s");
+        pending().await
+    }
+}
+
+impl Handler<Begin> for Sleeper {
+    async fn handle(&mut self, _: Begin, _cx: &mut Context<Self>) {}
+}
+
+// Goal: a start takes no longer than it may.
+#[test]
+fn a_start_that_takes_too_long_fails() {
+    let stage = Stage::set("late");
+    let supervisor =
+        Supervisor::one_for_one().child(Child::actor("s", stage.sleeper()).start_within(ms(10)));
+    let error = supervisor.start(&stage.node).wait().unwrap_err();
+    let reason = ExitReason::StartFailed("it was not ready within 10ms".to_owned());
+    let child = "s".to_owned();
+    assert_eq!(error, SuperviseError::StartFailed { child, reason });
+}
