@@ -33,6 +33,12 @@ pub(crate) fn pack<M: Message + ?Sized>(
 ) -> Result<Outgoing, TokenizeError<M>> {
     let heap = &end.heap;
     let room = room(kind, end);
+    if let Some(inline) = M::Semantics::inline(&parcel, room) {
+        let header = submission(kind, deadline);
+        let entry = EntryToken::simple(header, const { Signature::of::<M>() }, &inline);
+        let beside = Beside::Nothing;
+        return Ok(Outgoing::new(Sealed { entry, beside }, kind));
+    }
     let tokenized = match M::Semantics::pack(parcel, heap, room) {
         Err(error) if is_full(&error) => {
             make_room();
@@ -71,16 +77,21 @@ pub(crate) fn outgoing(
     deadline: Nanos,
     heap: &Heap,
 ) -> Result<Outgoing, Box<Unsealed>> {
-    let entry_kind = match kind {
+    let sealed = EntryToken::seal(submission(kind, deadline), Plain, tokenized, heap)?;
+    Ok(Outgoing::new(sealed, kind))
+}
+
+/// What a submission says beside its payload.
+#[inline]
+fn submission(kind: OpKind, deadline: Nanos) -> EntryHeader {
+    let kind = match kind {
         OpKind::Tell => EntryKind::Tell,
         OpKind::Ask => EntryKind::Ask,
     };
-    let header = EntryHeader {
+    EntryHeader {
         deadline: deadline.0,
-        ..EntryHeader::new(entry_kind, None)
-    };
-    let sealed = EntryToken::seal(header, Plain, tokenized, heap)?;
-    Ok(Outgoing::new(sealed, kind))
+        ..EntryHeader::new(kind, None)
+    }
 }
 
 /// The message of a submission that was never taken.
@@ -91,6 +102,15 @@ pub(crate) fn take_back<M: Message + ?Sized>(
 ) -> Option<Parcel<M>> {
     (words[1] == M::TYPE_ID.to_bits()).then_some(())?;
     addr::wire::decode::<M, _>(shared, || Parcel::from_entry(words, beside))
+}
+
+/// Makes a reply that its completion has room for; `None` says no more than that it takes [`seal`] to tell.
+#[inline]
+pub(crate) fn simple_reply<M: Message + ?Sized>(op: Key, parcel: &Parcel<M>) -> Option<EntryToken> {
+    let inline = M::Semantics::inline(parcel, Room::REPLY)?;
+    let header = EntryHeader::new(EntryKind::Reply, Some(op));
+    let signature = const { Signature::of::<M>() };
+    Some(EntryToken::simple(header, signature, &inline))
 }
 
 /// Makes a completion. A payload that finds no room is left out: the verdict itself always arrives.

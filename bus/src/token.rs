@@ -13,8 +13,8 @@ use ringway_shm::generation::Key;
 pub use self::error::{DetokenizeError, TokenizeCause, TokenizeError};
 pub(crate) use self::long::{Long, longest};
 pub use self::owned::{OwnedToken, ReceivedToken, TypedToken};
-pub(crate) use self::packed::{Body, Inline, allocate};
-pub use self::packed::{INLINE_MAX, Room, Tokenized};
+pub(crate) use self::packed::{Body, allocate};
+pub use self::packed::{INLINE_MAX, Inline, Room, Tokenized};
 use crate::message::{Message, SemanticsCode, TypeId};
 
 /// What a payload is and where it lies: plain data, without any right to the memory.

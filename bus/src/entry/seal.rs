@@ -6,9 +6,11 @@ use ringway_shm::heap::{Heap, HeapError};
 use ringway_shm::words::EntryWords;
 
 use super::{BEHIND, BLOCK, EntryKind, EntryToken, MORE};
-use crate::envelope::{Checked, Envelope, HeaderPlace};
+use crate::envelope::{Checked, Envelope, HeaderPlace, Plain};
 use crate::message::LINE;
-use crate::token::{Body, INLINE_MAX, Long, Room, TokenizeCause, Tokenized, allocate};
+use crate::token::{
+    Body, INLINE_MAX, Inline, Long, Room, Signature, TokenizeCause, Tokenized, allocate,
+};
 
 /// A message that was not sealed, and why.
 #[derive(Debug)]
@@ -105,6 +107,25 @@ impl EntryToken {
         Self(words)
     }
 
+    /// The simplest entry: plain, with its payload in it, which [`EntryHeader::room`] has room for.
+    ///
+    /// What [`seal`](Self::seal) makes of the same, from words to words: nothing larger is written, and read back at once.
+    #[inline]
+    pub(crate) fn simple(header: EntryHeader, signature: Signature, inline: &Inline) -> Self {
+        let [a, b, c, d] = inline.words();
+        let mut words = [
+            0,
+            signature.type_id.to_bits(),
+            second_word::<Plain>(signature) | (inline.len() as u64) << 24,
+            a,
+            b,
+            c,
+            d,
+        ];
+        set_header(&mut words, header, 0);
+        Self(words)
+    }
+
     /// Writes `envelope` and `tokenized` into an entry.
     ///
     /// A message that was tokenized without the room that this envelope needs (see [`EntryHeader::room`]) is copied once
@@ -126,9 +147,7 @@ impl EntryToken {
         let words = &mut entry.0;
         let signature = tokenized.signature;
         words[1] = signature.type_id.to_bits();
-        words[2] = u64::from(signature.schema_tag) << 32
-            | u64::from(signature.semantics.to_bits()) << 16
-            | u64::from(H::KIND.to_bits()) << 8;
+        words[2] = second_word::<H>(signature);
         let flags = match &tokenized.body {
             Body::Inline(inline) => {
                 words[2] |= (inline.len() as u64) << 24;
@@ -211,6 +230,14 @@ fn set_block(words: &mut EntryWords, block: &Block, headroom: usize) {
     words[3] = block.key().to_bits();
     words[4] = block.offset();
     words[5] = (block.len() - headroom) as u64;
+}
+
+/// What an entry's second word says of its message, in an envelope of type `H`.
+#[inline]
+fn second_word<H: Envelope>(signature: Signature) -> u64 {
+    u64::from(signature.schema_tag) << 32
+        | u64::from(signature.semantics.to_bits()) << 16
+        | u64::from(H::KIND.to_bits()) << 8
 }
 
 #[inline]

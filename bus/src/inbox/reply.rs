@@ -146,17 +146,31 @@ impl RemotePort {
             self.end(op, EntryKind::Done, None, shared);
             return result.map(drop);
         }
-        match result {
-            Ok(reply) => match shared.pack_reply(Parcel::<M::Reply>::Value(reply)) {
-                Ok(tokenized) => self.end(op, EntryKind::Reply, Some(tokenized), shared),
-                Err(error) => {
-                    let text = format!("its reply cannot be sent: {}", error.cause());
-                    self.fail(op, EntryKind::Failed, text, shared);
+        match result.map(Parcel::<M::Reply>::Value) {
+            Ok(reply) => {
+                // Without a block that is lent there is no more to it.
+                if self.lent.is_none()
+                    && let Some(entry) = completion::simple_reply(op, &reply)
+                {
+                    self.lane.post(entry.words());
+                    return Ok(());
                 }
-            },
+                self.reply(op, reply, shared);
+            }
             Err(error) => self.fail(op, EntryKind::Failed, error.text().to_owned(), shared),
         }
         Ok(())
+    }
+
+    #[inline(never)]
+    fn reply<M: Message + ?Sized>(&self, op: Key, reply: Parcel<M>, shared: &Shared) {
+        match shared.pack_reply(reply) {
+            Ok(tokenized) => self.end(op, EntryKind::Reply, Some(tokenized), shared),
+            Err(error) => {
+                let text = format!("its reply cannot be sent: {}", error.cause());
+                self.fail(op, EntryKind::Failed, text, shared);
+            }
+        }
     }
 
     /// The entry has reached a queue's owner: what remains is the lease on its block.

@@ -8,7 +8,9 @@ use super::{
     Semantics, SemanticsCode, Shape, TypeId, Whole,
 };
 use crate::entry::Verified;
-use crate::token::{DetokenizeError, ReceivedToken, Room, TokenizeError, Tokenized, TypedToken};
+use crate::token::{
+    DetokenizeError, Inline, ReceivedToken, Room, TokenizeError, Tokenized, TypedToken,
+};
 
 /// The semantics of plain values: sent as bytes, received as the value, or in place as a [`Lease`](crate::lease::Lease)
 /// where the handler names that.
@@ -53,6 +55,16 @@ where
             Parcel::Loan(loan) => loan
                 .pack(heap, room)
                 .map_err(|(loan, cause)| TokenizeError::new(Parcel::Loan(loan), cause)),
+        }
+    }
+
+    #[inline]
+    fn inline(parcel: &Parcel<M>, room: Room) -> Option<Inline> {
+        match parcel {
+            Parcel::Value(value) if size_of::<M>() <= room.inline => {
+                Inline::new(M::Access::bytes(value))
+            }
+            _ => None,
         }
     }
 

@@ -7,7 +7,7 @@ use ringway_shm::heap::Heap;
 use super::schema::Layout;
 use super::{Message, Parcel};
 use crate::entry::Verified;
-use crate::token::{DetokenizeError, Room, TokenizeError, Tokenized};
+use crate::token::{DetokenizeError, Inline, Room, TokenizeError, Tokenized};
 
 /// One of [`Move`](super::Move), [`Copy`](super::Copy), [`Serial`](super::Serial), [`Publish`](super::Publish): how values of
 /// `M` travel. Programs name it in `#[message(..)]`; the bus calls its functions.
@@ -38,6 +38,13 @@ pub trait Semantics<M: Message + ?Sized>: Sized + 'static {
     ///
     /// The heap has no block, or the value cannot be encoded; the parcel comes back in the error.
     fn pack(parcel: Parcel<M>, heap: &Heap, room: Room) -> Result<Tokenized, TokenizeError<M>>;
+
+    /// The payload of a value that an entry has room for: what `pack` would put there, without a way through larger forms.
+    /// `None` says no more than that it takes [`pack`](Self::pack) to tell.
+    #[inline]
+    fn inline(_parcel: &Parcel<M>, _room: Room) -> Option<Inline> {
+        None
+    }
 
     /// Takes back what was packed and never taken.
     ///

@@ -14,9 +14,9 @@ use crate::message::Message;
 pub const INLINE_MAX: usize = 32;
 
 /// A small payload, as it travels in an entry. Aligned for any value that fits, also for one without bytes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-pub(crate) struct Inline {
+pub struct Inline {
     words: [u64; INLINE_MAX / 8], // bytes beyond `len` are 0
     len: u8,                      // at most INLINE_MAX
 }

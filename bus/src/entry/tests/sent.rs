@@ -476,3 +476,39 @@ fn an_encoder_that_is_not_the_same_twice_is_cut_short() {
     let found: SerialMessage<Fickle> = Serial::detokenize(&token.into_received()).unwrap();
     assert_eq!(found.0.0.load(Relaxed), 80, "the third try, into 91 bytes");
 }
+
+// Goal: the short way from a value to its entry writes what the long one does, and none that has no room.
+#[test]
+fn the_simplest_entry_is_like_any_other() {
+    fn check<M: Message<Value = M> + Clone>(heap: &Heap, value: &M, sizes: [bool; 2]) {
+        let parcel = || Parcel::<M>::Value(value.clone());
+        let op = Some(Key::first(3));
+        let kinds = [
+            (EntryKind::Ask, Room::ASK, sizes[0]),
+            (EntryKind::Tell, Room::TELL, sizes[1]),
+            (EntryKind::Reply, Room::REPLY, sizes[1]),
+        ];
+        for (kind, room, fits) in kinds {
+            let header = EntryHeader {
+                deadline: 7,
+                more: kind == EntryKind::Reply,
+                ..EntryHeader::new(kind, op)
+            };
+            let inline = M::Semantics::inline(&parcel(), room);
+            assert_eq!(inline.is_some(), fits, "{kind:?}");
+            let Some(inline) = inline else { continue };
+            let packed = M::Semantics::pack(parcel(), heap, room).unwrap();
+            let sealed = EntryToken::seal(header, Plain, packed, heap).unwrap();
+            let simple = EntryToken::simple(header, Signature::of::<M>(), &inline);
+            assert_eq!(simple.words(), sealed.entry.words(), "{kind:?}");
+        }
+    }
+    let heap = heap();
+    check(&heap, &(), [true, true]);
+    check(&heap, &0x0102_u16, [true, true]);
+    check(&heap, &u64::MAX, [true, true]);
+    check(&heap, &[-1_i64; 3], [true, true]);
+    check(&heap, &[1_u8; 25], [false, true]);
+    check(&heap, &[1_u32; 8], [false, true]);
+    check(&heap, &[1_u64; 5], [false, false]);
+}
