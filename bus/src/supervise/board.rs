@@ -4,7 +4,9 @@ use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::rules::Restart;
-use crate::addr::ActorId;
+use super::tree::Tree;
+use crate::actor::Actor;
+use crate::addr::{ActorId, Addr};
 use crate::exit::ExitReason;
 use crate::shared::lock;
 use crate::wait_list::WaitList;
@@ -71,11 +73,28 @@ pub struct ChildCounts {
     pub supervisors: usize,
 }
 
+/// An `Addr` or a `Tree`, of one life.
+pub(super) trait Address: Any + Send + Sync {
+    /// Whether this process has heard of its end.
+    fn is_over(&self) -> bool;
+}
+
+impl<A: Actor> Address for Addr<A> {
+    fn is_over(&self) -> bool {
+        self.is_closed()
+    }
+}
+
+impl Address for Tree {
+    fn is_over(&self) -> bool {
+        self.is_closed()
+    }
+}
+
 /// How a child that runs is reached.
 #[derive(Clone)]
 pub(super) struct Face {
-    /// An `Addr` or a `Tree`.
-    pub(super) address: Arc<dyn Any + Send + Sync>,
+    pub(super) address: Arc<dyn Address>,
     pub(super) actor: ActorId,
     pub(super) pid: Option<u32>,
 }
@@ -84,7 +103,7 @@ pub(super) struct Face {
 pub(super) struct Shown {
     pub(super) info: ChildInfo,
     /// While it runs.
-    pub(super) address: Option<Arc<dyn Any + Send + Sync>>,
+    pub(super) address: Option<Arc<dyn Address>>,
     /// What its address is of.
     pub(super) reached_as: &'static str,
 }

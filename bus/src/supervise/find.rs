@@ -85,20 +85,26 @@ impl<T: Any + Clone + Send> FindChild<T> {
         if let Some(reason) = self.cell.core().outcome() {
             return Some(Err(SuperviseError::Ended(reason.clone())));
         }
-        let picture = self.board.look();
-        let found = picture.children.iter().find(|it| it.info.id == self.id);
-        let Some(child) = found else {
-            // Before the first picture nothing is known.
-            let child = || self.id.clone();
-            let is_drawn = self.cell.core().start_result().is_some();
-            return is_drawn.then(|| Err(SuperviseError::NoSuchChild { child: child() }));
+        let found = {
+            let picture = self.board.look();
+            let children = &mut picture.children.iter();
+            let child = children.find(|it| it.info.id == self.id);
+            child.map(|child| (child.address.clone(), child.reached_as))
         };
-        let address = child.address.as_ref()?;
+        let Some((address, found)) = found else {
+            // Before the first picture nothing is known.
+            let is_drawn = self.cell.core().start_result().is_some();
+            let child = self.id.clone();
+            return is_drawn.then_some(Err(SuperviseError::NoSuchChild { child }));
+        };
+        // Who has heard of an end before the supervisor has is not given what has ended.
+        let address = address.filter(|it| !it.is_over())?;
+        let address: &dyn Any = &*address;
         Some(match address.downcast_ref::<T>() {
             Some(address) => Ok(address.clone()),
             None => Err(SuperviseError::OtherType {
                 child: self.id.clone(),
-                found: child.reached_as,
+                found,
                 wanted: self.wanted,
             }),
         })

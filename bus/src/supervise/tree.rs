@@ -57,7 +57,8 @@ impl Tree {
     }
 
     /// Finds the address of a child that is an actor, here or in a process of its own: of the life that runs now, or of the
-    /// next one if it waits to be started again.
+    /// next one if it waits to be started again. It is never that of a life of whose end this process had heard: who hears
+    /// that a message met the end of one, and looks here, finds the next.
     ///
     /// Waits for that up to a deadline ([`within`](FindChild::within), default 5 s).
     pub fn addr<A: Actor>(&self, id: impl Into<String>) -> FindChild<Addr<A>> {
