@@ -48,6 +48,7 @@ scenes! {
     supervised_processes_come_back: "supervised",
     supervised_processes_stop_in_their_turn: "supervised stops",
     a_detaching_node_stops_what_is_supervised: "supervised detached",
+    a_child_whose_supervisor_gives_up_has_failed: "gives up below",
     a_contained_supervisor_ends_nothing_else: "contained",
     a_storm_of_kills_and_panics_leaves_nothing: "storm",
 }

@@ -160,6 +160,35 @@ fn own_pid() -> Began {
     }
 }
 
+/// A child with a supervisor of its own, which gives up when it is asked to.
+#[derive(Actor, Default)]
+#[actor(handles(Add), hooks)]
+pub(crate) struct Nested {
+    tree: Option<Tree>,
+}
+
+impl Hooks for Nested {
+    async fn started(&mut self, cx: &mut Context<Self>) -> Result<(), BoxError> {
+        let local = || Counter::from_args(Start::default()).expect("it has no needs");
+        let tree = Supervisor::one_for_one()
+            .intensity(0, ms(1))
+            .child(Child::actor("local", local))
+            .start(&cx.node())
+            .await?;
+        self.tree = Some(tree);
+        Ok(())
+    }
+}
+
+impl Handler<Add, Result<u64, BoxError>> for Nested {
+    async fn handle(&mut self, add: Add, _cx: &mut Context<Self>) -> Result<u64, BoxError> {
+        let tree = self.tree.as_ref().ok_or("it has started")?;
+        let local: Addr<Counter> = tree.addr("local").await?;
+        local.tell(End::ByError).await?;
+        Ok(add.amount)
+    }
+}
+
 /// Not a role: says in words that it was stopped in order.
 #[derive(Actor)]
 #[actor(handles(Add), hooks)]

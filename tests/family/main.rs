@@ -14,7 +14,7 @@ use std::time::Duration;
 use ringway::ExitCode;
 use ringway::prelude::*;
 
-use self::actors::{Counter, Failing, Parent};
+use self::actors::{Counter, Failing, Nested, Parent};
 use self::scenes::addresses::Keeper;
 
 /// Longer than any scene takes on a loaded machine; what takes longer hangs.
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         .actor::<Counter>("counter")
         .actor::<Failing>("failing")
         .actor::<Parent>("parent")
+        .actor::<Nested>("nested")
         .actor::<Keeper>("keeper");
     roles.run(|node| async move {
         watch();

@@ -42,6 +42,7 @@ pub(crate) async fn play(scene: &str, node: Node) -> Outcome {
         "supervised stops" => supervised::stops(node).await,
         "supervised detached" => supervised::detached(node).await,
         "gives up" => supervised::gives_up(node).await,
+        "gives up below" => supervised::gives_up_below(node).await,
         "contained" => supervised::contained(node).await,
         "storm" => supervised::storm(node).await,
         "zombies" => ends::zombies(node).await,

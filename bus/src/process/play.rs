@@ -9,10 +9,12 @@
 
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::Relaxed;
 use ringway_shm::sys::epoll::{Epoll, Interest};
@@ -24,6 +26,7 @@ use super::role::{Player, Role};
 use super::roles::{self, Roles};
 use crate::exit::ExitReason;
 use crate::node::Node;
+use crate::node::lookup::Deadline;
 use crate::trace::warning;
 use crate::wait_list::WaitKey;
 
@@ -118,7 +121,15 @@ fn perform(
             node: node.id(),
             number: begun.core().number(),
         });
-        Ok(poll_fn(|cx| begun.core().poll_ended(&mut waiting, cx)).await)
+        let ended = pin!(poll_fn(|cx| begun.core().poll_ended(&mut waiting, cx)));
+        let tops = &node.shared().tops;
+        let forever = Deadline::never(node.shared());
+        let gave_up = pin!(forever.until(&tops.changes, || tops.gave_up().cloned()));
+        Ok(match select(ended, gave_up).await {
+            Either::Left((reason, _)) => reason,
+            // What the actor has started has no hope: its process ends, and not as a success.
+            Either::Right((reason, _)) => reason.expect("no deadline: the wait ends with a reason"),
+        })
     });
     node.detach();
     outcome

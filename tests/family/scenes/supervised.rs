@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use super::has_children;
 use crate::Outcome;
-use crate::actors::{Add, Counter, End, Mourner, Start, Witness};
+use crate::actors::{Add, Counter, End, Mourner, Nested, Start, Witness};
 
 fn counter(id: &str) -> Child<ringway::OfProcess<Counter, ringway::Given<Start>>> {
     Child::process::<Counter>("counter")
@@ -34,14 +34,10 @@ fn pid_of(tree: &Tree, id: &str) -> Pid {
 /// The life of a child that comes after this one.
 async fn next_life(tree: &Tree, id: &str, last: &Addr<Counter>) -> Addr<Counter> {
     last.closed().await;
-    loop {
-        // As long as any start may take here.
-        let found: Addr<Counter> = tree.addr(id).within(secs(20)).await.expect("it comes back");
-        if found != *last {
-            return found;
-        }
-        yield_now().await;
-    }
+    // As long as any start may take here.
+    let next: Addr<Counter> = tree.addr(id).within(secs(20)).await.expect("it comes back");
+    assert_ne!(next, *last);
+    next
 }
 
 async fn yield_now() {
@@ -195,6 +191,25 @@ impl Drop for OnDrop {
     fn drop(&mut self) {
         println!("the program was dropped");
     }
+}
+
+/// A child process whose own supervisor gives up has failed, and is started again by the one here.
+pub(super) async fn gives_up_below(node: Node) -> Outcome {
+    let tree = quick(Supervisor::one_for_one())
+        .child(Child::process::<Nested>("nested").transient())
+        .start(&node)
+        .await?;
+    let first: Addr<Nested> = tree.addr("nested").await?;
+    first.ask(Add { amount: 1 }).await?;
+    first.closed().await;
+    while tree.which_children()[0].starts < 2 {
+        yield_now().await;
+    }
+    let child = &tree.which_children()[0];
+    assert_eq!(child.last_exit, Some(ExitReason::ProcessExited(1)));
+    let second: Addr<Nested> = tree.addr("nested").await?;
+    assert_ne!(second, first);
+    Ok(())
 }
 
 /// One that is contained is the program's own to deal with.
