@@ -11,7 +11,7 @@ mod packed;
 use ringway_shm::generation::Key;
 
 pub use self::error::{DetokenizeError, TokenizeCause, TokenizeError};
-pub(crate) use self::long::{Long, longest};
+pub(crate) use self::long::{ENTRY_SLOTS_MAX, Long, longest};
 pub use self::owned::{OwnedToken, ReceivedToken, TypedToken};
 pub(crate) use self::packed::{Body, allocate};
 pub use self::packed::{INLINE_MAX, Inline, Room, Tokenized};

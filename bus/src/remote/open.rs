@@ -2,6 +2,7 @@
 //!
 //! Used under its end's lock alone; nothing here waits, wakes or calls the user's code.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -26,7 +27,7 @@ use crate::exit::ExitReason;
 use crate::frame::WireKey;
 use crate::mailbox::Overflow;
 use crate::rings::RingSpan;
-use crate::token::{Long, longest};
+use crate::token::{ENTRY_SLOTS_MAX, Long, longest};
 use crate::urings::PeerUrings;
 use crate::urings::open::entries_max;
 use crate::urings::wire::{Terms, UringWord};
@@ -70,6 +71,7 @@ impl Opening {
                     .limit(terms.bound.min(entries_max(layout)))
                     .div_ceil(2),
                 crowded_until: 0,
+                has_sent_long: false,
                 submit: ends.submit,
                 reap: ends.reap,
                 words: ends.ops,
@@ -113,6 +115,8 @@ pub(crate) struct Open {
     half: u64,
     /// No payload goes on behind its entry before so many slots were submitted: there was no room for one.
     crowded_until: u64,
+    /// A payload went on behind its entry, so that slots are not messages.
+    has_sent_long: bool,
     /// Looks since there was an op in flight.
     looks_without_ops: u32,
     /// No op is overdue before this; `None` when none has a deadline. It may be that of an op that is over.
@@ -420,7 +424,10 @@ impl Open {
         let words = &outgoing.words;
         let pushed = match &outgoing.long {
             None => self.submit.submit(words),
-            Some(long) => self.submit.submit_long(words, long.slots()),
+            Some(long) => {
+                self.has_sent_long = true;
+                self.submit.submit_long(words, long.slots())
+            }
         };
         pushed.map_err(|error| match error {
             PushError::Full => Obstacle::Full,
@@ -449,13 +456,30 @@ impl Open {
         ended.wakers
     }
 
+    /// How many messages were in so many slots that a dead receiver had taken, was not done with, and that were used again:
+    /// of an honest one, that of the handler in which it died. One that lies may have more of them, at most this many.
+    fn messages_in(&self, slots: u64) -> u64 {
+        let is_one = self.has_sent_long && slots <= ENTRY_SLOTS_MAX;
+        if is_one { slots.min(1) } else { slots }
+    }
+
     /// Judges everything in flight by the final heads.
     pub(super) fn finish(&mut self, why: &Undone, leases: Leases, returns: &Returns) -> Vec<Waker> {
-        // A head that lies tells nothing: then all that was sent counts as taken, which promises the sender least.
-        let tail = self.submit.tail();
+        // A head that lies tells nothing: then all that was sent counts as taken, and nothing that was taken since the last
+        // honest look as handled, which promises the sender least.
+        let (tail, seen) = (self.submit.tail(), self.submit.seen_taken());
         let taken = self.submit.taken().unwrap_or(tail);
-        let done = self.submit.done().unwrap_or(taken);
+        let done = self.submit.done().unwrap_or(seen);
+        // What was taken so long ago that its slots were used again is still known if it has an op; else it can only be
+        // counted.
+        let is_told = std::mem::replace(&mut self.is_judged, true);
+        let untold = if is_told { tail } else { done };
+        let kept = untold.max(tail.saturating_sub(self.submit.capacity().get()));
+        let known = Cell::new(0);
         let judge = |position| {
+            if (untold..kept).contains(&position) {
+                known.set(known.get() + 1);
+            }
             if position >= taken {
                 Fate::Queued
             } else if position >= done {
@@ -481,12 +505,7 @@ impl Open {
                 (tell.position, raw)
             })
             .collect();
-        let is_told = std::mem::replace(&mut self.is_judged, true);
-        let untold = if is_told { tail } else { done };
-        // What was taken so long ago that its slot was used again can only be counted. The `done` of an honest peer is never
-        // so far behind.
-        let kept = untold.max(tail.saturating_sub(self.submit.capacity().get()));
-        self.owed.lost += kept - untold;
+        self.owed.lost += self.messages_in(kept - untold).saturating_sub(known.get());
         for position in kept..tail {
             let Some(words) = self.submit.entry_at(position) else {
                 continue;

@@ -13,11 +13,14 @@ use ringway_shm::uring::{Completer, CompleterEnds, Submitter, TakeEnd};
 use ringway_shm::words::EntryWords;
 
 use super::{TempDir, wait_until};
+use crate::clock::Nanos;
+use crate::completion;
 use crate::inbox::InboxLane;
 use crate::mailbox::Overflow;
+use crate::message::{Parcel, Semantics};
 use crate::prelude::*;
 use crate::remote::ops::OpKind;
-use crate::remote::{Opening, Outgoing, RemoteEnd};
+use crate::remote::{Obstacle, Opening, Outgoing, RemoteEnd};
 use crate::shared::EndKey;
 use crate::urings::PeerUrings;
 use crate::urings::open;
@@ -140,6 +143,24 @@ impl Opened {
             kind: OpKind::Tell,
         };
         assert!(self.end.submit(&mut outgoing).unwrap().is_none());
+    }
+
+    /// Sends a text, which travels as its length wants; returns its op if it has one.
+    pub(crate) fn say(&self, kind: OpKind, text: &str) -> Result<Option<Key>, Obstacle> {
+        let heap = &self.end.heap;
+        let room = completion::room(kind, &self.end);
+        let parcel = Parcel::from_value(text.to_owned());
+        let tokenized = <Serial as Semantics<String>>::pack(parcel, heap, room).unwrap();
+        let sealed = completion::outgoing(tokenized, kind, Nanos::NONE, heap).unwrap();
+        self.end.submit(&mut { sealed })
+    }
+
+    /// Says how far it has come, whatever is true.
+    pub(crate) fn claim(&self, head: u64, done: u64) {
+        let region = self.theirs.region();
+        let heads = region.records::<AtomicU64>(64, 2).unwrap();
+        heads[1].store(done, Relaxed);
+        heads[0].store(head, Relaxed);
     }
 }
 

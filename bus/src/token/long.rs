@@ -18,6 +18,9 @@ const SLOT: usize = 7;
 /// Slots behind the entry, at most.
 const SLOTS_MAX: usize = 9;
 
+/// Slots of an entry and what goes on behind it, at most.
+pub(crate) const ENTRY_SLOTS_MAX: u64 = 1 + SLOTS_MAX as u64;
+
 /// Bytes of a payload behind its entry, at most: 528. Beyond some 500 a block is faster, as its bytes are read in place.
 pub(crate) const LONG_MAX: usize = (FRONT + SLOTS_MAX * SLOT) * 8;
 

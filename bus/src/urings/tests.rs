@@ -1,5 +1,7 @@
 //! What a peer says about urings against the rules, and what it costs.
 
+mod heads;
+
 use std::sync::Arc;
 
 use ringway_shm::error::Violation;

@@ -229,6 +229,14 @@ impl<const W: usize, K: Keep> Push<W, K> {
         Ok(found)
     }
 
+    /// Slots that the peer had taken when it was looked at last: of all that it says since, this much could be. At most
+    /// the capacity behind the tail. Reads nothing of the peer's.
+    #[inline]
+    #[must_use]
+    pub fn seen_taken(&self) -> u64 {
+        self.head
+    }
+
     /// Entries that the peer has not taken. Reads the peer's head.
     ///
     /// # Errors

@@ -164,6 +164,13 @@ impl<K: Keep> SubmitEnd<K> {
         self.lane.taken()
     }
 
+    /// Slots that the completer had taken when it was looked at last, whatever it says now.
+    #[inline]
+    #[must_use]
+    pub fn seen_taken(&self) -> u64 {
+        self.lane.seen_taken()
+    }
+
     /// Slots of entries whose handlers have ended; final once the completer is dead.
     ///
     /// # Errors

@@ -1,0 +1,149 @@
+//! Completers that lie about how far they have come, towards a submitter with long entries in flight.
+
+use std::task::{Poll, Waker};
+
+use ringway_shm::generation::Key;
+
+use crate::exit::ExitReason;
+use crate::remote::AskerLook;
+use crate::remote::ops::OpKind::{Ask, Tell};
+use crate::remote::ops::{Leases, Outcome};
+use crate::testing::pair::{Opened, Pair};
+use crate::urings::open;
+
+/// How far an entry came, as its sender is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Returned,
+    Taken,
+    Handled,
+}
+
+/// Where the entries of a scene begin: a short one, a long one, a long ask and a short one; and behind the last.
+const BEGIN: [u64; 5] = [0, 1, 10, 19, 20];
+
+fn text(at: usize) -> String {
+    let len = [5, 450, 450, 5][at];
+    format!("{at}").repeat(len)
+}
+
+fn scene(pair: &Pair) -> (Opened, Key) {
+    let opened = pair.opened();
+    for at in [0, 1] {
+        assert!(opened.say(Tell, &text(at)).unwrap().is_none());
+    }
+    let op = opened.say(Ask, &text(2)).unwrap().unwrap();
+    assert!(opened.say(Tell, &text(3)).unwrap().is_none());
+    (opened, op)
+}
+
+/// What the sender is told, once the receiver is dead.
+fn told(opened: &Opened, op: Key) -> [Fate; 4] {
+    opened.end.finish(&ExitReason::ProcessDied, Leases::Gone);
+    let mut fates = [Fate::Handled; 4];
+    while let Some(back) = opened.end.returns.take_token().0 {
+        let token = back.token.unwrap().into_tokenized();
+        let at = usize::from(token.bytes().last().unwrap() - b'0');
+        assert!(token.bytes().ends_with(text(at).as_bytes()), "whole");
+        assert_eq!(fates[at], Fate::Handled, "it comes back once");
+        fates[at] = match back.taken {
+            true => Fate::Taken,
+            false => Fate::Returned,
+        };
+    }
+    let asked = opened.end.poll_op(op, Waker::noop(), AskerLook::First);
+    let Poll::Ready(Some(Outcome::Ended(unanswered))) = asked else {
+        panic!("an ask that was in flight has ended");
+    };
+    fates[2] = match unanswered.message {
+        None => Fate::Taken,
+        Some(message) => {
+            let long = message.long.expect("its slots were not used again");
+            assert_eq!((long.slots().len(), unanswered.taken), (8, false));
+            Fate::Returned
+        }
+    };
+    fates
+}
+
+// Goal: whatever a dead receiver's heads say, each message is known to be handled, or comes back once: never as untaken unless
+// its head is one that can be, never as handled unless both are. Method: all heads near the entries, in their midst and
+// beyond, with some counts of handled ones, against a model.
+#[test]
+fn heads_that_lie() {
+    let pair = Pair::new();
+    let tail = BEGIN[4];
+    for head in (0..=tail + 2).chain([u64::MAX / 2, u64::MAX]) {
+        for done in [0, 1, 4, head / 2, head, head.wrapping_add(1), u64::MAX] {
+            let (opened, op) = scene(&pair);
+            opened.claim(head, done);
+            let (taken, done) = match BEGIN.contains(&head) {
+                true if done <= head => (head, done),
+                true => (head, 0),
+                false => (tail, 0),
+            };
+            let mut fates = [0, 1, 2, 3].map(|at| match BEGIN[at] {
+                begin if begin >= taken => Fate::Returned,
+                begin if begin >= done => Fate::Taken,
+                _ => Fate::Handled,
+            });
+            if fates[2] == Fate::Handled {
+                fates[2] = Fate::Taken; // it was not answered
+            }
+            assert_eq!(told(&opened, op), fates, "head {head}, done {done}");
+        }
+    }
+    assert_eq!(pair.dead_letters(), 0);
+}
+
+// Goal: a head that jumps into the midst of a long entry, or goes back, is found when room is looked for, and nothing more is
+// sent. Method: a full queue.
+#[test]
+fn heads_that_lie_to_a_sender_without_room() {
+    for head in [2, 9, 11, u64::MAX] {
+        let pair = Pair::new();
+        let (opened, _) = scene(&pair);
+        while opened.say(Tell, "").is_ok() {}
+        opened.claim(head, 0);
+        let before = pair.violations();
+        let refused = opened.say(Tell, "").unwrap_err();
+        assert!(!refused.may_pass(), "{refused:?}");
+        assert_eq!(pair.violations(), before + 1);
+    }
+}
+
+// Goal: of an honest receiver that dies in a handler, while the slots of the message in hand have been used again, that one
+// message is a dead letter, however many slots it had; and if it was asked, its asker is told and nothing is counted. Method:
+// the message in hand, then as many slots as the queue has.
+#[test]
+fn a_message_in_hand_is_one_message() {
+    for kind in [Tell, Ask] {
+        let pair = Pair::new();
+        let mut opened = pair.opened();
+        opened.say(kind, &text(1)).unwrap();
+        let in_hand = opened.take.take_long(|rest| rest.count()).unwrap().unwrap();
+        assert_eq!(in_hand.slots, 9);
+        let (places, mut messages, mut slots) = (open::URING.sq.get(), 0, 0);
+        while slots < places {
+            // The rest of the last long one takes what is left for rests.
+            let len = match places / 2 - (slots - messages) {
+                0 => 5,
+                1..8 => 25 + 56 * (places / 2 - (slots - messages) - 1),
+                _ => 450,
+            };
+            let len = usize::try_from(len).unwrap();
+            opened.say(Tell, &"x".repeat(len)).unwrap();
+            messages += 1;
+            slots += match len {
+                5 => 1,
+                _ => 1 + (len as u64 + 2 - 24).div_ceil(56),
+            };
+        }
+        assert_eq!((messages, slots), (places / 2, places));
+        opened.end.finish(&ExitReason::ProcessDied, Leases::Gone);
+        let back = std::iter::from_fn(|| opened.end.returns.take_token().0);
+        let back = back.map(|back| assert!(!back.taken)).count() as u64;
+        let lost = u64::from(kind == Tell);
+        assert_eq!((back, pair.dead_letters()), (messages, lost));
+    }
+}
