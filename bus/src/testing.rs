@@ -1,6 +1,7 @@
 //! What the unit tests of the node layer share: directories of their own, nodes whose notices can be waited for, and
 //! processes that play a scene.
 
+pub(crate) mod liar;
 pub(crate) mod pair;
 pub(crate) mod scene;
 
@@ -16,7 +17,7 @@ use crate::frame::UringFrame;
 use crate::peering::{Closure, Death, NodeId, Peer};
 
 /// Waiting longer than this means that something hangs. Generous: both cores may be busy with other tests.
-const WATCHDOG: Duration = Duration::from_secs(60);
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// Waits until something is true that no notice tells of.
 pub(crate) fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {

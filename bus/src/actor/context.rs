@@ -142,7 +142,13 @@ impl<A: Actor> Context<A> {
             }
             // Letters and the control lane wake the task whether it waits or not.
             if inbox.is_none_or(|inbox| inbox.poll_ready(task).is_pending()) {
-                return Poll::Pending;
+                // A `Down` may have waited for what lay in a lane that was let go of since the look above. Who lets go of
+                // one from now on wakes the task.
+                if !self.monitors.as_mut().is_some_and(is_down) {
+                    return Poll::Pending;
+                }
+                self.next = Next::Down;
+                return Poll::Ready(None);
             }
         }
     }

@@ -373,6 +373,13 @@ impl InboxLane {
         self.taking().finish();
     }
 
+    /// Slots taken, and slots of entries whose handlers have ended.
+    #[cfg(test)]
+    pub(crate) fn heads(&self) -> (u64, u64) {
+        let taking = self.taking();
+        (taking.end.taken(), taking.end.done())
+    }
+
     /// Posts a completion and wakes the submitter if it sleeps.
     ///
     /// A full completion queue is the submitter's fault: it broke its own bound.

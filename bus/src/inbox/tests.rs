@@ -1,5 +1,7 @@
 //! Submitters that break the bounds of their own urings, and what it costs.
 
+mod lies;
+
 use ringway_shm::generation::Key;
 use ringway_shm::words::EntryWords;
 
