@@ -393,7 +393,8 @@ impl RemoteEnd {
     ) -> Result<Option<Key>, Obstacle> {
         match outgoing.move_to_block(&self.heap) {
             Ok(()) => self.submit_as_it_is(outgoing),
-            Err(_) => Err(Obstacle::Full),
+            // The queue itself is not full, so its policy has no say: the slots that are wanted come free as it is emptied.
+            Err(_) => Err(Obstacle::Crowded),
         }
     }
 
