@@ -13,7 +13,9 @@ use ringway::prelude::*;
 use ringway::{Undelivered, Undone};
 
 use crate::helper::{Helper, Rng, wait_until};
-use crate::messages::{Bulk, BulkWish, Mark, Record, Sink, Small, Wish, bulk, bulk_wish, filling};
+use crate::messages::{
+    Bulk, BulkWish, Line, Mark, Record, Sink, Small, Wish, bulk, bulk_wish, filling, line,
+};
 use crate::support::{Bus, watch};
 
 /// Receivers that are killed.
@@ -73,6 +75,18 @@ async fn ask_wish(sink: &Addr<Sink>, number: u64) -> (u64, Fate) {
     )
 }
 
+async fn ask_line(sink: &Addr<Sink>, number: u64) -> (u64, Fate) {
+    let asked = sink.ask(line(number)).deadline(secs(120)).await;
+    (
+        number,
+        fate(
+            number,
+            asked.map(|reply| assert_eq!(reply, number)),
+            number_of_line,
+        ),
+    )
+}
+
 async fn ask_bulk(sink: &Addr<Sink>, number: u64, len: usize) -> (u64, Fate) {
     let asked = sink.ask(bulk(sink, number, len)).deadline(secs(120)).await;
     (
@@ -103,6 +117,11 @@ async fn ask_bulk_wish(sink: &Addr<Sink>, number: u64, len: usize) -> (u64, Fate
 
 fn check_reply(reply: &[u8], number: u64) {
     assert!(!reply.is_empty() && reply.iter().all(|byte| *byte == filling(number)));
+}
+
+fn number_of_line(told: Line) -> u64 {
+    assert_eq!(told.bytes, line(told.number).bytes);
+    told.number
 }
 
 fn number_of_bulk(bulk: Loan<Bulk>) -> u64 {
@@ -145,7 +164,7 @@ async fn send_until_it_dies(sink: &Addr<Sink>, rng: &mut Rng) -> Fates {
     let mut number = 0;
     loop {
         let len = usize::try_from(rng.below(3000)).unwrap() + 30;
-        let told = match rng.below(8) {
+        let told = match rng.below(12) {
             0..=1 => sink
                 .tell(Small { number })
                 .await
@@ -154,8 +173,13 @@ async fn send_until_it_dies(sink: &Addr<Sink>, rng: &mut Rng) -> Fates {
                 let told = sink.tell(bulk(sink, number, len)).await;
                 told.map_err(|error| number_of_bulk(error.into_inner()))
             }
+            8..=10 => {
+                let told = sink.tell(line(number)).await;
+                told.map_err(|error| number_of_line(error.into_inner()))
+            }
             kind => {
                 asks.push(match kind {
+                    11 => ask_line(sink, number).boxed_local(),
                     4 => ask_small(sink, number).boxed_local(),
                     5 => ask_wish(sink, number).boxed_local(),
                     6 => ask_bulk(sink, number, len).boxed_local(),
@@ -186,6 +210,7 @@ async fn send_until_it_dies(sink: &Addr<Sink>, rng: &mut Rng) -> Fates {
     fates.extend(asks.collect::<Vec<_>>().await);
     assert_eq!(sink.closed().await, ExitReason::ProcessDied);
     take_back(sink, &mut fates, |small: Small| small.number).await;
+    take_back(sink, &mut fates, number_of_line).await;
     take_back(sink, &mut fates, number_of_bulk).await;
     fates
 }

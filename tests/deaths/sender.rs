@@ -12,7 +12,7 @@ use crate::support::{Bus, watch};
 /// Messages of one dead sender: few, a turn of an actor, a uring's entries, and more than those.
 const COUNTS: [u64; 10] = [1, 2, 3, 15, 16, 17, 127, 128, 129, 400];
 
-const LOADS: [&str; 3] = ["small", "bulk", "mixed"];
+const LOADS: [&str; 4] = ["small", "line", "bulk", "mixed"];
 
 /// A node with an actor that hands out its log.
 struct Survivor {

@@ -8,7 +8,7 @@ use std::io::{BufRead, Read};
 use ringway::prelude::*;
 use rustix::process::{Signal, getpid, kill_process};
 
-use crate::messages::{Record, Sink, Small, bulk};
+use crate::messages::{Record, Sink, Small, bulk, line};
 
 /// Plays the scene that the first word names.
 pub(crate) fn play(words: &[&str]) {
@@ -75,16 +75,12 @@ fn sender(name: &str, load: &str, count: &str, end: impl FnOnce(&Node)) {
     let sink = look_up(&node, name);
     let count: u64 = count.parse().expect("a number");
     for number in 0..count {
-        let is_small = match load {
-            "small" => true,
-            "bulk" => false,
-            _ => number % 3 != 0,
+        let told = match (load, number % 3) {
+            ("small", _) | ("mixed", 0) => sink.tell(Small { number }).wait().is_ok(),
+            ("line", _) | ("mixed", 1) => sink.tell(line(number)).wait().is_ok(),
+            _ => sink.tell(bulk(&sink, number, 600)).wait().is_ok(),
         };
-        if is_small {
-            sink.tell(Small { number }).wait().expect("sent");
-        } else {
-            sink.tell(bulk(&sink, number, 100)).wait().expect("sent");
-        }
+        assert!(told, "sent");
         if number + 1 < count {
             say(b".");
         }

@@ -24,6 +24,15 @@ pub(crate) struct Wish {
     pub(crate) number: u64,
 }
 
+/// Filled with its number's low byte; travels inline, behind its entry or in a block, as its length wants.
+#[derive(Message, Serialize, Deserialize, Clone, Debug)]
+#[message(name = "deaths.line", serial, reply = u64)]
+#[serde(crate = "ringway::serde")]
+pub(crate) struct Line {
+    pub(crate) number: u64,
+    pub(crate) bytes: Vec<u8>,
+}
+
 #[derive(Clone, Copy, Debug, Pod, Zeroable, Schema)]
 #[repr(C)]
 pub(crate) struct Number {
@@ -89,7 +98,7 @@ impl Record {
 
 /// Logs the beginning and the end of every handler.
 #[derive(Actor)]
-#[actor(handles(Small, Wish, Bulk, BulkWish))]
+#[actor(handles(Small, Wish, Line, Bulk, BulkWish))]
 pub(crate) struct Sink {
     log: Box<dyn FnMut(Record) + Send>,
     held: VecDeque<Lease<Bulk>>,
@@ -150,6 +159,13 @@ pub(crate) fn filling(number: u64) -> u8 {
     number.to_le_bytes()[0]
 }
 
+/// A line of 40 to 600 bytes, another length for each number.
+pub(crate) fn line(number: u64) -> Line {
+    let len = 40 + usize::try_from(number.wrapping_mul(0x9E37_79B9) % 561).expect("a length");
+    let bytes = vec![filling(number); len];
+    Line { number, bytes }
+}
+
 /// A block on its way to `addr`.
 pub(crate) fn bulk(addr: &Addr<Sink>, number: u64, len: usize) -> Loan<Bulk> {
     let mut bulk = addr.loan::<Bulk>(len).expect("the heap is large enough");
@@ -183,6 +199,15 @@ impl Handler<Wish> for Sink {
         self.work(wish.number).await;
         self.log(Mark::Ended, wish.number);
         vec![filling(wish.number); REPLY_LEN]
+    }
+}
+
+impl Handler<Line> for Sink {
+    async fn handle(&mut self, line: Line, _cx: &mut Context<Self>) -> u64 {
+        self.begin(line.number, &line.bytes);
+        self.work(line.number).await;
+        self.log(Mark::Ended, line.number);
+        line.number
     }
 }
 
