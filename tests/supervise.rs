@@ -490,6 +490,45 @@ fn a_supervisor_can_be_monitored() {
     assert!(matches!(down.reason, ExitReason::GaveUp(_)));
 }
 
+/// It panics as it is dropped.
+struct Grudge;
+
+impl Drop for Grudge {
+    fn drop(&mut self) {
+        panic!("a grudge");
+    }
+}
+
+// Goal: what a program gives a supervisor may panic as it is dropped; then all below it is dead before its end is told.
+#[test]
+fn a_supervisor_that_panics_leaves_nothing() {
+    let stage = Stage::set("grudge");
+    let (mut b, grudge) = (stage.worker("b"), Grudge);
+    let tree = Supervisor::one_for_one()
+        .child(Child::actor("a", stage.worker("a")))
+        .child(Child::actor("b", move || {
+            let _held = &grudge;
+            b()
+        }))
+        .start(&stage.node)
+        .wait()
+        .unwrap();
+    stage.expect("+a +b");
+    let first = works(&tree, "a");
+    let error = tree.remove_child("b").wait().unwrap_err();
+    assert!(matches!(error, SuperviseError::Ended(_)), "{error}");
+    let reason = ExitReason::Panicked("a grudge".to_owned());
+    assert_eq!(block_on(tree.closed()), reason);
+    assert!(first.is_closed());
+    stage.expect("-b .b .a");
+    assert_eq!(
+        stage.node.spawn((stage.worker("c"))()).map(|_| ()).ok(),
+        Some(()),
+        "its node goes on"
+    );
+    stage.expect("+c");
+}
+
 // Goal: a start that is given up stops what has started, in order.
 #[test]
 fn a_start_can_be_given_up() {

@@ -15,7 +15,7 @@ mod show;
 
 use std::future::poll_fn;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -141,15 +141,18 @@ struct Overseer {
 pub(super) async fn oversee(cell: Arc<Cell<Overseen>>, board: Arc<Board>, setup: Setup) {
     let ends_program = setup.ends_program;
     let rules = setup.rules.clone();
-    let ended = AssertUnwindSafe(async {
-        let mut overseer = Overseer::new(&cell, &board, setup);
-        let ending = poll_fn(|cx| overseer.poll(cx)).await;
-        overseer.reason(ending, &rules)
-    });
-    let reason = match ended.catch_unwind().await {
-        Ok(reason) => reason,
-        Err(panic) => ExitReason::Panicked(panic_text(&*panic)),
+    let mut overseer = Overseer::new(&cell, &board, setup);
+    let ending = AssertUnwindSafe(poll_fn(|cx| overseer.poll(cx)));
+    let reason = match ending.catch_unwind().await {
+        Ok(ending) => overseer.reason(ending, &rules),
+        // What a program gave it to make children of has panicked as it was dropped.
+        Err(panic) => {
+            overseer.bury_all().await;
+            ExitReason::Panicked(panic_text(&*panic))
+        }
     };
+    // The same may happen here, and there is nothing left to be done about it.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(overseer)));
     if let ExitReason::GaveUp(why) = &reason {
         warning!(%why, "a supervisor gave up");
         let _ = why;
@@ -183,6 +186,19 @@ impl Overseer {
         }
         overseer.show();
         overseer
+    }
+
+    /// Kills what is left, and waits for it: who starts this supervisor again must not meet it.
+    async fn bury_all(&mut self) {
+        let lives: Vec<_> = self
+            .slots
+            .iter()
+            .filter_map(|slot| slot.life.clone())
+            .collect();
+        lives.iter().for_each(|life| life.kill(ExitReason::Killed));
+        for life in lives {
+            life.ended().await;
+        }
     }
 
     /// Looks at everything until there is nothing to do.
