@@ -122,6 +122,8 @@ impl<A: Actor> Addr<A> {
     /// For an actor of another process it lies in shared memory and is lent, not copied; for one of this process in
     /// private memory. A message of fixed size has one item.
     ///
+    /// What is lent has one receiver: who shows a frame to two viewers fills a loan for each.
+    ///
     /// # Errors
     ///
     /// The heap is full, or the message is larger than the heap may grow.

@@ -23,6 +23,11 @@ const REGISTRY_CAPACITY: u32 = 4096; // actors, urings and segments of one node
 
 /// How a node joins its bus. `NodeConfig::on("demo")` is what `Node::attach("demo")` uses.
 ///
+/// Buses live in [`directory`](Self::directory), else in `$RINGWAY_DIR`, else in `$XDG_RUNTIME_DIR/ringway`, else in
+/// `ringway-<uid>` in the system's temporary directory; each is a directory of its name in there. Programs meet when both agree:
+/// what runs as a service or in a container often has another environment than a shell. An `$XDG_RUNTIME_DIR` that is not a
+/// directory of this user's alone to write to is passed over.
+///
 /// # Examples
 ///
 /// ```
@@ -46,10 +51,12 @@ pub struct NodeConfig {
 /// Who runs a node's actors and drives its urings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Workers {
-    /// So many threads of the node's own. The first drives, all run actors.
+    /// So many threads of the node's own. The first drives, all run actors. Handlers run outside of any other runtime: a
+    /// timer or socket of tokio's panics there, unless the handler enters that runtime by a `Handle` of it.
     Threads(NonZeroUsize),
-    /// None: the thread that calls [`Node::run_until`](crate::Node::run_until), or [`Node::drive`](crate::Node::drive) on
-    /// the user's executor. Between the calls nothing moves.
+    /// None: the thread that calls [`Node::run_until`](crate::Node::run_until) or a `wait()`, or
+    /// [`Node::drive`](crate::Node::drive) on the user's executor, where handlers may use all that it offers. Between the
+    /// calls nothing moves, no deadline passes either: `block_on` alone, which drives no node, would wait for ever.
     Caller,
 }
 
@@ -110,7 +117,8 @@ impl NodeConfig {
         self
     }
 
-    /// Puts the bus under `directory`, whatever the environment says.
+    /// Puts the bus under `directory`, whatever the environment says. Another program finds it there by the same call, or by
+    /// `RINGWAY_DIR` in its environment. What does not exist yet is made.
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
