@@ -59,6 +59,7 @@ fn the_sums_add_up() {
             assert_eq!(handled, held);
             probe.kill();
             let why = Undone::Ended(ExitReason::Killed);
+            assert_eq!(why.to_string(), "the receiver ended: it was killed");
             block_on(async {
                 let holds: Vec<_> = probe.undelivered::<Hold>().collect().await;
                 let [hold] = holds.try_into().unwrap();

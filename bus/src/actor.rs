@@ -219,20 +219,26 @@ impl std::fmt::Debug for Accepted {
 }
 
 /// Why a letter was not handled, or not to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Undone {
     /// The receiver ended.
+    #[error("the receiver ended: {0}")]
     Ended(ExitReason),
     /// The mailbox's policy dropped it.
+    #[error("the receiver's mailbox dropped the message")]
     Dropped,
     /// Its deadline passed before its handler began.
+    #[error("the deadline passed before the handler began")]
     Expired,
     /// Its sender gave it up before its handler began.
+    #[error("the sender gave the message up before its handler began")]
     Cancelled,
     /// Its handler failed.
+    #[error("the handler failed: {0}")]
     Failed(HandlerError),
     /// The receiver could not make sense of it.
+    #[error("the receiver refused the message: {0}")]
     Refused(String),
 }
 
