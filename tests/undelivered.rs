@@ -132,8 +132,7 @@ fn what_came_back_is_sent_again() {
         let successor: Addr<Probe> = stage.spawn_as("second", actor, |builder| builder);
         block_on(async {
             let back = probe.undelivered::<Pixels>().next().await.unwrap();
-            let ringway::message::Parcel::Loan(loan) = back.message.unwrap();
-            assert_eq!(successor.ask(loan).await.unwrap(), 30_000);
+            assert_eq!(successor.ask(back.message.unwrap()).await.unwrap(), 30_000);
             let back = probe.undelivered::<Text>().next().await.unwrap();
             let text = back.message.unwrap().into_value().unwrap();
             assert_eq!(successor.ask(text).await.unwrap().len(), 3_000);

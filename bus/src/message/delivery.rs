@@ -13,7 +13,7 @@ use crate::token::DetokenizeError;
 /// There is no such value: what [`Message::Value`] is where messages exist only in lent memory.
 pub type Never = core::convert::Infallible;
 
-/// What a sender handed over: a value, or a loan that it filled.
+/// What a sender handed over: a value, or a loan that it filled. May be sent again as it is.
 pub enum Parcel<M: Message + ?Sized> {
     /// A value in private memory.
     Value(M::Value),
@@ -57,7 +57,7 @@ impl<M: Message + ?Sized> fmt::Debug for Parcel<M> {
     }
 }
 
-/// What `tell` and `ask` accept: a message by value, or a [`Loan`] of one.
+/// What `tell` and `ask` accept: a message by value, a [`Loan`] of one, or a [`Parcel`] that came back.
 pub trait Sendable: Sized + Send + 'static {
     /// The message's type.
     type Message: Message + ?Sized;
@@ -97,6 +97,19 @@ impl<M: InPlace + ?Sized> Sendable for Loan<M> {
             Parcel::Loan(loan) => loan,
             Parcel::Value(value) => Loan::of_value(value),
         }
+    }
+}
+
+impl<M: Message + ?Sized> Sendable for Parcel<M> {
+    type Message = M;
+
+    #[inline]
+    fn into_parcel(self) -> Self {
+        self
+    }
+
+    fn from_parcel(parcel: Self) -> Self {
+        parcel
     }
 }
 

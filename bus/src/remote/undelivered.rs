@@ -27,8 +27,31 @@ use crate::wait_list::{WaitKey, WaitList};
 const RETURNS_MAX: usize = 4096;
 
 /// A tell that had returned `Ok` and was not handled to its end.
+///
+/// # Examples
+///
+/// What had no effect goes to the successor; what had begun is for the program to judge.
+///
+/// ```
+/// # use ringway::prelude::*;
+/// # async fn resend<M, A>(old: &Addr<A>, new: &Addr<A>) -> Result<u64, BoxError>
+/// # where M: Message + ?Sized, A: Actor + ringway::Accepts<M> {
+/// let mut in_doubt = 0;
+/// let mut failed = old.undelivered::<M>(); // ends when the old actor has, and all have been read
+/// while let Some(Undelivered { message, taken, why, .. }) = failed.next().await {
+///     match message {
+///         Some(message) if !taken => new.tell(message).await.map_err(|error| error.to_string())?,
+///         _ => {
+///             eprintln!("in doubt: {why}");
+///             in_doubt += 1;
+///         }
+///     }
+/// }
+/// # Ok(in_doubt) }
+/// ```
 pub struct Undelivered<M: Message + ?Sized> {
-    /// The message; `None` when it was taken and its bytes are gone with the receiver.
+    /// The message; `None` when it was taken and its bytes are gone with the receiver. `tell` and `ask` take it as it is;
+    /// [`into_value`](Parcel::into_value) gives what is inside.
     pub message: Option<Parcel<M>>,
     /// Whether its handler had begun. If not, it had no effect and is safe to send again.
     pub taken: bool,
