@@ -11,7 +11,7 @@ pub type BoxError = Box<dyn error::Error + Send + Sync>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a reply",
     label = "not a message that is sent by value",
-    note = "derive `Message` for it; a slice message is lent, not sent by value"
+    note = "derive `Message` for it; put a type of another crate into a struct of yours; a slice message is lent, not sent by value"
 )]
 pub trait Answer: Message<Value = Self> + Sized {}
 
