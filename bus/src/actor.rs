@@ -147,6 +147,10 @@ pub trait Hooks: Actor {
 /// Builds an actor in the process that will run it, from what the spawner sent.
 ///
 /// Types that are [`Default`] are built from `()`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be built from `{T}`",
+    note = "implement `Default`, or name what it is built from, `#[actor(args = ..)]`, and implement `FromArgs` of that"
+)]
 pub trait FromArgs<T>: Sized {
     /// Builds the actor.
     ///
