@@ -78,6 +78,9 @@ pub trait Actor: Sized + Send + 'static {
 
 /// What an actor does with a message.
 ///
+/// `M` is the message, whatever arrives of it: a handler of a `copy` message is an `impl Handler<Frame>` and gets a
+/// `Lease<Frame>`. Only a `move` message has the choice: `handles(Lease<Row>)` and `impl Handler<Lease<Row>>` read it in place.
+///
 /// `R` is what the handler returns: the message's reply, or `Result<Reply, E>` for a handler that can fail. A failing
 /// ask answers its sender with [`AskError::Handler`](crate::AskError::Handler); a failing tell goes to
 /// [`Hooks::tell_failed`]. Neither stops the actor. A panic does.
