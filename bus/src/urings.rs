@@ -15,6 +15,7 @@
 //!    |---------------------------------------->|
 //! ```
 
+pub(crate) mod agree;
 mod held;
 pub(crate) mod notes;
 pub(crate) mod open;

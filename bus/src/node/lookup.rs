@@ -19,7 +19,7 @@ pub(crate) use self::reachable::{Carried, NotAtHome};
 use crate::control::Found;
 use crate::remote::Obstacle;
 use crate::shared::{Shared, Target};
-use crate::urings::open;
+use crate::urings::agree::refusal_at_home;
 use crate::urings::wire::{OpenRefusal, TargetKind};
 
 /// How long a lookup waits for its name unless told otherwise.
@@ -154,7 +154,7 @@ impl<T: Reachable> Lookup<T> {
     /// Why an actor of this node is not what it was looked up as: told as another node would.
     fn not_this(&self, target: &Target) -> LookupError {
         let (name, wanted) = (self.name.clone(), T::accepted());
-        match open::refusal_at_home(target, &wanted) {
+        match refusal_at_home(target, &wanted) {
             Some(refusal) => LookupError::Refused { name, refusal },
             None => LookupError::WrongType {
                 name,

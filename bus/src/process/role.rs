@@ -12,7 +12,7 @@ use crate::message::{BoxError, Description, Message, Parcel, Semantics as _};
 use crate::node::{Carried, Node, make_reachable};
 use crate::shared::Shared;
 use crate::token::{Room, Tokenized};
-use crate::urings::open::agree_on;
+use crate::urings::agree::agree_on;
 use crate::urings::wire::CarriedType;
 
 /// What plays a role once it has begun: an actor's cell.

@@ -9,18 +9,14 @@ use ringway_shm::region::PeerRegion;
 use ringway_shm::uring::{Completer, Submitter};
 
 use super::PeerUrings;
+use super::agree::{TYPES_MAX, agree};
 use super::held::Holding;
 use super::notes::RingNeeded;
-use super::wire::{
-    CarriedType, NAMED_MAX, OpenRefusal, OpenWord, Order, Place, TargetKind, UringWord,
-};
-use crate::actor::Accepted;
+use super::wire::{CarriedType, OpenRefusal, OpenWord, Order, Place, TargetKind, UringWord};
 use crate::driver::Job;
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
 use crate::inbox::InboxLane;
-use crate::message::Description;
-use crate::node::Carried;
 use crate::peering::PeerState;
 use crate::remote::ops::Leases;
 use crate::remote::{Opening, RemoteEnd};
@@ -41,9 +37,6 @@ pub(crate) fn entries_max(layout: UringLayout) -> u64 {
 
 /// Slots of the largest queue that a peer may ask this node to join.
 const SLOTS_MAX: u64 = 1 << 16;
-
-/// Types that one request may name.
-const TYPES_MAX: usize = 200; // with names of 120 bytes they fit one frame
 
 /// Why a request is not even kept until this process can map what it names.
 const TOO_POOR: &str =
@@ -146,16 +139,6 @@ fn offer_notes(
         }
     };
     Ok(Some((place, layout.capacity.exponent())))
-}
-
-impl CarriedType {
-    pub(crate) fn of(carried: &Carried) -> Self {
-        Self {
-            id: carried.id.to_bits(),
-            schema: carried.schema.hash(),
-            name: carried.name.to_owned(),
-        }
-    }
 }
 
 /// A ring segment is mapped at last: takes in what was kept back for it. What waits for another goes on waiting.
@@ -399,61 +382,6 @@ fn layout(open: &OpenWord) -> Result<UringLayout, OpenRefusal> {
             "queues of 2^{} and 2^{} entries; the largest has {SLOTS_MAX}",
             open.sq, open.cq
         ))),
-    }
-}
-
-/// Compares what the submitter will send with what the target handles.
-fn agree(target: &Target, types: &[CarriedType]) -> Result<(), OpenRefusal> {
-    if types.len() > TYPES_MAX {
-        return Err(OpenRefusal::Malformed(format!(
-            "{} types, at most {TYPES_MAX}",
-            types.len()
-        )));
-    }
-    if let TargetKind::Queue(_) = target.kind {
-        return Ok(());
-    }
-    agree_on(target.accepted, types)
-}
-
-/// Compares what will be sent with what an actor handles.
-pub(crate) fn agree_on(accepted: &[Accepted], types: &[CarriedType]) -> Result<(), OpenRefusal> {
-    for wanted in types {
-        let Some(ours) = accepted.iter().find(|ours| ours.id.to_bits() == wanted.id) else {
-            return Err(not_handled(wanted, accepted));
-        };
-        if ours.name != wanted.name {
-            let (id, theirs) = (wanted.id, ours.name.to_owned());
-            return Err(OpenRefusal::TypeClash {
-                id,
-                ours: wanted.name.clone(),
-                theirs,
-            });
-        }
-        if ours.schema.hash() != wanted.schema {
-            let theirs = Description::new(ours.name, ours.id, &ours.schema);
-            return Err(OpenRefusal::SchemaMismatch {
-                theirs: Box::new(theirs),
-                difference: None,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Why an actor of this node does not take these types; nothing if it does.
-pub(crate) fn refusal_at_home(target: &Target, wanted: &[Carried]) -> Option<OpenRefusal> {
-    let types: Vec<_> = wanted.iter().map(CarriedType::of).collect();
-    let refusal = agree(target, &types).err()?;
-    Some(refusal.compared(wanted))
-}
-
-fn not_handled(wanted: &CarriedType, accepted: &[Accepted]) -> OpenRefusal {
-    let named = accepted.iter().take(NAMED_MAX);
-    OpenRefusal::TypeNotHandled {
-        wanted: wanted.name.clone(),
-        handled: named.map(|ours| ours.name.to_owned()).collect(),
-        more: u32::try_from(accepted.len().saturating_sub(NAMED_MAX)).unwrap_or(u32::MAX),
     }
 }
 
