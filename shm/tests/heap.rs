@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(unsafe_code, reason = "forks")]
 
+#[path = "heap/giving_back.rs"]
+mod giving_back;
+
 use std::collections::VecDeque;
-use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use ringway_shm::generation::Key;
@@ -330,120 +333,6 @@ fn the_last_freed_is_the_first_reused() {
     drop(b);
     let again = [(); 2].map(|()| heap.allocate(300).unwrap());
     assert_eq!(again.each_ref().map(Block::offset), [last, first]);
-}
-
-// Goal: empty segments are given back when every peer that has them has answered, and not before.
-// Method: two peers acknowledge; one answers the retirement, the other dies.
-#[test]
-fn a_retired_segment_waits_for_its_peers() {
-    let heap = heap(256 * KIB, 128 * KIB, 128 * KIB);
-    let log = Log::of(&heap);
-    let [a, b] = [(); 2].map(|()| heap.allocate(128 << 10).unwrap());
-    let (a_key, b_key) = (a.key(), b.key());
-    assert_eq!(log.announced(), [a_key, b_key]);
-    for peer in [3, 255] {
-        assert!(!heap.is_acknowledged(b_key, peer));
-        assert!(heap.acknowledge(b_key, peer));
-        assert!(b.is_acknowledged(peer) && !a.is_acknowledged(peer));
-    }
-    drop(a);
-    drop(b); // of two equals the later goes
-    assert_eq!(log.retired(), [b_key]);
-    assert_eq!((heap.stats().retiring, heap.stats().bytes), (1, 256 * KIB));
-    assert!(!heap.acknowledge(b_key, 4), "too late");
-
-    let c = heap.allocate(128 << 10).unwrap();
-    let refused = heap.allocate(1);
-    assert!(
-        matches!(refused, Err(HeapError::Full { .. })),
-        "its memory still counts"
-    );
-    heap.retire_acknowledged(b_key, 3);
-    heap.retire_acknowledged(b_key, 3); // said twice
-    heap.retire_acknowledged(b_key, 7); // never had it
-    assert_eq!(heap.stats().retiring, 1);
-    heap.forget_peer(255);
-    assert_eq!((heap.stats().retiring, heap.stats().bytes), (0, 128 * KIB));
-
-    let d = heap.allocate(128 << 10).unwrap();
-    assert_eq!(
-        d.key(),
-        b_key.next(),
-        "the index returns with a new generation"
-    );
-    assert!(!heap.is_acknowledged(b_key, 3) && !d.is_acknowledged(3));
-    assert_ne!(c.key(), d.key());
-}
-
-#[test]
-fn acknowledgements_end_with_the_peer() {
-    let heap = heap(MIB, 64 * KIB, 64 * KIB);
-    let block = heap.allocate(1).unwrap();
-    assert!(heap.acknowledge(block.key(), 9));
-    heap.retire_acknowledged(block.key(), 9); // not retiring: nobody asked
-    assert!(block.is_acknowledged(9));
-    heap.forget_peer(9);
-    assert!(!block.is_acknowledged(9));
-    assert!(!heap.acknowledge(block.key().next(), 9), "no such segment");
-    assert!(!heap.acknowledge(Key::first(500), 9));
-}
-
-#[test]
-fn reserved_memory_stays() {
-    let heap = heap(4 * MIB, 64 * KIB, 256 * KIB);
-    let log = Log::of(&heap);
-    heap.reserve(MIB).unwrap();
-    let grown = heap.stats();
-    assert!(grown.bytes >= MIB && grown.free == grown.bytes);
-    let blocks: Vec<_> = (0..4).map(|_| heap.allocate(200 << 10).unwrap()).collect();
-    drop(blocks);
-    assert_eq!(heap.stats().bytes, grown.bytes);
-    assert_eq!(log.retired(), []);
-    heap.reserve(0).unwrap();
-    assert_eq!((heap.stats().segments, heap.stats().bytes), (1, 256 * KIB));
-    let too_large = HeapError::TooLarge {
-        wanted: 5 * MIB,
-        limit: 4 * MIB,
-    };
-    assert_eq!(heap.reserve(5 * MIB).unwrap_err(), too_large);
-}
-
-#[test]
-fn a_callback_may_use_the_heap() {
-    let heap = heap(MIB, 64 * KIB, 64 * KIB);
-    let (sender, seen) = mpsc::channel();
-    let inner = heap.clone();
-    heap.on_change(move |_| sender.send(inner.segments().len()).unwrap());
-    let blocks: Vec<_> = (0..3).map(|_| heap.allocate(64 << 10).unwrap()).collect();
-    drop(blocks);
-    assert_eq!(seen.try_iter().collect::<Vec<_>>(), [1, 2, 3, 2, 1]);
-    heap.on_change(|_| ()); // drops the clone inside
-}
-
-// Goal: a segment is retired only after its announcement has returned. Method: hold the announcing
-// thread in its callback, with another empty segment there, while nothing is to be kept any more.
-#[test]
-fn announcements_come_before_retirements() {
-    let heap = heap(MIB, 64 * KIB, 64 * KIB);
-    drop(heap.allocate(1).unwrap());
-    let log = Log::default();
-    let (copy, barrier) = (log.clone(), Arc::new(Barrier::new(2)));
-    let inside = barrier.clone();
-    heap.on_change(move |change| {
-        if matches!(change, HeapChange::Announce(_)) {
-            inside.wait();
-            inside.wait();
-        }
-        copy.note(&change);
-    });
-    thread::scope(|scope| {
-        scope.spawn(|| heap.reserve(128 * KIB).unwrap());
-        barrier.wait();
-        heap.reserve(0).unwrap();
-        barrier.wait();
-    });
-    let key = log.announced()[0];
-    assert_eq!(*log.0.lock().unwrap(), [(key, true), (key, false)]);
 }
 
 // Goal: blocks may be freed by other threads than allocated them, while the heap grows and shrinks.
