@@ -152,18 +152,26 @@ impl EntryToken {
     /// For those who read it right after: inlined into them, nothing of what it returns needs to be written to memory.
     #[inline]
     pub(crate) fn verify_simple(&self, expected: Expected<'_>) -> Option<Verified> {
+        let (signature, inline) = self.verify_inline(expected)?;
+        let payload = Payload::whole(Held::Inline(inline));
+        Some(Verified {
+            token: Token::new(signature, payload.len() as u64, Place::Inline),
+            envelope: Received::Plain,
+            payload,
+        })
+    }
+
+    /// The payload of an entry that passes the checks of [`verify_simple`](Self::verify_simple), and what it is: for those
+    /// who need no more, and make a value of it at once.
+    #[inline]
+    pub(crate) fn verify_inline(&self, expected: Expected<'_>) -> Option<(Signature, Inline)> {
         if self.has_block() || self.envelope() != Some(EnvelopeKind::Plain) {
             return None;
         }
         self.kind()?;
         let signature = self.signature().ok()?;
         expected.check(signature).ok()?;
-        let payload = Payload::whole(Held::Inline(self.inline().ok()?));
-        Some(Verified {
-            token: Token::new(signature, payload.len() as u64, Place::Inline),
-            envelope: Received::Plain,
-            payload,
-        })
+        Some((signature, self.inline().ok()?))
     }
 
     /// The same of an entry whose payload goes on in the slots behind it: `long`, as they were copied out of the queue.

@@ -8,7 +8,7 @@ use super::{InPlace, Message, Semantics};
 use crate::entry::{Beside, EntryToken, Verified};
 use crate::lease::Lease;
 use crate::loan::Loan;
-use crate::token::DetokenizeError;
+use crate::token::{DetokenizeError, Inline};
 
 /// There is no such value: what [`Message::Value`] is where messages exist only in lent memory.
 pub type Never = core::convert::Infallible;
@@ -138,6 +138,12 @@ pub trait Delivery: 'static {
     ///
     /// The entry is of another type, schema or semantics, or its payload is no such value.
     fn receive(verified: Verified) -> Result<Self::Arrival, DetokenizeError>;
+
+    /// The same of a payload in its entry, the short way; see [`Semantics::of_inline`].
+    #[inline]
+    fn of_inline(_inline: &Inline) -> Option<Self::Arrival> {
+        None
+    }
 }
 
 impl<M: Message + ?Sized> Delivery for M {
@@ -152,6 +158,11 @@ impl<M: Message + ?Sized> Delivery for M {
     #[inline]
     fn receive(verified: Verified) -> Result<M::Arrival, DetokenizeError> {
         M::Semantics::receive(verified)
+    }
+
+    #[inline]
+    fn of_inline(inline: &Inline) -> Option<M::Arrival> {
+        M::Semantics::of_inline(inline)
     }
 }
 

@@ -68,6 +68,11 @@ where
         }
     }
 
+    #[inline]
+    fn of_inline(inline: &Inline) -> Option<M> {
+        M::Access::view(inline.bytes()).copied()
+    }
+
     fn unpack(tokenized: Tokenized) -> Result<Parcel<M>, DetokenizeError> {
         <Self as Semantics<M>>::receive(tokenized.into_verified()).map(Parcel::Value)
     }

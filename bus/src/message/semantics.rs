@@ -46,6 +46,13 @@ pub trait Semantics<M: Message + ?Sized>: Sized + 'static {
         None
     }
 
+    /// What the receiver gets of a payload of `M` in an entry that was verified: what `receive` would make of it, without a
+    /// way through larger forms. `None` says no more than that it takes [`receive`](Self::receive) to tell.
+    #[inline]
+    fn of_inline(_inline: &Inline) -> Option<M::Arrival> {
+        None
+    }
+
     /// Takes back what was packed and never taken.
     ///
     /// # Errors

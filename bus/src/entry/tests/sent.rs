@@ -512,3 +512,35 @@ fn the_simplest_entry_is_like_any_other() {
     check(&heap, &[1_u32; 8], [false, true]);
     check(&heap, &[1_u64; 5], [false, false]);
 }
+
+// Goal: the short way from an entry to its value refuses what the long one does: whatever is changed in the entry's second
+// and third words, either both give the value, or the short way leaves it to the long one.
+#[test]
+fn the_short_way_to_a_value_checks_as_much() {
+    type Value = [u32; 3];
+    let value: Value = [1, 2, u32::MAX];
+    let inline =
+        <Move as Semantics<Value>>::inline(&Parcel::<Value>::Value(value), Room::TELL).unwrap();
+    let signature = Signature::of::<Value>();
+    let expected = Expected::OneOf(&[signature]);
+    let header = EntryHeader::new(EntryKind::Tell, None);
+    let entry = EntryToken::simple(header, signature, &inline);
+    let short = |entry: &EntryToken| {
+        let (_, inline) = entry.verify_inline(expected)?;
+        <Move as Semantics<Value>>::of_inline(&inline)
+    };
+    let long = |entry: &EntryToken| {
+        let verified = entry.verify_lent(expected, &Mapped::default(), None).ok()?;
+        <Move as Semantics<Value>>::receive(verified).ok()
+    };
+    assert_eq!((short(&entry), long(&entry)), (Some(value), Some(value)));
+    let mut refused = 0;
+    for bit in 0..128 {
+        let mut words = *entry.words();
+        words[1 + bit / 64] ^= 1 << (bit % 64);
+        let changed = EntryToken::from_words(words);
+        assert_eq!(short(&changed), long(&changed), "bit {bit}");
+        refused += usize::from(short(&changed).is_none());
+    }
+    assert!(refused > 120, "{refused}"); // a tell may become a kind of the same shape
+}
