@@ -38,8 +38,12 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new() -> Self {
+        Self::with(|home| home)
+    }
+
+    pub(crate) fn with(adjust: impl FnOnce(NodeConfig) -> NodeConfig) -> Self {
         let temp = TempDir::new();
-        let home = Node::attach(temp.config("home")).unwrap();
+        let home = Node::attach(adjust(temp.config("home"))).unwrap();
         // Nobody drives it: it would notice completions of ops that it does not know, and hang up after some.
         let sender = Node::attach(temp.config("sender").workers(Workers::Caller)).unwrap();
         let sink = MessageQueue::<Plain>::bind(&home, "sink").unwrap();
@@ -104,6 +108,11 @@ impl Pair {
 
     /// An end of home's that is open to a half of this test's.
     pub(crate) fn opened(&self) -> Opened {
+        self.opened_to(Overflow::Wait)
+    }
+
+    /// The same, to a receiver with that policy.
+    pub(crate) fn opened_to(&self, overflow: Overflow) -> Opened {
         let (end, uring, ours) = self.half_open();
         let theirs = OwnSegment::create("theirs", 1 << 16).unwrap();
         let half = theirs.region();
@@ -111,7 +120,7 @@ impl Pair {
         let completer = Completer::create(half.clone(), open::URING);
         let CompleterEnds { take, .. } = completer.open(&ours).unwrap();
         let terms = Terms {
-            overflow: Overflow::Wait,
+            overflow,
             bound: u64::MAX,
         };
         end.opened(terms, |_| Ok(half.read_only()));
@@ -147,12 +156,15 @@ impl Opened {
 
     /// Sends a text, which travels as its length wants; returns its op if it has one.
     pub(crate) fn say(&self, kind: OpKind, text: &str) -> Result<Option<Key>, Obstacle> {
+        self.end.submit(&mut self.pack(kind, text))
+    }
+
+    pub(crate) fn pack(&self, kind: OpKind, text: &str) -> Outgoing {
         let heap = &self.end.heap;
         let room = completion::room(kind, &self.end);
         let parcel = Parcel::from_value(text.to_owned());
         let tokenized = <Serial as Semantics<String>>::pack(parcel, heap, room).unwrap();
-        let sealed = completion::outgoing(tokenized, kind, Nanos::NONE, heap).unwrap();
-        self.end.submit(&mut { sealed })
+        completion::outgoing(tokenized, kind, Nanos::NONE, heap).unwrap()
     }
 
     /// Says how far it has come, whatever is true.

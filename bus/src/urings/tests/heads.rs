@@ -5,9 +5,10 @@ use std::task::{Poll, Waker};
 use ringway_shm::generation::Key;
 
 use crate::exit::ExitReason;
-use crate::remote::AskerLook;
+use crate::mailbox::Overflow;
 use crate::remote::ops::OpKind::{Ask, Tell};
 use crate::remote::ops::{Leases, Outcome};
+use crate::remote::{AskerLook, Obstacle};
 use crate::testing::pair::{Opened, Pair};
 use crate::urings::open;
 
@@ -146,4 +147,34 @@ fn a_message_in_hand_is_one_message() {
         let lost = u64::from(kind == Tell);
         assert_eq!((back, pair.dead_letters()), (messages, lost));
     }
+}
+
+// Goal: a message that finds neither slots behind its entry nor a block is not what a full mailbox's policy is for: it goes
+// once there are slots again. Method: a receiver that drops the newest, a heap without blocks, and one text more than there
+// are slots for.
+#[test]
+fn a_full_heap_is_no_full_queue() {
+    let pair = Pair::with(|home| home.heap_limit(4 << 20));
+    let mut opened = pair.opened_to(Overflow::DropNewest);
+    let mut texts: Vec<_> = (0..17).map(|_| opened.pack(Tell, &text(1))).collect();
+    let mut last = texts.pop().unwrap();
+    let heap = pair.home.heap();
+    let blocks = [1 << 20, 1 << 16, 1 << 12, 64]
+        .map(|len| std::iter::from_fn(|| heap.allocate(len).ok()).collect::<Vec<_>>());
+    for text in &mut texts {
+        assert!(opened.end.submit(text).is_ok());
+    }
+    for _ in 0..2 {
+        let refused = opened.end.submit(&mut last).unwrap_err();
+        assert!(matches!(refused, Obstacle::Crowded), "{refused:?}");
+    }
+    assert!(
+        opened
+            .take
+            .take_long(|rest| rest.count())
+            .unwrap()
+            .is_some()
+    );
+    assert!(opened.end.submit(&mut last).is_ok());
+    drop(blocks);
 }
