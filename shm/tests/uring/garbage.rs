@@ -61,11 +61,12 @@ fn garbage_everywhere_is_survived() {
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
-        // Small numbers come close to stamps and heads; large ones overflow sums.
-        if seed.is_multiple_of(3) {
-            seed
-        } else {
-            seed % 16
+        // Small numbers come close to stamps and heads, marked ones to stamps of long entries; large ones overflow sums.
+        match seed % 4 {
+            0 => seed,
+            1 => seed >> 8 & 15 | (seed >> 16 & 3) << 56,
+            2 => seed >> 8 & 15 | 255 << 56,
+            _ => seed >> 8 & 15,
         }
     };
     for _ in 0..2_000 {
@@ -100,6 +101,11 @@ fn garbage_everywhere_is_survived() {
                 submitter.submit.rest_at(random()).count(),
             );
             let _ = (
+                submitter.submit.taken(),
+                submitter.submit.seen_taken(),
+                submitter.submit.entry_at(random()),
+            );
+            let _ = (
                 submitter.submit.room(),
                 submitter.submit.done(),
                 submitter.submit.idle_epoch(),
@@ -109,11 +115,19 @@ fn garbage_everywhere_is_survived() {
                 submitter.reap.reap_batch(&mut target),
             );
             let _ = (
-                completer.take.take(),
-                completer.take.take_long(|rest| rest.count()),
-                completer.take.go_idle(),
-                completer.take.peek(),
+                completer.take.has_more_than(random()),
+                completer.take.peeker().has_entry(),
+                submitter.reap.peeker().has_entry(),
             );
+            if let Ok(Some(taken)) = completer.take.take_long(|rest| rest.count()) {
+                assert_eq!(taken.rest.map_or(1, |rest| rest + 1) as u64, taken.slots);
+                assert!(taken.slots <= LAYOUT.sq.get());
+                completer.take.finish(taken.slots);
+            }
+            if let Ok(Some(_)) = completer.take.take() {
+                completer.take.finish(1);
+            }
+            let _ = (completer.take.go_idle(), completer.take.peek());
             let _ = (
                 completer.take.submitter_wants(),
                 completer.take.op_word(Key::first(3)),
