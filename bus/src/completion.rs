@@ -33,12 +33,10 @@ pub(crate) fn pack<M: Message + ?Sized>(
 ) -> Result<Outgoing, TokenizeError<M>> {
     let heap = &end.heap;
     let room = room(kind, end);
-    if let Some(inline) = M::Semantics::inline(&parcel, room) {
-        let header = submission(kind, deadline);
-        let entry = EntryToken::simple(header, const { Signature::of::<M>() }, &inline);
-        let beside = Beside::Nothing;
-        return Ok(Outgoing::new(Sealed { entry, beside }, kind));
-    }
+    let parcel = match straight(parcel, kind, deadline, heap, room) {
+        Ok(outgoing) => return Ok(outgoing),
+        Err(parcel) => parcel,
+    };
     let tokenized = match M::Semantics::pack(parcel, heap, room) {
         Err(error) if is_full(&error) => {
             make_room();
@@ -52,6 +50,33 @@ pub(crate) fn pack<M: Message + ?Sized>(
             Err(error) => unreachable!("packed: by the same semantics a moment ago: {error}"),
         }
     })
+}
+
+/// The same of what needs no way through larger forms: small values, and loans that lie where they are to be sent from.
+#[inline]
+fn straight<M: Message + ?Sized>(
+    parcel: Parcel<M>,
+    kind: OpKind,
+    deadline: Nanos,
+    heap: &Heap,
+    room: Room,
+) -> Result<Outgoing, Parcel<M>> {
+    let header = submission(kind, deadline);
+    let signature = const { Signature::of::<M>() };
+    if let Some(inline) = M::Semantics::inline(&parcel, room) {
+        let entry = EntryToken::simple(header, signature, &inline);
+        let beside = Beside::Nothing;
+        return Ok(Outgoing::new(Sealed { entry, beside }, kind));
+    }
+    let beside = match parcel {
+        Parcel::Loan(loan) => loan.into_beside(heap, room).map_err(Parcel::Loan)?,
+        value => match M::Semantics::long(&value, room) {
+            Some(long) => Beside::Long(long),
+            None => return Err(value),
+        },
+    };
+    let entry = EntryToken::with_beside(header, signature, &beside);
+    Ok(Outgoing::new(Sealed { entry, beside }, kind))
 }
 
 /// The room of a submission on its way to `end`.

@@ -32,7 +32,7 @@ pub use self::kind::EntryKind;
 #[allow(unused_imports, reason = "used by the layer above")]
 pub(crate) use self::seal::{Beside, EntryHeader, Sealed, Unsealed};
 #[allow(unused_imports, reason = "used by the layer above")]
-pub(crate) use self::verify::Expected;
+pub(crate) use self::verify::{Expected, Found};
 pub use self::verify::{Segments, Trust, Verified, VerifyError};
 use crate::envelope::EnvelopeKind;
 use crate::message::{SemanticsCode, TypeId};

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use ringway_shm::block::Block;
 use ringway_shm::region::PeerRegion;
 
-use crate::entry::Verified;
+use crate::entry::{Found, Verified};
 use crate::loan::{Lines, Loan};
 use crate::message::{Access, InPlace, LINE, align, header_span};
 use crate::token::{DetokenizeError, Inline, Long};
@@ -54,7 +54,12 @@ pub struct Lease<M: InPlace + ?Sized> {
 impl<M: InPlace + ?Sized> Lease<M> {
     /// Takes `payload` if its bytes are a value of `M`.
     pub(crate) fn new(payload: Payload) -> Result<Self, DetokenizeError> {
-        let payload = payload.in_place(align::<M>());
+        Self::of_settled(payload.in_place(align::<M>()))
+    }
+
+    /// The same of bytes that stay where they are already, aligned as they must be.
+    #[inline]
+    fn of_settled(payload: Settled) -> Result<Self, DetokenizeError> {
         let items = payload.bytes().get(header_span::<M>()..);
         match items.and_then(M::Access::view) {
             Some(view) => Ok(Self {
@@ -62,6 +67,15 @@ impl<M: InPlace + ?Sized> Lease<M> {
                 payload,
             }),
             None => Err(DetokenizeError::invalid::<M>(payload.len())),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn receive_found(found: Found) -> Result<Self, DetokenizeError> {
+        found.signature.expect::<M>()?;
+        match found.payload.kept {
+            Kept::Long(_) if align::<M>() > align_of::<u64>() => Self::new(found.payload.into()),
+            _ => Self::of_settled(found.payload),
         }
     }
 
@@ -257,8 +271,24 @@ enum Kept {
 }
 
 impl Settled {
+    /// All bytes of the slots behind an entry.
     #[inline]
-    fn bytes(&self) -> &[u8] {
+    pub(crate) fn long(long: Long) -> Self {
+        let range = 0..long.len();
+        let kept = Kept::Long(long);
+        Self { kept, range }
+    }
+
+    /// All bytes of a peer's block.
+    #[inline]
+    pub(crate) fn borrow(borrow: Borrow) -> Self {
+        let range = 0..borrow.bytes().len();
+        let kept = Kept::Peer(borrow);
+        Self { kept, range }
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
         let bytes = match &self.kept {
             Kept::Long(long) => long.bytes(),
             Kept::Private(lines) => lines.bytes(),
@@ -269,7 +299,7 @@ impl Settled {
         &bytes[self.range.clone()]
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.range.len()
     }
 

@@ -10,6 +10,7 @@ use ringway_shm::block::Block;
 use ringway_shm::heap::{Heap, HeapError};
 use ringway_shm::region::PeerRegion;
 
+use crate::entry::Beside;
 use crate::lease::{Held, Lease, Payload};
 use crate::message::{Access, Fill, InPlace, LINE, Message, Parcel, align, header_span};
 use crate::token::{Inline, Long, Room, TokenizeCause, Tokenized, allocate};
@@ -212,6 +213,25 @@ impl<M: InPlace<View = [U]> + ?Sized, U> Loan<M> {
 }
 
 impl<M: Message + ?Sized> Loan<M> {
+    /// What lies beside its entry, if it was made for an entry with this room: nothing is copied.
+    ///
+    /// # Errors
+    ///
+    /// The loan comes back; what becomes of it [`pack`](Self::pack) tells.
+    #[inline]
+    pub(crate) fn into_beside(self, heap: &Heap, room: Room) -> Result<Beside, Self> {
+        if self.len <= room.inline || self.headroom != room.headroom {
+            return Err(self);
+        }
+        match self.memory {
+            Memory::Long(long) if long.len() == self.len && self.len <= room.long => {
+                Ok(Beside::Long(long))
+            }
+            Memory::Block(block) if block.heap().is_same(heap) => Ok(Beside::Block(block)),
+            memory => Err(Self { memory, ..self }),
+        }
+    }
+
     fn range(&self) -> Range<usize> {
         self.headroom..self.headroom + self.len
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Undone;
 use super::letter::Letter;
 use crate::addr;
-use crate::entry::{EntryToken, Expected, Verified, VerifyError};
+use crate::entry::{EntryToken, Expected, Found, Verified, VerifyError};
 use crate::inbox::reply::RemotePort;
 use crate::inbox::{InboxLane, Taken};
 use crate::message::{Delivery, TypeId};
@@ -51,11 +51,10 @@ impl<'a> Incoming<'a> {
         // Each way has its own `receive`: what is verified in the simplest form is read from registers.
         let opened = match self.token.verify_simple(Expected::Any) {
             Some(verified) => self.receive::<D>(verified),
-            None => match self.long.take() {
-                Some(long) => self.verify_long(long),
-                None => self.verify(),
-            }
-            .and_then(|it| self.receive::<D>(it)),
+            None => match self.find() {
+                Some(found) => self.receive_found::<D>(found),
+                None => self.verify_slow().and_then(|it| self.receive::<D>(it)),
+            },
         };
         match opened {
             Ok(arrival) => Some(Letter::received(arrival)),
@@ -79,9 +78,18 @@ impl<'a> Incoming<'a> {
     }
 
     #[inline]
-    fn verify_long(&self, long: Long) -> Result<Verified, String> {
-        let verified = self.token.verify_long(Expected::Any, long);
-        verified.map_err(|error| self.bad_entry(&error))
+    fn receive_found<D: Delivery + ?Sized>(&self, found: Found) -> Result<D::Arrival, String> {
+        let receive = || D::receive_found(found).map_err(|error| error.to_string());
+        addr::wire::decode::<D::Message, _>(|| self.lane.shared(), receive)
+    }
+
+    #[inline]
+    fn find(&mut self) -> Option<Found> {
+        let Self {
+            lane, token, long, ..
+        } = self;
+        let lend = || self.port.as_ref().and_then(RemotePort::lend);
+        token.find(Expected::Any, long, &lane.peer.segments(), lend)
     }
 
     #[cold]
@@ -90,12 +98,18 @@ impl<'a> Incoming<'a> {
         error.to_string()
     }
 
+    /// What is not simple, and what is wrong with an entry.
     #[inline(never)]
-    fn verify(&self) -> Result<Verified, String> {
-        let owner = self.port.as_ref().and_then(RemotePort::lend);
-        self.token
-            .verify_lent(Expected::Any, &self.lane.peer.segments(), owner)
-            .map_err(|error| self.bad_entry(&error))
+    fn verify_slow(&mut self) -> Result<Verified, String> {
+        let verified = match self.long.take() {
+            Some(long) => self.token.verify_long(Expected::Any, long),
+            None => {
+                let owner = self.port.as_ref().and_then(RemotePort::lend);
+                let segments = self.lane.peer.segments();
+                self.token.verify_lent(Expected::Any, &segments, owner)
+            }
+        };
+        verified.map_err(|error| self.bad_entry(&error))
     }
 
     /// Completes an entry that this actor does not understand.

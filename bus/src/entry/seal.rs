@@ -126,6 +126,27 @@ impl EntryToken {
         Self(words)
     }
 
+    /// A plain submission whose payload lies beside it, where there is room for it without a header.
+    #[inline]
+    pub(crate) fn with_beside(header: EntryHeader, signature: Signature, beside: &Beside) -> Self {
+        let mut words = [0; 7];
+        words[1] = signature.type_id.to_bits();
+        words[2] = second_word::<Plain>(signature);
+        let flags = match beside {
+            Beside::Nothing => 0,
+            Beside::Long(long) => {
+                set_long(&mut words, long);
+                0
+            }
+            Beside::Block(block) => {
+                set_block(&mut words, block, 0);
+                BLOCK
+            }
+        };
+        set_header(&mut words, header, flags);
+        Self(words)
+    }
+
     /// Writes `envelope` and `tokenized` into an entry.
     ///
     /// A message that was tokenized without the room that this envelope needs (see [`EntryHeader::room`]) is copied once
@@ -155,8 +176,7 @@ impl EntryToken {
                 0
             }
             Body::Long(long) => {
-                words[2] |= u64::from(BEHIND | long.last_len()) << 24;
-                words[3..6].copy_from_slice(&long.front());
+                set_long(words, long);
                 0
             }
             Body::Block { block, headroom } => {
@@ -223,6 +243,12 @@ impl EntryToken {
         };
         Some(Tokenized { signature, body })
     }
+}
+
+#[inline]
+fn set_long(words: &mut EntryWords, long: &Long) {
+    words[2] |= u64::from(BEHIND | long.last_len()) << 24;
+    words[3..6].copy_from_slice(&long.front());
 }
 
 #[inline]

@@ -10,7 +10,7 @@ use ringway_shm::region::PeerRegion;
 pub use self::error::VerifyError;
 use super::{BEHIND, EntryToken, MORE};
 use crate::envelope::{Checked, EnvelopeKind, HeaderPlace, Received};
-use crate::lease::{Borrow, Completion, Held, LeaseOwner, Payload};
+use crate::lease::{Borrow, Completion, Held, LeaseOwner, Payload, Settled};
 use crate::loan::Lines;
 use crate::message::{LINE, Message};
 use crate::token::{DetokenizeError, INLINE_MAX, Inline, Long, Place, Signature, Token};
@@ -76,6 +76,31 @@ pub struct Verified {
     token: Token,
     envelope: Received,
     payload: Payload,
+}
+
+/// A payload beside its entry that passed every check, as it lies: a quarter of [`Verified`] in size.
+pub struct Found {
+    pub(crate) signature: Signature,
+    pub(crate) payload: Settled,
+}
+
+impl core::fmt::Debug for Found {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "Found({:?}, {} bytes)",
+            self.signature,
+            self.payload.len()
+        )
+    }
+}
+
+impl From<Found> for Verified {
+    fn from(Found { signature, payload }: Found) -> Self {
+        // Where it lies is asked by those who try one type after the other, and they have no `Found`.
+        let token = Token::new(signature, payload.len() as u64, Place::Inline);
+        Self::own(token, payload.into())
+    }
 }
 
 /// The same segments, whose payloads are not to be read in place.
@@ -172,6 +197,38 @@ impl EntryToken {
         let signature = self.signature().ok()?;
         expected.check(signature).ok()?;
         Some((signature, self.inline().ok()?))
+    }
+
+    /// The same of a plain entry whose payload lies beside it: in `long`, or in a block that may be read in place, for which
+    /// `lend` tells who hears of its return. `None` says no more than that it takes [`verify_long`](Self::verify_long) or
+    /// [`verify_lent`](Self::verify_lent) to tell, and that `lend` was not called.
+    #[inline]
+    pub(crate) fn find(
+        &self,
+        expected: Expected<'_>,
+        long: &mut Option<Long>,
+        segments: &impl Segments,
+        lend: impl FnOnce() -> Option<Arc<dyn LeaseOwner>>,
+    ) -> Option<Found> {
+        if self.envelope() != Some(EnvelopeKind::Plain) {
+            return None;
+        }
+        self.kind()?;
+        let signature = self.signature().ok()?;
+        expected.check(signature).ok()?;
+        if !self.has_block() {
+            let payload = Settled::long(self.joined(long.take()?).ok()?);
+            return Some(Found { signature, payload });
+        }
+        let [.., bits, offset, len, _] = self.0;
+        let is_sound = self.inline_len() == 0 && offset.is_multiple_of(LINE as u64);
+        if !is_sound || long.is_some() || segments.trust() != Trust::Cooperative {
+            return None;
+        }
+        let region = segments.segment(Key::from_bits(bits)?)?.span(offset, len)?;
+        let borrow = Borrow::new(region, Completion::new(lend()));
+        let payload = Settled::borrow(borrow);
+        Some(Found { signature, payload })
     }
 
     /// The same of an entry whose payload goes on in the slots behind it: `long`, as they were copied out of the queue.

@@ -9,7 +9,7 @@ use super::{
     Access, Answer, Bits, CheckedBits, CheckedData, InPlace, Items, Message, MessageSchema, Name,
     Never, Parcel, Schema, Semantics, SemanticsCode, Shape, TypeId, header_span,
 };
-use crate::entry::Verified;
+use crate::entry::{Found, Verified};
 use crate::lease::Lease;
 use crate::loan::Loan;
 use crate::token::{
@@ -34,6 +34,11 @@ where
 
     fn receive(verified: Verified) -> Result<Lease<M>, DetokenizeError> {
         Lease::receive(verified)
+    }
+
+    #[inline]
+    fn receive_found(found: Found) -> Result<Lease<M>, DetokenizeError> {
+        Lease::receive_found(found)
     }
 
     fn receive_value(verified: Verified) -> Result<M::Value, DetokenizeError> {

@@ -5,7 +5,7 @@ use core::fmt;
 use ringway_shm::words::EntryWords;
 
 use super::{InPlace, Message, Semantics};
-use crate::entry::{Beside, EntryToken, Verified};
+use crate::entry::{Beside, EntryToken, Found, Verified};
 use crate::lease::Lease;
 use crate::loan::Loan;
 use crate::token::{DetokenizeError, Inline};
@@ -144,6 +144,16 @@ pub trait Delivery: 'static {
     fn of_inline(_inline: &Inline) -> Option<Self::Arrival> {
         None
     }
+
+    /// [`receive`](Self::receive) of a payload beside its entry, without a way through larger forms.
+    ///
+    /// # Errors
+    ///
+    /// As `receive`.
+    #[inline]
+    fn receive_found(found: Found) -> Result<Self::Arrival, DetokenizeError> {
+        Self::receive(Verified::from(found))
+    }
 }
 
 impl<M: Message + ?Sized> Delivery for M {
@@ -164,6 +174,11 @@ impl<M: Message + ?Sized> Delivery for M {
     fn of_inline(inline: &Inline) -> Option<M::Arrival> {
         M::Semantics::of_inline(inline)
     }
+
+    #[inline]
+    fn receive_found(found: Found) -> Result<M::Arrival, DetokenizeError> {
+        M::Semantics::receive_found(found)
+    }
 }
 
 impl<M: InPlace + ?Sized> Delivery for Lease<M> {
@@ -178,5 +193,10 @@ impl<M: InPlace + ?Sized> Delivery for Lease<M> {
     #[inline]
     fn receive(verified: Verified) -> Result<Lease<M>, DetokenizeError> {
         Lease::receive(verified)
+    }
+
+    #[inline]
+    fn receive_found(found: Found) -> Result<Lease<M>, DetokenizeError> {
+        Lease::receive_found(found)
     }
 }

@@ -7,9 +7,9 @@ use super::{
     Access, Answer, AnyBits, InPlace, Message, MessageSchema, Name, Parcel, Plain, Schema,
     Semantics, SemanticsCode, Shape, TypeId, Whole,
 };
-use crate::entry::Verified;
+use crate::entry::{Found, Verified};
 use crate::token::{
-    DetokenizeError, Inline, ReceivedToken, Room, TokenizeError, Tokenized, TypedToken,
+    DetokenizeError, Inline, Long, ReceivedToken, Room, TokenizeError, Tokenized, TypedToken,
 };
 
 /// The semantics of plain values: sent as bytes, received as the value, or in place as a [`Lease`](crate::lease::Lease)
@@ -71,6 +71,25 @@ where
     #[inline]
     fn of_inline(inline: &Inline) -> Option<M> {
         M::Access::view(inline.bytes()).copied()
+    }
+
+    #[inline]
+    fn long(parcel: &Parcel<M>, room: Room) -> Option<Long> {
+        match parcel {
+            Parcel::Value(value) if size_of::<M>() <= room.aligned(align_of::<M>()).long => {
+                Long::of_bytes(M::Access::bytes(value))
+            }
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn receive_found(found: Found) -> Result<M, DetokenizeError> {
+        found.signature.expect::<M>()?;
+        let bytes = found.payload.bytes();
+        M::Access::view(bytes)
+            .copied()
+            .ok_or_else(|| DetokenizeError::invalid::<M>(bytes.len()))
     }
 
     fn unpack(tokenized: Tokenized) -> Result<Parcel<M>, DetokenizeError> {

@@ -6,8 +6,8 @@ use ringway_shm::heap::Heap;
 
 use super::schema::Layout;
 use super::{Message, Parcel};
-use crate::entry::Verified;
-use crate::token::{DetokenizeError, Inline, Room, TokenizeError, Tokenized};
+use crate::entry::{Found, Verified};
+use crate::token::{DetokenizeError, Inline, Long, Room, TokenizeError, Tokenized};
 
 /// One of [`Move`](super::Move), [`Copy`](super::Copy), [`Serial`](super::Serial), [`Publish`](super::Publish): how values of
 /// `M` travel. Programs name it in `#[message(..)]`; the bus calls its functions.
@@ -51,6 +51,22 @@ pub trait Semantics<M: Message + ?Sized>: Sized + 'static {
     #[inline]
     fn of_inline(_inline: &Inline) -> Option<M::Arrival> {
         None
+    }
+
+    /// The same of a value that may go on behind its entry.
+    #[inline]
+    fn long(_parcel: &Parcel<M>, _room: Room) -> Option<Long> {
+        None
+    }
+
+    /// [`receive`](Self::receive) of a payload beside its entry, without a way through larger forms.
+    ///
+    /// # Errors
+    ///
+    /// As `receive`.
+    #[inline]
+    fn receive_found(found: Found) -> Result<M::Arrival, DetokenizeError> {
+        Self::receive(Verified::from(found))
     }
 
     /// Takes back what was packed and never taken.

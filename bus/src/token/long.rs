@@ -25,7 +25,7 @@ pub(crate) const ENTRY_SLOTS_MAX: u64 = 1 + SLOTS_MAX as u64;
 pub(crate) const LONG_MAX: usize = (FRONT + SLOTS_MAX * SLOT) * 8;
 
 /// The bytes of a payload, aligned to eight, followed by zeroes up to whole slots.
-pub(crate) struct Long {
+pub struct Long {
     words: Vec<u64>,
     len: usize,
 }
