@@ -66,12 +66,8 @@ impl Opening {
             Ok(mut ends) => Ok(Open {
                 peer,
                 uring,
-                half: ends
-                    .submit
-                    .limit(terms.bound.min(entries_max(layout)))
-                    .div_ceil(2),
+                half: limit(&mut ends.submit, layout, terms).div_ceil(2),
                 crowded_until: 0,
-                has_sent_long: false,
                 submit: ends.submit,
                 reap: ends.reap,
                 words: ends.ops,
@@ -90,6 +86,14 @@ impl Opening {
             Err(violation) => Err((peer, violation)),
         }
     }
+}
+
+/// Bounds what may lie untaken, and returns how many entries that is. The slots of the entry in hand, which was taken last, are
+/// not used again: if its handler does not come to its end, it comes back.
+fn limit(submit: &mut SubmitEnd, layout: UringLayout, terms: Terms) -> u64 {
+    let limit = submit.limit(terms.bound.min(entries_max(layout)));
+    submit.keep_free(ENTRY_SLOTS_MAX);
+    limit
 }
 
 /// Completions that may be in flight: what the completion queue has room for.
@@ -115,8 +119,6 @@ pub(crate) struct Open {
     half: u64,
     /// No payload goes on behind its entry before so many slots were submitted: there was no room for one.
     crowded_until: u64,
-    /// A payload went on behind its entry, so that slots are not messages.
-    has_sent_long: bool,
     /// Looks since there was an op in flight.
     looks_without_ops: u32,
     /// No op is overdue before this; `None` when none has a deadline. It may be that of an op that is over.
@@ -424,10 +426,7 @@ impl Open {
         let words = &outgoing.words;
         let pushed = match &outgoing.long {
             None => self.submit.submit(words),
-            Some(long) => {
-                self.has_sent_long = true;
-                self.submit.submit_long(words, long.slots())
-            }
+            Some(long) => self.submit.submit_long(words, long.slots()),
         };
         pushed.map_err(|error| match error {
             PushError::Full => Obstacle::Full,
@@ -456,13 +455,6 @@ impl Open {
         ended.wakers
     }
 
-    /// How many messages were in so many slots that a dead receiver had taken, was not done with, and that were used again:
-    /// of an honest one, that of the handler in which it died. One that lies may have more of them, at most this many.
-    fn messages_in(&self, slots: u64) -> u64 {
-        let is_one = self.has_sent_long && slots <= ENTRY_SLOTS_MAX;
-        if is_one { slots.min(1) } else { slots }
-    }
-
     /// Judges everything in flight by the final heads.
     pub(super) fn finish(&mut self, why: &Undone, leases: Leases, returns: &Returns) -> Vec<Waker> {
         // A head that lies tells nothing: then all that was sent counts as taken, and nothing that was taken since the last
@@ -471,7 +463,8 @@ impl Open {
         let taken = self.submit.taken().unwrap_or(tail);
         let done = self.submit.done().unwrap_or(seen);
         // What was taken so long ago that its slots were used again is still known if it has an op; else it can only be
-        // counted.
+        // counted. Of an honest receiver there is none: the slots of the entry in hand are kept free. Of one that lies there are
+        // at most as many messages as slots.
         let is_told = std::mem::replace(&mut self.is_judged, true);
         let untold = if is_told { tail } else { done };
         let kept = untold.max(tail.saturating_sub(self.submit.capacity().get()));
@@ -505,7 +498,7 @@ impl Open {
                 (tell.position, raw)
             })
             .collect();
-        self.owed.lost += self.messages_in(kept - untold).saturating_sub(known.get());
+        self.owed.lost += (kept - untold).saturating_sub(known.get());
         for position in kept..tail {
             let Some(words) = self.submit.entry_at(position) else {
                 continue;

@@ -19,7 +19,8 @@ pub struct Push<const W: usize, K = DefaultKeep> {
     tail: u64,  // slots pushed
     head: u64,  // the reader's head, as last seen
     done: u64,  // the reader's count of handled slots, as last seen
-    rest: u64, // slots from `head` to `tail` that are the rest of a long entry; at most `capacity - limit`
+    rest: u64,  // slots from `head` to `tail` that are the rest of a long entry; at most `rests`
+    rests: u64, // slots for rests: at most `capacity - limit`
 }
 
 impl<const W: usize, K: Keep> Push<W, K> {
@@ -52,6 +53,7 @@ impl<const W: usize, K: Keep> Push<W, K> {
             head: 0,
             done: 0,
             rest: 0,
+            rests: 0,
         }
     }
 
@@ -72,7 +74,8 @@ impl<const W: usize, K: Keep> Push<W, K> {
     }
 
     /// Appends an entry that goes on in `rest`, and returns the position of its first slot. What the [`limit`](Self::limit)
-    /// leaves over of the slots is for rests, so that long entries never keep a short one from its place.
+    /// leaves over of the slots, but for those [kept free](Self::keep_free), is for rests, so that long entries never keep a
+    /// short one from its place.
     ///
     /// Cost: one Release store; the head is read only when the slots look full.
     ///
@@ -117,7 +120,7 @@ impl<const W: usize, K: Keep> Push<W, K> {
     #[inline]
     #[must_use]
     pub fn rest_max(&self) -> usize {
-        usize::try_from(self.capacity.get() - self.limit).map_or(REST_MAX, |max| max.min(REST_MAX))
+        usize::try_from(self.rests).map_or(REST_MAX, |max| max.min(REST_MAX))
     }
 
     /// Whether a rest of so many slots fits now, as far as is known without a look at the peer's head.
@@ -129,7 +132,7 @@ impl<const W: usize, K: Keep> Push<W, K> {
 
     #[inline]
     fn free_for_rest(&self) -> u64 {
-        (self.capacity.get() - self.limit).saturating_sub(self.rest)
+        self.rests.saturating_sub(self.rest)
     }
 
     /// Entries of one slot that fit, as far as is known.
@@ -203,7 +206,14 @@ impl<const W: usize, K: Keep> Push<W, K> {
     /// are for the rests of long entries.
     pub fn limit(&mut self, limit: u64) -> u64 {
         self.limit = limit.clamp(1, self.capacity.get());
+        self.rests = self.capacity.get() - self.limit;
         self.limit
+    }
+
+    /// Leaves at least so many slots free, whatever lies untaken: those of the entries taken last are not used again before so
+    /// many have been taken. Without effect on entries of one slot; to be called after [`limit`](Self::limit).
+    pub fn keep_free(&mut self, slots: u64) {
+        self.rests = (self.capacity.get() - self.limit).saturating_sub(slots);
     }
 
     /// Slots that the peer has taken; final once it is dead. Reads the peer's head.

@@ -128,6 +128,11 @@ impl<K: Keep> SubmitEnd<K> {
         self.lane.limit(limit)
     }
 
+    /// Leaves at least so many slots free; see [`Push::keep_free`].
+    pub fn keep_free(&mut self, slots: u64) {
+        self.lane.keep_free(slots);
+    }
+
     /// Says that this side waits for room, credit or blocks, and returns the wait's number. Then arm this node's bell, look
     /// once more for what is wanted, and sleep only if there is none. The completer answers each number once: who was
     /// woken, looked and still has too little asks anew.
