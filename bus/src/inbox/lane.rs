@@ -95,6 +95,13 @@ pub(super) enum Took {
     Last,
 }
 
+/// Which try to take an entry it is, of a lane that may be at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Try {
+    First,
+    Second,
+}
+
 /// What the driver's look at a lane found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
@@ -272,6 +279,16 @@ impl InboxLane {
         if has_ended {
             taking.finish();
         }
+        self.take_next(taking, taken, Try::First)
+    }
+
+    #[inline]
+    fn take_next(
+        self: &Arc<Self>,
+        mut taking: MutexGuard<'_, Taking>,
+        taken: &mut Taken,
+        which: Try,
+    ) -> Took {
         if taking.is_closed {
             return Took::Last;
         }
@@ -290,7 +307,7 @@ impl InboxLane {
                 }
                 Took::Entry
             }
-            Ok(None) => self.drained(taking, taken),
+            Ok(None) => self.drained(taking, taken, which),
             Err(violation) => {
                 drop(taking);
                 self.peer.violation(violation);
@@ -301,13 +318,18 @@ impl InboxLane {
     }
 
     /// The owner found the lane empty.
-    fn drained(self: &Arc<Self>, mut taking: MutexGuard<'_, Taking>, taken: &mut Taken) -> Took {
+    fn drained(
+        self: &Arc<Self>,
+        mut taking: MutexGuard<'_, Taking>,
+        taken: &mut Taken,
+        which: Try,
+    ) -> Took {
         let rings = taking.submitter_waits();
         if taking.is_ending || taking.end.submitter_closed() {
-            // Only now is it known that nothing follows: what came between the owner's look and the end is still there.
-            if taking.end.peek() {
-                drop(taking);
-                return self.take(false, taken);
+            // Only now is it known that nothing follows: what came between the owner's look and the end is still there, and
+            // the second try takes it. Who has a stamp come and go between two looks gets no third.
+            if which == Try::First && taking.end.peek() {
+                return self.take_next(taking, taken, Try::Second);
             }
             drop(taking);
             self.close(&ExitReason::Normal);
