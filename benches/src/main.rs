@@ -22,6 +22,7 @@ mod pair;
 mod payload;
 mod place;
 mod report;
+mod restart;
 mod ring;
 mod scale;
 mod series;
@@ -43,20 +44,22 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 type Workload = fn(&Options, &mut Report) -> Result<()>;
 
 /// The subcommands; `all` runs every one.
-const WORKLOADS: [(&str, Workload); 9] = [
+const WORKLOADS: [(&str, Workload); 10] = [
     ("limit", limit::run),
     ("ask", ask::run),
     ("tell", tell::run),
     ("local", local::run),
     ("idle", idle::run),
     ("start", start::run),
+    ("restart", restart::run),
     ("alloc", alloc::run),
     ("count", count::run),
     ("scale", scale::run),
 ];
 
 fn main() -> ExitCode {
-    if let Some(code) = start::roles().take() {
+    restart::began();
+    if let Some(code) = restart::roles(start::roles()).take() {
         return code;
     }
     let args: Vec<String> = std::env::args().skip(1).collect();
