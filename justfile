@@ -11,6 +11,8 @@ examples:
     sh examples/run-all
 storm times="20":
     for i in $(seq {{times}}); do cargo test --workspace -q || exit 1; done
+storms times="20":
+    for i in $(seq {{times}}); do cargo test -p ringway-tests --test storms || exit 1; done
 bench *options="all --table":
     cargo run --release -p ringway-bench -- {{options}}
 instructions:
