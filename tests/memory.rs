@@ -43,10 +43,10 @@ impl Pair {
         let (home, sender) = (attach("home"), attach("sender"));
         let (actor, watcher) = probe();
         home.actor(actor).name("probe").spawn().unwrap();
-        let probe = sender.lookup("probe").wait().unwrap();
+        let probe: Addr<Probe> = sender.lookup("probe").wait().unwrap();
         watcher.expect(Started);
         Self {
-            probe,
+            probe: probe.pinned(),
             watcher,
             sender,
             home,

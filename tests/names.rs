@@ -269,7 +269,7 @@ fn ended_actors_free_their_names() {
             let probe: Addr<Probe> = stage.sender().lookup("arm").wait().unwrap();
             assert_eq!(probe.ask(Note { number: round }).wait().unwrap(), round);
             if let Some(last) = &last {
-                assert_ne!(last, &probe);
+                assert_ne!(last.id(), probe.id());
                 assert!(last.is_closed());
             }
             probe.ask(Halt).wait().unwrap();

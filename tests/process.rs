@@ -46,6 +46,7 @@ scenes! {
     words_of_the_dead_come_before_their_death: "last words",
     kills_are_told_to_all_who_monitor: "told of kills",
     supervised_processes_come_back: "supervised",
+    names_are_followed_from_kill_to_kill: "followed",
     supervised_processes_stop_in_their_turn: "supervised stops",
     a_detaching_node_stops_what_is_supervised: "supervised detached",
     a_child_whose_supervisor_gives_up_has_failed: "gives up below",

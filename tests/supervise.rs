@@ -196,7 +196,7 @@ fn strategies() {
             let restarted = before
                 .iter()
                 .zip(["a", "b", "c"])
-                .filter(|(before, name)| works(&tree, name) != **before);
+                .filter(|(before, name)| works(&tree, name).id() != before.id());
             let expected = match strategy {
                 Strategy::OneForOne => 1,
                 Strategy::OneForAll => 3,
@@ -331,7 +331,8 @@ fn nested_supervisors_stop_in_their_turn() {
     }
 }
 
-// Goal: an address is of one life; the tree, and the name on the bus, have the one that runs.
+// Goal: the address of a child follows it, by the tree and by its name; pinned, it is of one life; a child that is stopped for
+// good is not waited for.
 #[test]
 fn addresses_after_a_restart() {
     let stage = Stage::set("addresses");
@@ -341,20 +342,46 @@ fn addresses_after_a_restart() {
                 .name("shop/a")
                 .mailbox(4),
         )
+        .child(Child::actor("b", stage.worker("b")))
         .start(&stage.node)
         .wait()
         .unwrap();
-    let first = works(&tree, "a");
+    let nameless = works(&tree, "b");
+    assert_eq!(nameless.follows(), Some("b"));
+    let follower = works(&tree, "a");
+    assert_eq!(follower.follows(), Some("shop/a"));
+    let first = follower.pinned();
     stage.act(&tree, "a", Act::Panic);
+    stage.act(&tree, "b", Act::Panic);
     block_on(first.closed());
     let refused = first.tell(Act::Answer).wait().unwrap_err();
     assert_eq!(refused.into_inner(), Act::Answer, "the message comes back");
     let second: Addr<Worker> = tree.addr("a").wait().unwrap();
-    assert_ne!(second, first, "who knows of the end gets the next");
+    assert_ne!(
+        second.id(),
+        first.id(),
+        "who knows of the end gets the next"
+    );
     assert_eq!(second.ask(Act::Answer).wait().unwrap(), 7);
     let named: Addr<Worker> = stage.node.lookup("shop/a").wait().unwrap();
     assert_eq!(named, second);
     assert_eq!(tree.which_children()[0].actor, Some(second.id()));
+    assert_eq!(follower.ask(Act::Answer).wait().unwrap(), 7);
+    assert_eq!(follower.id(), second.id());
+    block_on(nameless.closed());
+    assert_eq!(nameless.ask(Act::Answer).wait().unwrap(), 7);
+    for (id, addr) in [("a", &follower), ("b", &nameless)] {
+        tree.stop_child(id).wait().unwrap();
+        let never = addr.tell(Act::Answer).wait().unwrap_err();
+        assert!(
+            never
+                .to_string()
+                .ends_with("has ended, and is not started again"),
+            "{never}"
+        );
+        tree.restart_child(id).wait().unwrap();
+        assert_eq!(addr.ask(Act::Answer).wait().unwrap(), 7);
+    }
     let wrong = tree.supervisor("a").wait().unwrap_err();
     assert!(matches!(wrong, SuperviseError::OtherType { .. }), "{wrong}");
 }

@@ -3,8 +3,10 @@
 //! The same type serves both: a local address holds the actor's cell, a remote one the node's end of a uring to it. All
 //! addresses of one process to one remote actor share that end.
 
+pub(crate) mod follow;
 mod identity;
 mod inner;
+mod named;
 mod recipient;
 mod watched;
 mod weak;
@@ -13,8 +15,11 @@ pub(crate) mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::follow::{AsRecipients, Following, Identity};
+pub(crate) use self::follow::{Followed, Source};
 pub use self::identity::ActorId;
 use self::inner::Inner;
+pub(crate) use self::named::ByName;
 pub use self::recipient::Recipient;
 pub use self::weak::{WeakAddr, WeakRecipient};
 use crate::actor::cell::{Cell, LocalRoute};
@@ -24,30 +29,54 @@ use crate::loan::Loan;
 use crate::message::{Fill, InPlace, Message, Sendable};
 use crate::remote::RemoteEnd;
 use crate::remote::undelivered::UndeliveredStream;
-use crate::send::{Ask, LoanError, SendError, Tell, Way};
+use crate::send::{Ask, Follow, LoanError, SendError, Tell, Way};
 use crate::urings::wire::Order;
 
 /// The address of an actor of type `A`, wherever it runs.
 ///
 /// An address does not keep its actor alive; it ends by itself, by `stop`, by `kill`, or with its node.
 ///
-/// Addresses are equal, and hash alike, when they reach the same actor, wherever and however each was come by: both look
-/// at [`id`](Self::id) alone, which never changes. So clippy's `mutable_key_type` is mistaken about a `HashSet<Addr<A>>`; a map with the [`ActorId`] as its key
+/// # Of one life, or following
+///
+/// The address that `spawn` returns, or a message brings from there, is *of one life* of the actor: when that has ended, every
+/// send fails. One that [`lookup`](crate::Node::lookup) or a supervisor's [`Tree`](crate::Tree::addr) has found *follows* the
+/// name, or the child: when the life that it reached has ended, the next send goes to the actor that has the name by then.
+/// While that one is still being started, a `tell` waits for it up to its deadline, or 5 s without one, an `ask` up to its
+/// deadline, and `try_tell` fails at once ([`SendError::NoSuccessor`]). Only what was not sent is sent to another life: an ask
+/// under way ends with [`AskError::Died`](crate::AskError::Died), and a tell that was accepted comes back on
+/// [`undelivered`](Self::undelivered), as for any address. A name that another type of actor has taken is an error that names both.
+///
+/// | of an address that follows | |
+/// | --- | --- |
+/// | `tell`, `try_tell`, `ask`, `stop`, `kill`, [`Context::monitor`](crate::Context::monitor) | go to the life that there is now; a monitor stays with it |
+/// | `id`, `closed`, `is_closed`, `undelivered`, `loan` | are about the life that the address, or a clone of it, reached last |
+/// | equality, hash | by what it follows: the bus and the name, or the supervisor and the child |
+/// | as a field of a message | follows the same name wherever it is read; of a child without a name on the bus, it is of one life there |
+/// | [`pinned`](Self::pinned) | is the address of the one life that was reached last |
+///
+/// # Equality
+///
+/// Addresses of one life are equal, and hash alike, when they reach the same actor, wherever and however each was come by: both look
+/// at [`id`](Self::id) alone, which never changes. Addresses that follow are equal when they follow the same, and never equal to
+/// one of one life. So clippy's `mutable_key_type` is mistaken about a `HashSet<Addr<A>>`; a map with the [`ActorId`] as its key
 /// does not meet it.
 pub struct Addr<A: Actor> {
     inner: Inner<Cell<A>>,
+    follow: Option<Arc<Following<Self>>>,
 }
 
 impl<A: Actor> Addr<A> {
     pub(crate) fn local(cell: Arc<Cell<A>>) -> Self {
         Self {
             inner: Inner::Local(cell),
+            follow: None,
         }
     }
 
     pub(crate) fn remote(end: Arc<RemoteEnd>) -> Self {
         Self {
             inner: Inner::Remote(end),
+            follow: None,
         }
     }
 
@@ -55,9 +84,19 @@ impl<A: Actor> Addr<A> {
     where
         A: Accepts<M>,
     {
-        match &self.inner {
+        match self.reached() {
             Inner::Local(cell) => Way::Local(&**cell),
             Inner::Remote(end) => Way::Remote(end),
+        }
+    }
+
+    fn follow<M: Message + ?Sized>(&self) -> Follow<'_, M>
+    where
+        A: Accepts<M>,
+    {
+        match &self.follow {
+            Some(follow) => Some(&**follow),
+            None => None,
         }
     }
 
@@ -72,19 +111,20 @@ impl<A: Actor> Addr<A> {
     where
         A: Accepts<S::Message>,
     {
-        Tell::new(self.way(), message)
+        Tell::new(self.way(), self.follow(), message)
     }
 
     /// Sends a message if that is possible at once.
     ///
     /// # Errors
     ///
-    /// [`SendError::Full`] also when the uring to a remote actor is still being opened.
+    /// [`SendError::Full`] also when the uring to a remote actor is still being opened; [`SendError::NoSuccessor`] when the life
+    /// that a following address reached has ended and there is no other yet.
     pub fn try_tell<S: Sendable>(&self, message: S) -> Result<(), SendError<S>>
     where
         A: Accepts<S::Message>,
     {
-        Tell::now(self.way(), message)
+        Tell::now(self.way(), self.follow(), message)
     }
 
     /// Sends a message and waits for its reply, up to a deadline of 5 s unless told otherwise.
@@ -113,7 +153,7 @@ impl<A: Actor> Addr<A> {
     where
         A: Accepts<S::Message>,
     {
-        Ask::new(self.way(), message)
+        Ask::new(self.way(), self.follow(), message)
     }
 
     /// Reserves a message of `items` items to be filled in place and then told or asked.
@@ -163,30 +203,35 @@ impl<A: Actor> Addr<A> {
     /// `addr.undelivered::<Job>()` is a [`Stream`](futures_util::Stream) that ends with the actor; see
     /// [`Undelivered`](crate::Undelivered). It keeps the 4096 youngest.
     pub fn undelivered<M: Message + ?Sized>(&self) -> UndeliveredStream<M> {
-        UndeliveredStream::new(self.inner.returns())
+        UndeliveredStream::new(self.reached().returns())
     }
 
-    /// Returns an address of the same actor for one of its messages.
+    /// Returns an address of the same actor for one of its messages; it follows what this one follows.
     pub fn recipient<M: Message + ?Sized>(&self) -> Recipient<M>
     where
         A: Accepts<M>,
     {
-        Recipient {
-            inner: match &self.inner {
+        let recipient = Recipient {
+            inner: match self.reached() {
                 Inner::Local(cell) => Inner::Local(Arc::clone(cell) as Arc<dyn LocalRoute<M>>),
                 Inner::Remote(end) => Inner::Remote(Arc::clone(end)),
             },
+            follow: None,
+        };
+        match self.source() {
+            Some(source) => recipient.after(Arc::new(AsRecipients(source))),
+            None => recipient,
         }
     }
 
     /// Asks the actor to stop before its next message; what is queued goes back to its senders. Does not wait.
     pub fn stop(&self) {
-        self.inner.stop();
+        self.now().stop();
     }
 
     /// The same as [`stop`](Self::stop), by a supervisor.
     pub(crate) fn shut_down(&self) {
-        match &self.inner {
+        match self.reached() {
             Inner::Local(cell) => cell.core().stop(ExitReason::Shutdown),
             Inner::Remote(end) => end.control(Order::ShutDown),
         }
@@ -194,7 +239,7 @@ impl<A: Actor> Addr<A> {
 
     /// Ends the actor at the next `await` of its handler. Does not wait.
     pub fn kill(&self) {
-        self.inner.kill();
+        self.now().kill();
     }
 
     /// Waits for the actor's end and returns its reason; at once if it has ended.
@@ -203,23 +248,111 @@ impl<A: Actor> Addr<A> {
     ///
     /// Dropping it changes nothing.
     pub async fn closed(&self) -> ExitReason {
-        self.inner.closed().await
+        self.reached().closed().await
     }
 
     /// Tells whether the actor has ended; `false` may be stale at once.
     pub fn is_closed(&self) -> bool {
-        self.inner.is_closed()
+        self.reached().is_closed()
     }
 
     /// Returns an address that keeps nothing in memory.
     pub fn downgrade(&self) -> WeakAddr<A> {
         WeakAddr {
-            inner: self.inner.downgrade(),
+            inner: self.reached().downgrade(),
+            source: self.source(),
         }
     }
 
-    /// Identifies the actor: the same for all its addresses, on every node.
+    /// Identifies the actor: the same for all its addresses, on every node. Of an address that follows, the life that it
+    /// reached last.
     pub fn id(&self) -> ActorId {
-        self.inner.id()
+        self.reached().id()
     }
+}
+
+macro_rules! following {
+    ($($address:ident<$parameter:ident: $bound:path $(, $maybe:tt)?> at $route:ty;)+) => {$(
+        impl<$parameter: $bound $(+ $maybe Sized)?> $address<$parameter> {
+            /// The life that was reached last.
+            #[inline]
+            fn reached(&self) -> &Inner<$route> {
+                match &self.follow {
+                    None => &self.inner,
+                    Some(follow) => follow.reached().map_or(&self.inner, |life| &life.inner),
+                }
+            }
+
+            /// The life that there is now; if there is none, the one that was reached last.
+            fn now(&self) -> Inner<$route> {
+                let reached = self.reached();
+                if let Some(follow) = &self.follow
+                    && reached.is_closed()
+                    && let Ok(Some(life)) = follow.now(reached.id())
+                {
+                    return life.inner;
+                }
+                reached.clone()
+            }
+
+            /// The same life, and what `source` finds after its end.
+            pub(crate) fn after(self, source: Arc<dyn Source<Self>>) -> Self {
+                Self {
+                    inner: self.inner,
+                    follow: Some(Following::new(source)),
+                }
+            }
+
+            fn source(&self) -> Option<Arc<dyn Source<Self>>> {
+                self.follow.as_ref().map(|follow| Arc::clone(follow.source()))
+            }
+
+            /// The name by which any node can follow it.
+            fn bus_name(&self) -> Option<&str> {
+                self.follow.as_ref()?.source().followed().bus_name()
+            }
+
+            fn identity(&self) -> Identity<'_> {
+                match &self.follow {
+                    Some(follow) => Identity::Followed(follow.source().followed()),
+                    None => Identity::Actor(self.inner.id()),
+                }
+            }
+
+            /// Returns the address of one life alone: of the one that this address reached last.
+            #[must_use]
+            pub fn pinned(&self) -> Self {
+                Self {
+                    inner: self.reached().clone(),
+                    follow: None,
+                }
+            }
+
+            /// Returns the name on the bus that this address follows, or the id of the child if that has no such name; nothing
+            /// if it is the address of one life.
+            pub fn follows(&self) -> Option<&str> {
+                let follow = self.follow.as_ref()?;
+                Some(follow.source().followed().text())
+            }
+        }
+
+        impl<$parameter: $bound $(+ $maybe Sized)?> Clone for $address<$parameter> {
+            fn clone(&self) -> Self {
+                match &self.follow {
+                    Some(follow) if follow.is_used_up() => {
+                        self.pinned().after(Arc::clone(follow.source()))
+                    }
+                    follow => Self {
+                        inner: self.inner.clone(),
+                        follow: follow.clone(),
+                    },
+                }
+            }
+        }
+    )+};
+}
+
+following! {
+    Addr<A: Actor> at Cell<A>;
+    Recipient<M: Message, ?> at dyn LocalRoute<M>;
 }

@@ -181,7 +181,31 @@ impl Node {
 
     /// Finds an actor by its name, on any node of the bus: as an `Addr<A>` or as a `Recipient<M>`.
     ///
-    /// Waits until the name is there, up to a deadline ([`within`](Lookup::within), default 5 s).
+    /// Waits until the name is there, up to a deadline ([`within`](Lookup::within), default 5 s). The address follows the name:
+    /// when its actor has ended, what is sent goes to the one that has the name by then (see [`Addr`]).
+    ///
+    /// ```
+    /// # use ringway::prelude::*;
+    /// # #[derive(Actor)]
+    /// # #[actor(handles(u32))]
+    /// # struct Cache;
+    /// # impl Handler<u32> for Cache {
+    /// #     async fn handle(&mut self, _: u32, _cx: &mut Context<Self>) {}
+    /// # }
+    /// # let directory = std::env::temp_dir().join(format!("ringway-doc-lookup-{}", std::process::id()));
+    /// # let node = Node::attach(NodeConfig::on("demo").directory(&directory))?;
+    /// let first = node.actor(Cache).name("cache").spawn()?;
+    /// let cache: Addr<Cache> = node.lookup("cache").wait()?;
+    /// first.kill();
+    /// block_on(first.closed());
+    /// node.actor(Cache).name("cache").spawn()?;
+    /// cache.ask(7).wait()?;                          // reaches the second one
+    /// assert!(first.ask(7).wait().is_err());         // of one life
+    /// assert!(cache.follows() == Some("cache") && cache.pinned().follows().is_none());
+    /// # node.detach();
+    /// # std::fs::remove_dir_all(directory)?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn lookup<T: Reachable>(&self, name: impl Into<String>) -> Lookup<T> {
         Lookup::new(&self.shared, name.into())
     }

@@ -5,11 +5,14 @@
 //! Dropping a send before it is ready sends nothing, if it had to wait; what it had accepted stays accepted. Dropping an
 //! ask after that cancels it: its handler does not begin if it has not yet, and its reply is discarded.
 
+mod again;
 mod ask;
 mod error;
 mod tell;
 mod way;
 
+pub(crate) use self::again::Follow;
+pub use self::again::NoSuccessor;
 pub use self::ask::Ask;
 pub use self::error::{AskError, LoanError, SendError};
 pub use self::tell::Tell;

@@ -59,6 +59,8 @@ fn hash_of(kind: TargetKind, carried: &[Carried]) -> u64 {
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) kind: TargetKind,
+    /// The actor's type, for errors.
+    pub(crate) called: &'static str,
     pub(crate) inbox: Arc<Inbox>,
     /// What it handles; a queue takes anything.
     pub(crate) accepted: &'static [Accepted],
@@ -411,7 +413,10 @@ impl Shared {
     /// `true` for the one who is to detach.
     pub(crate) fn begin_detaching(&self) -> bool {
         // Relaxed: a flag; what follows goes through locks.
-        !self.is_detaching.swap(true, Relaxed)
+        let is_first = !self.is_detaching.swap(true, Relaxed);
+        // Who waits for a name to be taken again waits for nothing.
+        self.changes.wake_all();
+        is_first
     }
 
     pub(crate) fn is_detaching(&self) -> bool {

@@ -29,6 +29,7 @@ mod overseer;
 mod plan;
 mod request;
 mod rules;
+mod sight;
 mod supervisor;
 mod tops;
 mod tree;

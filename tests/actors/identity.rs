@@ -32,6 +32,7 @@ fn addresses_are_values() {
         let first = stage.spawn_as("first", Adder::default(), |builder| builder);
         let second = stage.spawn_as("second", Adder::default(), |builder| builder);
         let again: Addr<Adder> = stage.sender().lookup("first").wait().unwrap();
+        let again = again.pinned();
         assert_eq!(first, first.clone());
         assert_eq!(first, again);
         assert_ne!(first, second);
@@ -71,6 +72,7 @@ fn recipients_of_any_actor() {
         let probe = stage.spawn(probe);
         let adder = stage.spawn_as("adder", Adder::default(), |builder| builder);
         let looked_up: Recipient<Note> = stage.sender().lookup("adder").wait().unwrap();
+        let looked_up = looked_up.pinned();
         let all = [probe.recipient::<Note>(), adder.recipient::<Note>()];
         assert_eq!(block_on(note_all(&all)), 5 + 3 + (7 + 10));
         assert_eq!(all[1], looked_up);

@@ -35,6 +35,7 @@ fn closed_peer_reads_on_until_it_dies() {
     let mut holder = Helper::start(&bus, &["holder", "holder"]);
     let bulks: Recipient<Bulk> = node.lookup("holder").within(secs(100)).wait().unwrap();
     let small: Recipient<Small> = node.lookup("holder").within(secs(100)).wait().unwrap();
+    let (bulks, small) = (bulks.pinned(), small.pinned());
     for number in 0..LENT {
         let mut bulk = bulks.loan(LEN).unwrap();
         bulk.header_mut().number = number;

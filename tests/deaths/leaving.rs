@@ -16,7 +16,8 @@ fn sink(node: &Node, name: &str) -> (Addr<Sink>, Receiver<Record>) {
 }
 
 fn look_up(node: &Node, name: &str) -> Addr<Sink> {
-    node.lookup(name).within(secs(100)).wait().unwrap()
+    let found: Addr<Sink> = node.lookup(name).within(secs(100)).wait().unwrap();
+    found.pinned()
 }
 
 /// The numbers that were handled to the end, in order; each began once.

@@ -322,7 +322,7 @@ fn killed_in_mid_stream_leaves_nothing_unknown() {
         let killer = thread::spawn(kill_after(peer, records, rng.below(20_000)));
         let fates = block_on(async {
             let sink: Addr<Sink> = node.lookup(&name).within(secs(120)).await.unwrap();
-            send_until_it_dies(&sink, &mut rng).await
+            send_until_it_dies(&sink.pinned(), &mut rng).await
         });
         let sums = compare(&fates, &killer.join().unwrap());
         total.sent += sums.sent;

@@ -33,7 +33,10 @@ fn stopped_peer_delays_nobody_and_loses_nothing() {
     let _watchdog = watch();
     let bus = Bus::new("stopped");
     let node = bus.attach("test");
-    let find = |name: &str| -> Addr<Sink> { node.lookup(name).within(secs(100)).wait().unwrap() };
+    let find = |name: &str| {
+        let found: Addr<Sink> = node.lookup(name).within(secs(100)).wait().unwrap();
+        found.pinned()
+    };
     let stopped = Helper::start(&bus, &["sink", "stopped"]);
     let to_stopped = find("stopped");
     // It has mapped this node's first segment.

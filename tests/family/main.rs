@@ -16,6 +16,7 @@ use ringway::prelude::*;
 
 use self::actors::{Counter, Failing, Nested, Parent};
 use self::scenes::addresses::Keeper;
+use self::scenes::following::Racer;
 
 /// Longer than any scene takes on a loaded machine; what takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,7 +40,8 @@ fn main() -> ExitCode {
         .actor::<Failing>("failing")
         .actor::<Parent>("parent")
         .actor::<Nested>("nested")
-        .actor::<Keeper>("keeper");
+        .actor::<Keeper>("keeper")
+        .actor::<Racer>("racer");
     roles.run(|node| async move {
         watch();
         scenes::play(&scene, node).await

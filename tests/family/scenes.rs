@@ -2,6 +2,7 @@
 
 pub(crate) mod addresses;
 mod ends;
+pub(crate) mod following;
 mod starts;
 mod supervised;
 mod watching;
@@ -41,6 +42,7 @@ pub(crate) async fn play(scene: &str, node: Node) -> Outcome {
         "supervised" => supervised::strategies(node).await,
         "supervised stops" => supervised::stops(node).await,
         "supervised detached" => supervised::detached(node).await,
+        "followed" => following::followed(node).await,
         "gives up" => supervised::gives_up(node).await,
         "gives up below" => supervised::gives_up_below(node).await,
         "contained" => supervised::contained(node).await,

@@ -34,7 +34,8 @@ fn attach() -> Node {
 }
 
 fn look_up(node: &Node, name: &str) -> Addr<Sink> {
-    node.lookup(name).within(secs(100)).wait().expect("there")
+    let found: Addr<Sink> = node.lookup(name).within(secs(100)).wait().expect("there");
+    found.pinned()
 }
 
 /// Writes at once, or not at all.

@@ -30,7 +30,8 @@ async fn some_leaf(forest: &Forest, chance: &Chance) -> Outcome<Addr<Worker>> {
         index if index < PROCESSES.len() => PROCESSES[index],
         index => ACTORS[index - PROCESSES.len()],
     };
-    Ok(forest.leaf(place).await?.1)
+    // Of one life: what comes back from it is read to its end.
+    Ok(forest.leaf(place).await?.1.pinned())
 }
 
 fn tells(

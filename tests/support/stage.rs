@@ -71,7 +71,7 @@ impl Stage {
         &self.home
     }
 
-    /// Starts an actor; its address as the sender has it.
+    /// Starts an actor; the address of its life as the sender has it.
     pub(crate) fn spawn<A: Actor>(&self, actor: A) -> Addr<A> {
         self.spawn_as("actor", actor, |builder| builder)
     }
@@ -93,7 +93,10 @@ impl Stage {
         let own = build(self.home.actor(actor).name(name)).spawn().unwrap();
         match self.place {
             Place::Local => own,
-            Place::Remote => self.sender.lookup(name).wait().unwrap(),
+            Place::Remote => {
+                let found: Addr<A> = self.sender.lookup(name).wait().unwrap();
+                found.pinned()
+            }
         }
     }
 }

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Addr, Recipient};
 use crate::actor::Actor;
+use crate::actor::cell::CellCore;
 use crate::message::Message;
 use crate::number::Number;
 use crate::peering::NodeId;
+use crate::remote::RemoteEnd;
 
 /// Which actor an address reaches: the node, and the actor's number there. Plain data, the same in every process, and
 /// never another's.
@@ -21,6 +23,22 @@ pub struct ActorId {
     pub(super) number: Number,
 }
 
+impl ActorId {
+    pub(crate) fn new(node: NodeId, number: Number) -> Self {
+        Self { node, number }
+    }
+
+    /// An actor of this process.
+    pub(crate) fn of(core: &CellCore) -> Self {
+        Self::new(core.shared().core().id(), core.number())
+    }
+
+    /// Who is at the other end of a uring.
+    pub(crate) fn at(end: &RemoteEnd) -> Self {
+        Self::new(end.key.node, end.key.target)
+    }
+}
+
 impl fmt::Debug for ActorId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.node, self.number)
@@ -29,15 +47,9 @@ impl fmt::Debug for ActorId {
 
 macro_rules! by_identity {
     ($($address:ident<$parameter:ident: $bound:path $(, $maybe:tt)?>),+) => {$(
-        impl<$parameter: $bound $(+ $maybe Sized)?> Clone for $address<$parameter> {
-            fn clone(&self) -> Self {
-                Self { inner: self.inner.clone() }
-            }
-        }
-
         impl<$parameter: $bound $(+ $maybe Sized)?> PartialEq for $address<$parameter> {
             fn eq(&self, other: &Self) -> bool {
-                self.id() == other.id()
+                self.identity() == other.identity()
             }
         }
 
@@ -45,13 +57,16 @@ macro_rules! by_identity {
 
         impl<$parameter: $bound $(+ $maybe Sized)?> Hash for $address<$parameter> {
             fn hash<H: Hasher>(&self, state: &mut H) {
-                self.id().hash(state);
+                self.identity().hash(state);
             }
         }
 
         impl<$parameter: $bound $(+ $maybe Sized)?> fmt::Debug for $address<$parameter> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($address), "({:?})"), self.id())
+                match self.follows() {
+                    Some(name) => write!(f, concat!(stringify!($address), "({:?}: {:?})"), name, self.id()),
+                    None => write!(f, concat!(stringify!($address), "({:?})"), self.id()),
+                }
             }
         }
     )+};

@@ -78,17 +78,8 @@ impl<L: Local + ?Sized> Inner<L> {
 
     pub(super) fn id(&self) -> ActorId {
         match self {
-            Self::Local(local) => {
-                let core = local.cell_core();
-                ActorId {
-                    node: core.shared().core().id(),
-                    number: core.number(),
-                }
-            }
-            Self::Remote(end) => ActorId {
-                node: end.key.node,
-                number: end.key.target,
-            },
+            Self::Local(local) => ActorId::of(local.cell_core()),
+            Self::Remote(end) => ActorId::at(end),
         }
     }
 

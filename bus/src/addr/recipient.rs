@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::follow::Following;
 use super::inner::Inner;
 use super::{ActorId, Addr, WeakRecipient};
 use crate::actor::Accepts;
@@ -12,32 +13,42 @@ use crate::loan::Loan;
 use crate::message::{Fill, InPlace, Message, Sendable};
 use crate::remote::RemoteEnd;
 use crate::remote::undelivered::UndeliveredStream;
-use crate::send::{Ask, LoanError, SendError, Tell, Way};
+use crate::send::{Ask, Follow, LoanError, SendError, Tell, Way};
 
 /// The address of an actor that handles `M`, whatever else it is.
 ///
-/// Equal to another, and hashing alike, when both reach the same actor: by [`id`](Self::id) alone, as [`Addr`]s are.
+/// Equal to another, and hashing alike, when both reach the same actor, or both follow the same: as [`Addr`]s are, which says what following is.
 pub struct Recipient<M: Message + ?Sized> {
     pub(super) inner: Inner<dyn LocalRoute<M>>,
+    pub(super) follow: Option<Arc<Following<Self>>>,
 }
 
 impl<M: Message + ?Sized> Recipient<M> {
     pub(crate) fn local(route: Arc<dyn LocalRoute<M>>) -> Self {
         Self {
             inner: Inner::Local(route),
+            follow: None,
         }
     }
 
     pub(crate) fn remote(end: Arc<RemoteEnd>) -> Self {
         Self {
             inner: Inner::Remote(end),
+            follow: None,
         }
     }
 
-    fn way(&self) -> Way<'_, M> {
-        match &self.inner {
+    pub(crate) fn way(&self) -> Way<'_, M> {
+        match self.reached() {
             Inner::Local(route) => Way::Local(&**route),
             Inner::Remote(end) => Way::Remote(end),
+        }
+    }
+
+    fn follow(&self) -> Follow<'_, M> {
+        match &self.follow {
+            Some(follow) => Some(&**follow),
+            None => None,
         }
     }
 
@@ -47,7 +58,7 @@ impl<M: Message + ?Sized> Recipient<M> {
     ///
     /// Every [`SendError`] gives the message back.
     pub fn tell<S: Sendable<Message = M>>(&self, message: S) -> Tell<'_, S> {
-        Tell::new(self.way(), message)
+        Tell::new(self.way(), self.follow(), message)
     }
 
     /// Sends a message if that is possible at once; see [`Addr::try_tell`](crate::Addr::try_tell).
@@ -56,7 +67,7 @@ impl<M: Message + ?Sized> Recipient<M> {
     ///
     /// Every [`SendError`] gives the message back.
     pub fn try_tell<S: Sendable<Message = M>>(&self, message: S) -> Result<(), SendError<S>> {
-        Tell::now(self.way(), message)
+        Tell::now(self.way(), self.follow(), message)
     }
 
     /// Sends a message and waits for its reply; see [`Addr::ask`](crate::Addr::ask).
@@ -65,7 +76,7 @@ impl<M: Message + ?Sized> Recipient<M> {
     ///
     /// See [`AskError`](crate::AskError).
     pub fn ask<S: Sendable<Message = M>>(&self, message: S) -> Ask<'_, S> {
-        Ask::new(self.way(), message)
+        Ask::new(self.way(), self.follow(), message)
     }
 
     /// Reserves a message to be filled in place; see [`Addr::loan`](crate::Addr::loan).
@@ -100,17 +111,17 @@ impl<M: Message + ?Sized> Recipient<M> {
 
     /// The tells that failed after their `Ok`; see [`Addr::undelivered`](crate::Addr::undelivered).
     pub fn undelivered(&self) -> UndeliveredStream<M> {
-        UndeliveredStream::new(self.inner.returns())
+        UndeliveredStream::new(self.reached().returns())
     }
 
     /// Asks the receiver to stop before its next message; see [`Addr::stop`](crate::Addr::stop).
     pub fn stop(&self) {
-        self.inner.stop();
+        self.now().stop();
     }
 
     /// Ends the receiver at the next `await` of its handler; see [`Addr::kill`](crate::Addr::kill).
     pub fn kill(&self) {
-        self.inner.kill();
+        self.now().kill();
     }
 
     /// Waits for the receiver's end; see [`Addr::closed`](crate::Addr::closed).
@@ -119,24 +130,25 @@ impl<M: Message + ?Sized> Recipient<M> {
     ///
     /// Dropping it changes nothing.
     pub async fn closed(&self) -> ExitReason {
-        self.inner.closed().await
+        self.reached().closed().await
     }
 
     /// Tells whether the receiver has ended; `false` may be stale at once.
     pub fn is_closed(&self) -> bool {
-        self.inner.is_closed()
+        self.reached().is_closed()
     }
 
     /// Returns an address that keeps nothing in memory.
     pub fn downgrade(&self) -> WeakRecipient<M> {
         WeakRecipient {
-            inner: self.inner.downgrade(),
+            inner: self.reached().downgrade(),
+            source: self.source(),
         }
     }
 
     /// Identifies the receiver: what [`Addr::id`](crate::Addr::id) says of the same actor.
     pub fn id(&self) -> ActorId {
-        self.inner.id()
+        self.reached().id()
     }
 }
 

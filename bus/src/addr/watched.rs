@@ -1,7 +1,5 @@
 //! Addresses as what can be monitored.
 
-use std::sync::Arc;
-
 use super::{Addr, Inner, Recipient};
 use crate::actor::Actor;
 use crate::actor::monitor::sealed::{Watchable, Watched};
@@ -9,20 +7,22 @@ use crate::message::Message;
 
 impl<A: Actor> Watchable for Addr<A> {
     fn watched(&self) -> Watched {
-        let who = self.id();
-        match &self.inner {
-            Inner::Local(cell) => Watched::at_home(who, Box::new(Arc::clone(cell))),
-            Inner::Remote(end) => Watched::abroad(who, end),
+        let life = self.now();
+        let who = life.id();
+        match life {
+            Inner::Local(cell) => Watched::at_home(who, Box::new(cell)),
+            Inner::Remote(end) => Watched::abroad(who, &end),
         }
     }
 }
 
 impl<M: Message + ?Sized> Watchable for Recipient<M> {
     fn watched(&self) -> Watched {
-        let who = self.id();
-        match &self.inner {
-            Inner::Local(route) => Watched::at_home(who, Box::new(Arc::clone(route))),
-            Inner::Remote(end) => Watched::abroad(who, end),
+        let life = self.now();
+        let who = life.id();
+        match life {
+            Inner::Local(route) => Watched::at_home(who, Box::new(route)),
+            Inner::Remote(end) => Watched::abroad(who, &end),
         }
     }
 }

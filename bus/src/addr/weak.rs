@@ -1,9 +1,10 @@
 //! Addresses that keep nothing in memory.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::inner::WeakInner;
-use super::{Addr, Recipient};
+use super::{Addr, Recipient, Source};
 use crate::actor::Actor;
 use crate::actor::cell::{Cell, LocalRoute};
 use crate::message::Message;
@@ -11,26 +12,32 @@ use crate::message::Message;
 /// An address that does not keep the actor's mailbox, or the uring to it, in memory.
 pub struct WeakAddr<A: Actor> {
     pub(super) inner: WeakInner<Cell<A>>,
+    pub(super) source: Option<Arc<dyn Source<Addr<A>>>>,
 }
 
 /// A [`Recipient`] that does not keep the receiver's mailbox, or the uring to it, in memory.
 pub struct WeakRecipient<M: Message + ?Sized> {
     pub(super) inner: WeakInner<dyn LocalRoute<M>>,
+    pub(super) source: Option<Arc<dyn Source<Recipient<M>>>>,
 }
 
 macro_rules! weak {
     ($($weak:ident<$parameter:ident: $bound:path $(, $maybe:tt)?> of $address:ident),+) => {$(
         impl<$parameter: $bound $(+ $maybe Sized)?> $weak<$parameter> {
-            /// Returns the address, if the actor's cell or the uring to it is still there.
+            /// Returns the address, if the actor's cell or the uring to it is still there. One that followed does so again.
             pub fn upgrade(&self) -> Option<$address<$parameter>> {
                 let inner = self.inner.upgrade()?;
-                Some($address { inner })
+                let address = $address { inner, follow: None };
+                Some(match &self.source {
+                    Some(source) => address.after(Arc::clone(source)),
+                    None => address,
+                })
             }
         }
 
         impl<$parameter: $bound $(+ $maybe Sized)?> Clone for $weak<$parameter> {
             fn clone(&self) -> Self {
-                Self { inner: self.inner.clone() }
+                Self { inner: self.inner.clone(), source: self.source.clone() }
             }
         }
 

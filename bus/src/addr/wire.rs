@@ -1,6 +1,6 @@
 //! Addresses as fields of messages: they mean the same actor in any process of the bus.
 //!
-//! An address is written as its node and number. The node that reads it is the one whose message is being decoded; code
+//! An address is written as its node and number, and the name that it follows if it does. The node that reads it is the one whose message is being decoded; code
 //! that decodes outside of a message names it with [`within`].
 
 use std::cell::RefCell;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{ActorId, Addr, Inner, Recipient};
+use super::{ActorId, Addr, ByName, Inner, Recipient};
 use crate::actor::Actor;
 use crate::message::{Codec, Message, Schema, Semantics, Shape};
 use crate::node::Reachable;
@@ -55,12 +55,17 @@ pub(crate) fn decode<M: Message + ?Sized, T>(
 struct Written {
     node: NodeId,
     number: Number,
+    follows: Option<String>,
 }
 
 impl Written {
-    fn of(id: ActorId) -> Self {
+    fn of(id: ActorId, follows: Option<&str>) -> Self {
         let ActorId { node, number } = id;
-        Self { node, number }
+        Self {
+            node,
+            number,
+            follows: follows.map(str::to_owned),
+        }
     }
 }
 
@@ -68,7 +73,21 @@ fn read<T: Reachable, E: serde::de::Error>(written: &Written) -> Result<T, E> {
     let shared = NODE.with_borrow(Clone::clone);
     let shared =
         shared.ok_or_else(|| E::custom("an address can be read only as part of a message"))?;
-    let Written { node, number } = *written;
+    let address = read_life::<T, E>(written, &shared)?;
+    Ok(match &written.follows {
+        Some(name) => {
+            crate::names::check(name).map_err(E::custom)?;
+            address.following(Arc::new(ByName::new(&shared, name)))
+        }
+        None => address,
+    })
+}
+
+fn read_life<T: Reachable, E: serde::de::Error>(
+    written: &Written,
+    shared: &Arc<Shared>,
+) -> Result<T, E> {
+    let Written { node, number, .. } = *written;
     if node == shared.core().id() {
         let Some(target) = shared.target(number) else {
             return Ok(T::abroad(shared.ended_end(node, number)));
@@ -103,10 +122,11 @@ impl<A: Actor> Schema for Addr<A> {
 
 impl<A: Actor> Serialize for Addr<A> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Inner::Local(cell) = &self.inner {
+        let life = self.reached();
+        if let Inner::Local(cell) = life {
             crate::node::make_reachable(cell).map_err(S::Error::custom)?;
         }
-        Written::of(self.id()).serialize(serializer)
+        Written::of(life.id(), self.bus_name()).serialize(serializer)
     }
 }
 
@@ -118,11 +138,12 @@ impl<'de, A: Actor> Deserialize<'de> for Addr<A> {
 
 impl<M: Message + ?Sized> Serialize for Recipient<M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Inner::Local(route) = &self.inner {
+        let life = self.reached();
+        if let Inner::Local(route) = life {
             let route = Arc::clone(route);
             route.make_reachable().map_err(S::Error::custom)?;
         }
-        Written::of(self.id()).serialize(serializer)
+        Written::of(life.id(), self.bus_name()).serialize(serializer)
     }
 }
 

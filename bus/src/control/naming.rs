@@ -94,6 +94,15 @@ impl Core {
     ///
     /// Cost: a load and a table look-up for each peer, and the reading of cards that have changed.
     pub(crate) fn find(&self, name: &str) -> Option<Found> {
+        self.find_where(name, |_| true)
+    }
+
+    /// The same, passing over what is not wanted: the name of the dead may stand on a card for a while.
+    pub(crate) fn find_where(
+        &self,
+        name: &str,
+        is_wanted: impl Fn(&Found) -> bool,
+    ) -> Option<Found> {
         fork::check().ok()?;
         if let Some(published) = self
             .card
@@ -101,8 +110,10 @@ impl Core {
             .find(name)
             .and_then(|key| self.card.registry().get(key))
         {
-            let named = Named::read(&published)?;
-            return Some(Found::on(self.id, named));
+            let found = Found::on(self.id, Named::read(&published)?);
+            if is_wanted(&found) {
+                return Some(found);
+            }
         }
         let connected = self
             .peers()
@@ -112,7 +123,7 @@ impl Core {
             let mut replica = peer.replica();
             replica.refresh(peer.card());
             let named = replica.find(name)?;
-            Some(Found::on(peer.id(), named))
+            Some(Found::on(peer.id(), named)).filter(&is_wanted)
         })
     }
 

@@ -119,6 +119,7 @@ fn target<A: Actor>(cell: &Arc<Cell<A>>) -> Target {
     let weak = Arc::downgrade(cell);
     Target {
         kind: TargetKind::Actor,
+        called: std::any::type_name::<A>(),
         inbox: Arc::clone(cell.inbox()),
         accepted: A::ACCEPTED,
         cell: Some(weak),

@@ -16,6 +16,7 @@ pub(crate) use self::deadline::Deadline;
 pub use self::error::LookupError;
 pub use self::reachable::Reachable;
 pub(crate) use self::reachable::{Carried, NotAtHome};
+use crate::addr::{ActorId, ByName};
 use crate::control::Found;
 use crate::remote::Obstacle;
 use crate::shared::{Shared, Target};
@@ -31,7 +32,18 @@ pub(crate) fn find_kind(
     name: &str,
     kind: Kind,
 ) -> Option<Result<Found, LookupError>> {
-    let found = shared.core().find(name)?;
+    find_other(shared, name, kind, None)
+}
+
+/// The same, passing over an actor that has ended.
+pub(crate) fn find_other(
+    shared: &Shared,
+    name: &str,
+    kind: Kind,
+    ended: Option<ActorId>,
+) -> Option<Result<Found, LookupError>> {
+    let core = shared.core();
+    let found = core.find_where(name, |it| ended != Some(ActorId::new(it.node, it.number)))?;
     if found.kind == kind {
         return Some(Ok(found));
     }
@@ -104,8 +116,8 @@ impl<T: Reachable> Lookup<T> {
                     continue;
                 };
                 match T::at_home(&target) {
-                    Ok(reached) => return Ok(reached),
-                    Err(NotAtHome::OtherType) => return Err(self.not_this(&target)),
+                    Ok(reached) => return Ok(self.following(reached)),
+                    Err(NotAtHome::OtherType) => return Err(not_this::<T>(&self.name, &target)),
                     Err(NotAtHome::Gone) => continue,
                 }
             }
@@ -113,7 +125,7 @@ impl<T: Reachable> Lookup<T> {
                 self.shared
                     .end_to(found.node, found.number, TargetKind::Actor, &T::accepted());
             match deadline.until(&end.room, || end.open_result()).await {
-                Some(Ok(())) => return Ok(T::abroad(end)),
+                Some(Ok(())) => return Ok(self.following(T::abroad(end))),
                 Some(Err(Obstacle::Refused(OpenRefusal::NoSuchActor))) => {
                     // It ended between the look and the opening: the name is free, or soon another's.
                     self.shared.core().forget_name(&self.name, found);
@@ -151,16 +163,22 @@ impl<T: Reachable> Lookup<T> {
         }
     }
 
-    /// Why an actor of this node is not what it was looked up as: told as another node would.
-    fn not_this(&self, target: &Target) -> LookupError {
-        let (name, wanted) = (self.name.clone(), T::accepted());
-        match refusal_at_home(target, &wanted) {
-            Some(refusal) => LookupError::Refused { name, refusal },
-            None => LookupError::WrongType {
-                name,
-                wanted: wanted.iter().map(|it| it.name).collect(),
-            },
-        }
+    /// The address of what was found, and of whoever has the name after it.
+    fn following(&self, found: T) -> T {
+        found.following(Arc::new(ByName::new(&self.shared, &self.name)))
+    }
+}
+
+/// Why an actor of this node is not what it was looked up as: told as another node would.
+pub(crate) fn not_this<T: Reachable>(name: &str, target: &Target) -> LookupError {
+    let (name, wanted) = (name.to_owned(), T::accepted());
+    match refusal_at_home(target, &wanted) {
+        Some(refusal) => LookupError::Refused { name, refusal },
+        None => LookupError::WrongType {
+            name,
+            found: target.called,
+            wanted: T::called(),
+        },
     }
 }
 

@@ -68,6 +68,7 @@ impl<H: Envelope> BoundQueue<H> {
     pub(super) fn bind(shared: &Arc<Shared>, name: &str) -> Result<Self, NameError> {
         let inbox = Arc::<Inbox>::default();
         let target = Target {
+            called: "a queue",
             kind: TargetKind::Queue(H::KIND),
             inbox: Arc::clone(&inbox),
             accepted: &[],

@@ -10,8 +10,9 @@ use futures_util::future::FusedFuture;
 use ringway_shm::generation::Key;
 use ringway_shm::words::EntryWords;
 
-use super::AskError;
+use super::again::{self, Boxed, Lost};
 use super::way::{Sending, Sent, Wanted, Way};
+use super::{AskError, Follow, SendError};
 use crate::actor::Undone;
 use crate::actor::port::{Answer, Failure, ReplyPort};
 use crate::actor::reply::Asker;
@@ -29,7 +30,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// What an ask for `S` is answered with.
 type ReplyOf<S> = <<S as Sendable>::Message as Message>::Reply;
-type Arrival<S> = <ReplyOf<S> as Message>::Arrival;
+pub(super) type Arrival<S> = <ReplyOf<S> as Message>::Arrival;
 
 /// A message on its way to an actor, and the wait for its reply: a future, which may be refined before it is first polled.
 ///
@@ -47,20 +48,22 @@ type Arrival<S> = <ReplyOf<S> as Message>::Arrival;
 #[must_use = "an ask does nothing until it is awaited"]
 pub struct Ask<'a, S: Sendable> {
     sending: Sending<'a, S>,
-    stage: Stage<S>,
+    stage: Stage<'a, S>,
     /// The first wait is not over before it began: what tells the deadline was set up then. So a reply that comes at once
     /// costs no look at the clock.
     has_waited: bool,
     ended: WaitKey,
 }
 
-enum Stage<S: Sendable> {
+enum Stage<'a, S: Sendable> {
     /// Not polled yet; the reply is to be waited for so long.
     Fresh(Duration),
     /// With the side of the reply's slot that waits, once the other was made for a receiver of this process.
     Sending(Option<Asker<Answer<S::Message>>>),
     Local(Asker<Answer<S::Message>>),
     Remote(Key),
+    /// The life that it was for had ended: it goes to the next.
+    Following(Boxed<'a, Result<Arrival<S>, AskError<S>>>),
     /// The handler did not come to its end: how the actor ended is about to be known.
     Ending,
     Over,
@@ -68,13 +71,27 @@ enum Stage<S: Sendable> {
 
 impl<'a, S: Sendable> Ask<'a, S> {
     #[inline]
-    pub(crate) fn new(way: Way<'a, S::Message>, message: S) -> Self {
+    pub(crate) fn new(
+        way: Way<'a, S::Message>,
+        follow: Follow<'a, S::Message>,
+        message: S,
+    ) -> Self {
+        let mut sending = Sending::new(way, message, Wanted::Reply(None));
+        sending.follow = follow;
         Self {
-            sending: Sending::new(way, message, Wanted::Reply(None)),
+            sending,
             stage: Stage::Fresh(DEADLINE),
             has_waited: false,
             ended: WaitKey::default(),
         }
+    }
+
+    /// An ask that has begun before, and goes on with another receiver.
+    pub(super) fn until(way: Way<'a, S::Message>, message: S, began: Nanos, until: Nanos) -> Self {
+        let mut ask = Self::new(way, None, message);
+        (ask.sending.began, ask.sending.deadline) = (began, until);
+        ask.stage = Stage::Sending(None);
+        ask
     }
 
     /// Waits for the reply no longer than `deadline`, from when the ask is first polled; without effect after that. The
@@ -123,6 +140,10 @@ impl<S: Sendable> Future for Ask<'_, S> {
                     let op = *op;
                     this.poll_remote(op, cx)
                 }
+                Stage::Following(following) => match following.as_mut().poll(cx) {
+                    Poll::Ready(result) => Step::Ready(result),
+                    Poll::Pending => Step::Pending,
+                },
                 Stage::Ending => this.poll_ended(cx),
                 Stage::Over => panic!("an ask was polled after it was ready"),
             };
@@ -183,7 +204,7 @@ impl<S: Sendable> Ask<'_, S> {
         }
         let op = match self.sending.poll(cx) {
             Poll::Pending => return Step::Pending,
-            Poll::Ready(Err(error)) => return Step::Ready(Err(AskError::Unsent(error))),
+            Poll::Ready(Err(error)) => return self.unsent(error),
             Poll::Ready(Ok(Sent::Dropped(message))) => {
                 let message = Some(message);
                 return Step::Ready(Err(AskError::Dropped { message }));
@@ -202,6 +223,21 @@ impl<S: Sendable> Ask<'_, S> {
             // Its reply wakes this very waker, even if it has come already.
             return Step::Wait;
         }
+        Step::Next
+    }
+
+    /// Goes to the next life of the receiver, if that is what stood in the way and the address follows it.
+    #[cold]
+    fn unsent(&mut self, error: SendError<S>) -> Step<<Self as Future>::Output> {
+        let Some(follow) = self.sending.follow else {
+            return Step::Ready(Err(AskError::Unsent(error)));
+        };
+        let lost = match Lost::of(error, self.sending.way.actor()) {
+            Ok(lost) => lost,
+            Err(error) => return Step::Ready(Err(AskError::Unsent(error))),
+        };
+        let (began, until) = (self.sending.began, self.sending.deadline);
+        self.stage = Stage::Following(Box::pin(again::ask(follow, lost, began, until)));
         Step::Next
     }
 
@@ -374,6 +410,7 @@ impl<S: Sendable> std::fmt::Debug for Ask<'_, S> {
         let stage = match self.stage {
             Stage::Fresh(_) => "not polled yet",
             Stage::Sending(_) => "waits for room",
+            Stage::Following(_) => "goes to the next life",
             Stage::Local(_) | Stage::Remote(_) | Stage::Ending => "waits for its reply",
             Stage::Over => "over",
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ringway_shm::heap::HeapError;
 use ringway_shm::sys::fork;
 
+use super::NoSuccessor;
 use crate::exit::ExitReason;
 use crate::message::HandlerError;
 use crate::token::TokenizeCause;
@@ -32,6 +33,13 @@ pub enum SendError<S> {
         message: S,
         /// How it ended.
         reason: ExitReason,
+    },
+    /// The receiver has ended, and so far nothing that this address can follow has taken its place.
+    NoSuccessor {
+        /// The message.
+        message: S,
+        /// Why not.
+        cause: Box<NoSuccessor>,
     },
     /// The receiver's node would not open a uring for messages of this type.
     Refused {
@@ -61,6 +69,7 @@ impl<S> SendError<S> {
             Self::Full { message }
             | Self::Deadline { message, .. }
             | Self::Ended { message, .. }
+            | Self::NoSuccessor { message, .. }
             | Self::Refused { message, .. }
             | Self::Unpacked { message, .. }
             | Self::Forked { message } => message,
@@ -72,6 +81,7 @@ impl<S> SendError<S> {
             Self::Full { .. } => f.write_str("the mailbox is full"),
             Self::Deadline { waited, .. } => write!(f, "no room in the mailbox within {waited:?}"),
             Self::Ended { reason, .. } => write!(f, "the receiver has ended: {reason}"),
+            Self::NoSuccessor { cause, .. } => fmt::Display::fmt(cause, f),
             Self::Refused { refusal, .. } => write!(f, "the receiver refused: {refusal}"),
             Self::Unpacked { cause, .. } => fmt::Display::fmt(cause, f),
             Self::Forked { .. } => fmt::Display::fmt(&fork::UsedAfterFork, f),
@@ -91,6 +101,7 @@ impl<S> fmt::Debug for SendError<S> {
             Self::Full { .. } => "Full",
             Self::Deadline { .. } => "Deadline",
             Self::Ended { .. } => "Ended",
+            Self::NoSuccessor { .. } => "NoSuccessor",
             Self::Refused { .. } => "Refused",
             Self::Unpacked { .. } => "Unpacked",
             Self::Forked { .. } => "Forked",

@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures_util::future::FusedFuture;
 use futures_util::task::noop_waker_ref;
 
-use super::SendError;
-use super::way::{Patience, Sending, Way};
+use super::again::{self, Boxed, Lost};
+use super::way::{Patience, Sending, Sent, Way};
+use super::{Follow, SendError};
 use crate::clock::Nanos;
 use crate::message::Sendable;
 
@@ -32,12 +33,15 @@ enum Stage<'a, S: Sendable> {
     Fresh(Fresh<'a, S>),
     /// It has to wait. Rare, and large: it must not make every future that tells large.
     Waiting(Box<Sending<'a, S>>),
+    /// The life that it was for had ended: it goes to the next.
+    Following(Way<'a, S::Message>, Boxed<'a, Result<(), SendError<S>>>),
     Over,
 }
 
 /// Not polled yet.
 struct Fresh<'a, S: Sendable> {
     way: Way<'a, S::Message>,
+    follow: Follow<'a, S::Message>,
     message: S,
     deadline: Option<Duration>,
 }
@@ -47,6 +51,7 @@ impl<'a, S: Sendable> Fresh<'a, S> {
     #[inline]
     fn send(self) -> Option<Sending<'a, S>> {
         let mut sending = Sending::beyond_straight_tell(self.way, self.message)?;
+        sending.follow = self.follow;
         if let Some(deadline) = self.deadline {
             sending.began = Nanos::now();
             sending.deadline = sending.began.plus(deadline);
@@ -57,9 +62,14 @@ impl<'a, S: Sendable> Fresh<'a, S> {
 
 impl<'a, S: Sendable> Tell<'a, S> {
     #[inline]
-    pub(crate) fn new(way: Way<'a, S::Message>, message: S) -> Self {
+    pub(crate) fn new(
+        way: Way<'a, S::Message>,
+        follow: Follow<'a, S::Message>,
+        message: S,
+    ) -> Self {
         Self(Stage::Fresh(Fresh {
             way,
+            follow,
             message,
             deadline: None,
         }))
@@ -76,13 +86,21 @@ impl<'a, S: Sendable> Tell<'a, S> {
     }
 
     /// Sends now or not at all.
-    pub(crate) fn now(way: Way<'a, S::Message>, message: S) -> Result<(), SendError<S>> {
+    pub(crate) fn now(
+        way: Way<'a, S::Message>,
+        follow: Follow<'a, S::Message>,
+        message: S,
+    ) -> Result<(), SendError<S>> {
         let Some(mut sending) = Sending::beyond_straight_tell(way, message) else {
             return Ok(());
         };
         sending.patience(Patience::None);
         match sending.poll(&Context::from_waker(noop_waker_ref())) {
-            Poll::Ready(sent) => sent.map(drop),
+            Poll::Ready(Ok(_)) => Ok(()),
+            Poll::Ready(Err(error)) => match follow {
+                Some(follow) => again::tell_now(follow, Lost::of(error, way.actor())?),
+                None => Err(error),
+            },
             Poll::Pending => unreachable!("without patience a send is never pending"),
         }
     }
@@ -100,9 +118,35 @@ impl<'a, S: Sendable> Tell<'a, S> {
         let shared = match &self.0 {
             Stage::Fresh(fresh) => fresh.way.shared(),
             Stage::Waiting(sending) => sending.way.shared(),
+            Stage::Following(way, _) => way.shared(),
             Stage::Over => None,
         };
         crate::node::block_on(shared, self)
+    }
+}
+
+impl<'a, S: Sendable> Tell<'a, S> {
+    /// What became of it, unless it goes on to the next life of its receiver.
+    fn sent(
+        &mut self,
+        sent: Result<Sent<S>, SendError<S>>,
+        sending: &Sending<'a, S>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError<S>>> {
+        match (sent, sending.follow) {
+            (Ok(_), _) => Poll::Ready(Ok(())),
+            (Err(error), None) => Poll::Ready(Err(error)),
+            (Err(error), Some(follow)) => {
+                let way = sending.way;
+                let lost = Lost::of(error, way.actor())?;
+                let mut following = Box::pin(again::tell(follow, lost, sending.deadline));
+                let told = following.as_mut().poll(cx);
+                if told.is_pending() {
+                    self.0 = Stage::Following(way, following);
+                }
+                told
+            }
+        }
     }
 }
 
@@ -120,18 +164,27 @@ impl<S: Sendable> Future for Tell<'_, S> {
                 let Some(mut sending) = fresh.send() else {
                     return Poll::Ready(Ok(()));
                 };
-                let sent = sending.poll(cx);
-                if sent.is_pending() {
-                    this.0 = Stage::Waiting(Box::new(sending));
+                match sending.poll(cx) {
+                    Poll::Pending => {
+                        this.0 = Stage::Waiting(Box::new(sending));
+                        Poll::Pending
+                    }
+                    Poll::Ready(sent) => this.sent(sent, &sending, cx),
                 }
-                sent.map_ok(drop)
             }
-            Stage::Waiting(mut sending) => {
-                let sent = sending.poll(cx);
-                if sent.is_pending() {
+            Stage::Waiting(mut sending) => match sending.poll(cx) {
+                Poll::Pending => {
                     this.0 = Stage::Waiting(sending);
+                    Poll::Pending
                 }
-                sent.map_ok(drop)
+                Poll::Ready(sent) => this.sent(sent, &sending, cx),
+            },
+            Stage::Following(way, mut following) => {
+                let told = following.as_mut().poll(cx);
+                if told.is_pending() {
+                    this.0 = Stage::Following(way, following);
+                }
+                told
             }
             Stage::Over => panic!("a tell was polled after it was ready"),
         }
@@ -149,6 +202,7 @@ impl<S: Sendable> std::fmt::Debug for Tell<'_, S> {
         let stage = match self.0 {
             Stage::Fresh(_) => "not polled yet",
             Stage::Waiting(_) => "waits for room",
+            Stage::Following(..) => "goes to the next life",
             Stage::Over => "over",
         };
         f.debug_struct("Tell")

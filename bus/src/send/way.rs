@@ -11,10 +11,11 @@ use ringway_shm::generation::Key;
 use ringway_shm::heap::HeapError;
 use ringway_shm::sys::fork;
 
-use super::{LoanError, SendError};
+use super::{Follow, LoanError, SendError};
 use crate::actor::Undone;
 use crate::actor::cell::LocalRoute;
 use crate::actor::port::ReplyPort;
+use crate::addr::ActorId;
 use crate::clock::Nanos;
 use crate::completion;
 use crate::driver::timer::TimerKey;
@@ -45,6 +46,14 @@ impl<M: Message + ?Sized> Clone for Way<'_, M> {
 impl<M: Message + ?Sized> Copy for Way<'_, M> {}
 
 impl<M: Message + ?Sized> Way<'_, M> {
+    /// Who is at its end.
+    pub(super) fn actor(&self) -> ActorId {
+        match self {
+            Self::Local(route) => ActorId::of(route.core()),
+            Self::Remote(end) => ActorId::at(end),
+        }
+    }
+
     pub(super) fn shared(&self) -> Option<Arc<Shared>> {
         match self {
             Self::Local(route) => Some(Arc::clone(route.core().shared())),
@@ -128,6 +137,8 @@ pub(super) enum Wanted<M: Message + ?Sized> {
 /// A message on its way.
 pub(super) struct Sending<'a, S: Sendable> {
     pub(super) way: Way<'a, S::Message>,
+    /// Where another life is found when the one that the way leads to has ended.
+    pub(super) follow: Follow<'a, S::Message>,
     load: Load<S::Message>,
     pub(super) wanted: Wanted<S::Message>,
     pub(super) began: Nanos,
@@ -157,6 +168,7 @@ impl<'a, S: Sendable> Sending<'a, S> {
     ) -> Self {
         Self {
             way,
+            follow: None,
             load,
             wanted,
             began: Nanos::NONE,

@@ -102,6 +102,8 @@ pub(super) struct Face {
 /// One child as it is shown.
 pub(super) struct Shown {
     pub(super) info: ChildInfo,
+    /// The name on the bus that each life has.
+    pub(super) bus_name: Option<String>,
     /// While it runs.
     pub(super) address: Option<Arc<dyn Address>>,
     /// What its address is of.

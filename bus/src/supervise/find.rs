@@ -3,15 +3,12 @@
 use std::any::Any;
 use std::fmt;
 use std::future::{Future, IntoFuture};
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::board::Board;
 use super::error::SuperviseError;
-use super::overseer::Overseen;
-use crate::actor::cell::Cell;
+use super::sight::Sight;
 use crate::node::lookup::Deadline;
 
 /// How long a child that does not run is waited for, unless told otherwise.
@@ -29,28 +26,24 @@ const WITHIN: Duration = Duration::from_secs(5);
 /// Dropping it changes nothing.
 #[must_use = "nothing is looked for until this is awaited"]
 pub struct FindChild<T> {
-    cell: Arc<Cell<Overseen>>,
-    board: Arc<Board>,
-    id: String,
+    sight: Sight,
     wanted: &'static str,
     within: Duration,
-    of: PhantomData<fn() -> T>,
+    /// Makes what is handed out of a life that was seen, and its name on the bus.
+    dress: fn(&Sight, (T, Option<String>)) -> T,
 }
 
 impl<T: Any + Clone + Send> FindChild<T> {
     pub(super) fn new(
-        cell: Arc<Cell<Overseen>>,
-        board: Arc<Board>,
-        id: String,
+        sight: Sight,
         wanted: &'static str,
+        dress: fn(&Sight, (T, Option<String>)) -> T,
     ) -> Self {
         Self {
-            cell,
-            board,
-            id,
+            sight,
             wanted,
             within: WITHIN,
-            of: PhantomData,
+            dress,
         }
     }
 
@@ -66,48 +59,21 @@ impl<T: Any + Clone + Send> FindChild<T> {
     ///
     /// As for awaiting it.
     pub fn wait(self) -> Result<T, SuperviseError> {
-        let shared = Arc::clone(self.cell.core().shared());
+        let shared = Arc::clone(self.sight.cell.core().shared());
         crate::node::block_on(Some(shared), self.into_future())
     }
 
     async fn find(self) -> Result<T, SuperviseError> {
-        let deadline = Deadline::new(self.cell.core().shared(), self.within);
-        let found = deadline.until(&self.board.changes, || self.look()).await;
-        found.unwrap_or_else(|| {
-            Err(SuperviseError::NotRunning {
-                child: self.id.clone(),
+        let sight = &self.sight;
+        let deadline = Deadline::new(sight.cell.core().shared(), self.within);
+        let look = || sight.look(self.wanted);
+        match deadline.until(&sight.board.changes, look).await {
+            Some(found) => found.map(|seen| (self.dress)(sight, seen)),
+            None => Err(SuperviseError::NotRunning {
+                child: sight.id.clone(),
                 waited: self.within,
-            })
-        })
-    }
-
-    fn look(&self) -> Option<Result<T, SuperviseError>> {
-        if let Some(reason) = self.cell.core().outcome() {
-            return Some(Err(SuperviseError::Ended(reason.clone())));
-        }
-        let found = {
-            let picture = self.board.look();
-            let children = &mut picture.children.iter();
-            let child = children.find(|it| it.info.id == self.id);
-            child.map(|child| (child.address.clone(), child.reached_as))
-        };
-        let Some((address, found)) = found else {
-            // Before the first picture nothing is known.
-            let is_drawn = self.cell.core().start_result().is_some();
-            let child = self.id.clone();
-            return is_drawn.then_some(Err(SuperviseError::NoSuchChild { child }));
-        };
-        // Who has heard of an end before the supervisor has is not given what has ended.
-        let address = address.filter(|it| !it.is_over())?;
-        let address: &dyn Any = &*address;
-        Some(match address.downcast_ref::<T>() {
-            Some(address) => Ok(address.clone()),
-            None => Err(SuperviseError::OtherType {
-                child: self.id.clone(),
-                found,
-                wanted: self.wanted,
             }),
-        })
+        }
     }
 }
 
@@ -123,7 +89,7 @@ impl<T: Any + Clone + Send> IntoFuture for FindChild<T> {
 impl<T> fmt::Debug for FindChild<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FindChild")
-            .field("id", &self.id)
+            .field("id", &self.sight.id)
             .field("wanted", &self.wanted)
             .finish_non_exhaustive()
     }

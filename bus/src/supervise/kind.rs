@@ -23,6 +23,10 @@ pub(super) trait Kind: Send {
     /// Begins a life.
     fn begin(&mut self, shared: &Arc<Shared>) -> Result<Begun, ExitReason>;
     fn child_type(&self) -> ChildType;
+    /// The name on the bus that each life has.
+    fn bus_name(&self) -> Option<&str> {
+        None
+    }
     /// What its address is of.
     fn reached_as(&self) -> &'static str;
 }

@@ -11,6 +11,7 @@ use super::error::SuperviseError;
 use super::find::FindChild;
 use super::overseer::Overseen;
 use super::request::{Change, Want};
+use super::sight::{Sight, following};
 use crate::actor::Actor;
 use crate::actor::cell::Cell;
 use crate::actor::monitor::sealed::{Watchable, Watched};
@@ -21,8 +22,8 @@ use crate::wait_list::WaitKey;
 /// A running supervisor with its children, from [`Supervisor::start`](crate::Supervisor::start). Cheap to clone; dropping it
 /// ends nothing: it runs until it is stopped, gives up, or its node detaches, which stops it before anything else.
 ///
-/// An address of a child is of one life. After a restart, [`addr`](Self::addr) has that of the next; what is sent to the one
-/// before fails and gives the message back. A child with a name on the bus has it again in each life.
+/// The address of a child that [`addr`](Self::addr) finds follows it: what is sent after a restart reaches the next life, see
+/// [`Addr`]. A child with a name on the bus has it again in each life, and is followed by that name in other processes too.
 #[derive(Clone)]
 pub struct Tree {
     cell: Arc<Cell<Overseen>>,
@@ -57,19 +58,25 @@ impl Tree {
     }
 
     /// Finds the address of a child that is an actor, here or in a process of its own: of the life that runs now, or of the
-    /// next one if it waits to be started again. It is never that of a life of whose end this process had heard: who hears
+    /// next one if it waits to be started again; and it follows the child to the lives after that. It is never that of a life of whose end this process had heard: who hears
     /// that a message met the end of one, and looks here, finds the next.
     ///
     /// Waits for that up to a deadline ([`within`](FindChild::within), default 5 s).
     pub fn addr<A: Actor>(&self, id: impl Into<String>) -> FindChild<Addr<A>> {
-        let wanted = type_name::<A>();
-        FindChild::new(self.cell.clone(), self.board.clone(), id.into(), wanted)
+        FindChild::new(self.sight(id), type_name::<A>(), following)
     }
 
     /// Finds a child that is a supervisor, in the same way.
     pub fn supervisor(&self, id: impl Into<String>) -> FindChild<Self> {
-        let wanted = "a supervisor";
-        FindChild::new(self.cell.clone(), self.board.clone(), id.into(), wanted)
+        FindChild::new(self.sight(id), "a supervisor", |_, (tree, _)| tree)
+    }
+
+    fn sight(&self, id: impl Into<String>) -> Sight {
+        Sight {
+            cell: Arc::clone(&self.cell),
+            board: Arc::clone(&self.board),
+            id: id.into(),
+        }
     }
 
     /// Adds a child, the last in order; ready when it has started. One that does not start is forgotten.

@@ -81,7 +81,8 @@ fn assert_one<'a>(pairs: impl IntoIterator<Item = &'a Pair>) {
 /// What a name is looked up as.
 async fn found(node: &Node, name: &str) -> Pair {
     let keeper: Addr<Keeper> = node.lookup(name).await.expect("it runs");
-    let pings = node.lookup(name).await.expect("it runs");
+    let pings: Recipient<Ping> = node.lookup(name).await.expect("it runs");
+    let (keeper, pings) = (keeper.pinned(), pings.pinned());
     Pair {
         pings,
         ..Pair::of(&keeper)

@@ -20,11 +20,11 @@ fn counter(id: &str) -> Child<ringway::OfProcess<Counter, ringway::Given<Start>>
         .args(Start::default())
 }
 
-fn quick(supervisor: Supervisor) -> Supervisor {
+pub(super) fn quick(supervisor: Supervisor) -> Supervisor {
     supervisor.backoff(ms(1)..ms(4))
 }
 
-fn pid_of(tree: &Tree, id: &str) -> Pid {
+pub(super) fn pid_of(tree: &Tree, id: &str) -> Pid {
     let children = tree.which_children();
     let child = children.iter().find(|child| child.id == id);
     let pid = child.and_then(|child| child.pid).expect("it runs");
@@ -36,7 +36,7 @@ async fn next_life(tree: &Tree, id: &str, last: &Addr<Counter>) -> Addr<Counter>
     last.closed().await;
     // As long as any start may take here.
     let next: Addr<Counter> = tree.addr(id).within(secs(20)).await.expect("it comes back");
-    assert_ne!(next, *last);
+    assert_ne!(next.id(), last.id());
     next
 }
 
@@ -82,7 +82,7 @@ pub(super) async fn strategies(node: Node) -> Outcome {
                     assert_eq!(next.ask(Add { amount: 1 }).await?, 1, "a new one");
                 } else {
                     let same: Addr<Counter> = tree.addr(name).await?;
-                    assert_eq!(same, *last);
+                    assert_eq!(same.id(), last.id());
                     assert!(last.ask(Add { amount: 1 }).await? > round, "the old one");
                 }
             }
@@ -117,7 +117,9 @@ pub(super) async fn stops(node: Node) -> Outcome {
         .start(&node)
         .await?;
     let last: Addr<Counter> = tree.addr("last").await?;
-    assert_eq!(node.lookup::<Addr<Counter>>("the last").await?, last);
+    let found: Addr<Counter> = node.lookup("the last").await?;
+    assert_eq!(found, last, "both follow the name");
+    assert_eq!(found.id(), last.id());
     let order = ["last", "first"].map(|id| pid_of(&tree, id).as_raw_nonzero().get());
     let hangs: Addr<Counter> = tree.addr("hangs").await?;
     let (began, mut begins) = unbounded();
@@ -208,7 +210,7 @@ pub(super) async fn gives_up_below(node: Node) -> Outcome {
     let child = &tree.which_children()[0];
     assert_eq!(child.last_exit, Some(ExitReason::ProcessExited(1)));
     let second: Addr<Nested> = tree.addr("nested").await?;
-    assert_ne!(second, first);
+    assert_ne!(second.id(), first.id());
     Ok(())
 }
 

@@ -24,6 +24,14 @@ impl Deadline {
         }
     }
 
+    /// A deadline at this point.
+    pub(crate) fn at(shared: &Arc<Shared>, at: Nanos) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            at,
+        }
+    }
+
     /// A deadline that never comes.
     pub(crate) fn never(shared: &Arc<Shared>) -> Self {
         Self {

@@ -40,15 +40,15 @@ pub enum LookupError {
         /// The name.
         name: String,
     },
-    /// An actor of this node has the name and handles messages like these, but is of another type of the program.
-    #[error(
-        "{name:?} handles {wanted:?}, but is of another type of this program than it was looked up as"
-    )]
+    /// An actor of this node has the name and handles all the messages, but is of another type of the program.
+    #[error("{name:?} is of the type {found}, not {wanted}")]
     WrongType {
         /// The name.
         name: String,
-        /// The messages that it was looked up for.
-        wanted: Vec<&'static str>,
+        /// Its type.
+        found: &'static str,
+        /// The type that it was looked up as.
+        wanted: &'static str,
     },
     /// The receiver's node refused to open a uring, or this node would have.
     #[error("{name:?} was found and refused: {refusal}")]

@@ -1,10 +1,10 @@
 //! What a name can be looked up as, and which messages that must carry.
 
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::sync::Arc;
 
 use crate::actor::{Accepted, Actor};
-use crate::addr::{Addr, Recipient};
+use crate::addr::{ActorId, Addr, Recipient, Source};
 use crate::message::{Message, MessageSchema, TypeId};
 use crate::remote::RemoteEnd;
 use crate::shared::Target;
@@ -22,6 +22,18 @@ pub trait Reachable: Sized + Send + 'static {
     fn at_home(target: &Target) -> Result<Self, NotAtHome>;
     #[doc(hidden)]
     fn abroad(end: Arc<RemoteEnd>) -> Self;
+    /// The same, and what the source finds once that has ended.
+    #[doc(hidden)]
+    fn following(self, source: Arc<dyn Source<Self>>) -> Self;
+    /// The life that it reaches.
+    #[doc(hidden)]
+    fn actor(&self) -> ActorId;
+    /// Whether that has ended.
+    #[doc(hidden)]
+    fn is_over(&self) -> bool;
+    /// What it is the address of, for errors.
+    #[doc(hidden)]
+    fn called() -> &'static str;
 }
 
 /// Why an actor of this node is not reached.
@@ -76,6 +88,22 @@ impl<M: Message + ?Sized> Reachable for Recipient<M> {
     fn abroad(end: Arc<RemoteEnd>) -> Self {
         Self::remote(end)
     }
+
+    fn following(self, source: Arc<dyn Source<Self>>) -> Self {
+        Self::after(self, source)
+    }
+
+    fn actor(&self) -> ActorId {
+        self.id()
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_closed()
+    }
+
+    fn called() -> &'static str {
+        type_name::<M>()
+    }
 }
 
 #[expect(private_interfaces, reason = "sealed")]
@@ -92,6 +120,22 @@ impl<A: Actor> Reachable for Addr<A> {
 
     fn abroad(end: Arc<RemoteEnd>) -> Self {
         Self::remote(end)
+    }
+
+    fn following(self, source: Arc<dyn Source<Self>>) -> Self {
+        Self::after(self, source)
+    }
+
+    fn actor(&self) -> ActorId {
+        self.id()
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_closed()
+    }
+
+    fn called() -> &'static str {
+        type_name::<A>()
     }
 }
 

@@ -74,6 +74,10 @@ impl<A: Actor, F: FnMut() -> A + Send> Kind for Actors<F> {
         ChildType::Actor
     }
 
+    fn bus_name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     fn reached_as(&self) -> &'static str {
         type_name::<A>()
     }

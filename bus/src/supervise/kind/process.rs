@@ -84,6 +84,10 @@ impl<A: Actor, G: ArgsOf<A> + Clone> Kind for Processes<A, G> {
         ChildType::Process
     }
 
+    fn bus_name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     fn reached_as(&self) -> &'static str {
         type_name::<A>()
     }

@@ -35,6 +35,7 @@ fn shown(plan: &Plan, slot: &Slot) -> Shown {
             starts: slot.starts,
             last_exit: slot.last_exit.clone(),
         },
+        bus_name: slot.spec.kind.bus_name().map(str::to_owned),
         address: face.map(|face| face.address.clone()),
         reached_as: slot.spec.kind.reached_as(),
     }
