@@ -5,6 +5,7 @@
 
 pub(crate) mod cell;
 pub(crate) mod context;
+mod dead_letter;
 pub(crate) mod incoming;
 pub(crate) mod letter;
 pub(crate) mod monitor;
@@ -17,10 +18,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 pub use self::context::Context;
+use self::dead_letter::Begun;
 use self::incoming::Incoming;
 use self::letter::{Handed, Letter};
 pub use self::monitor::{Down, MonitorId, Monitored};
 use self::port::ReplyPort;
+use crate::dead::DeadReason;
 use crate::exit::ExitReason;
 use crate::message::{BoxError, Delivery, HandlerError, IntoReply, Message, MessageSchema, TypeId};
 use crate::remote::undelivered::Returns;
@@ -295,6 +298,7 @@ where
     let result = result.into_reply();
     cx.take_in_hand(None);
     if let Err(error) = port.answer(result, cx) {
+        cx.dead_letter::<D::Message>(DeadReason::Failed(error.clone()), Begun::Yes);
         actor.on_tell_failed(<D::Message as Message>::NAME, error);
     }
 }

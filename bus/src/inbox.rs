@@ -27,8 +27,9 @@ use self::lane::Took;
 pub(crate) use self::lane::{InboxLane, Taken};
 pub(crate) use self::mark::LaneMark;
 use self::reply::RemotePort;
-pub(crate) use self::serving::Serving;
+pub(crate) use self::serving::{Orphan, Serving};
 use crate::actor::Undone;
+use crate::dead::{DeadReason, Whom};
 use crate::exit::ExitReason;
 use crate::mailbox::Overflow;
 use crate::peering::NodeId;
@@ -69,6 +70,8 @@ impl State {
 pub(crate) struct Inbox {
     state: Mutex<State>,
     overflow: Overflow,
+    /// Whom the entries are for; `None` for a queue.
+    whom: Option<Whom>,
     /// Entries that the owner keeps of one lane, if its policy is to drop the oldest.
     bound: u64,
     dropped: AtomicU64,
@@ -78,7 +81,7 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     /// The inbox of an actor whose mailbox has this bound and policy, and whose task may rest already.
-    pub(crate) fn new(bound: usize, overflow: Overflow, task: Option<&Waker>) -> Self {
+    pub(crate) fn new(bound: usize, overflow: Overflow, task: Option<&Waker>, whom: Whom) -> Self {
         let state = State {
             receiver: task.cloned(),
             ..State::default()
@@ -87,6 +90,7 @@ impl Inbox {
             state: Mutex::new(state),
             overflow,
             bound: bound.max(1) as u64,
+            whom: Some(whom),
             ..Self::default()
         }
     }
@@ -98,6 +102,11 @@ impl Inbox {
             overflow: self.overflow,
             bound: if is_bounded { self.bound } else { u64::MAX },
         }
+    }
+
+    /// Whom the entries are for, if that is an actor.
+    pub(crate) fn whom(&self) -> Option<&Whom> {
+        self.whom.as_ref()
     }
 
     /// How many entries of a lane of this layout are kept: at most half of what it holds, so that there is room while a
@@ -131,6 +140,7 @@ impl Inbox {
             if let Some(port) = RemotePort::of(lane, &taken) {
                 port.undone(&Undone::Dropped);
             }
+            lane.lose(taken.token.type_id(), &DeadReason::Dropped);
             lane.finish();
         }
     }

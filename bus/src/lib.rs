@@ -64,6 +64,7 @@ mod clock;
 mod completion;
 mod config;
 mod control;
+mod dead;
 mod directory;
 mod driver;
 pub mod entry;
@@ -104,6 +105,7 @@ pub use actor::{
 };
 pub use addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use config::{ConfigError, NodeConfig, Workers};
+pub use dead::{DeadLetter, DeadLetterCount, DeadLetterStream, DeadReason};
 pub use directory::DirectoryError;
 pub use error::{AttachError, NameError};
 pub use exit::ExitReason;

@@ -26,6 +26,7 @@ use crate::blocking::{AtWork, drive_or_park, is_at_work};
 use crate::clock::Nanos;
 use crate::config::{NodeConfig, Workers};
 use crate::control::Core;
+use crate::dead::{DeadLetterCount, DeadLetterStream};
 use crate::driver::Driver;
 use crate::error::AttachError;
 use crate::exit::ExitReason;
@@ -163,6 +164,22 @@ impl Node {
     /// nodes. Grows with time; each of them came back to its sender.
     pub fn dropped(&self) -> u64 {
         self.shared.core().counted(Counter::Dropped)
+    }
+
+    /// Listens to the dead letters of this node from now on: messages that were not handled, or not to their end, of which
+    /// nobody else is told. See [`DeadLetter`](crate::DeadLetter).
+    ///
+    /// Each node has its own: the sender's has what came back while nobody listened on
+    /// [`undelivered`](crate::Addr::undelivered), or was lost with its last address; the receiver's has the tells whose
+    /// handlers failed, what could not be read, and what senders left behind that are dead themselves.
+    pub fn dead_letters(&self) -> DeadLetterStream {
+        self.shared.dead.listen()
+    }
+
+    /// Returns the dead letters of this node so far, by type and actor, the most first; counted whether anybody listens or
+    /// not. After 1024 rows, new actors are counted by type alone.
+    pub fn dead_letter_counts(&self) -> Vec<DeadLetterCount> {
+        self.shared.dead.counts()
     }
 
     /// Starts an actor with the defaults; see [`actor`](Self::actor) for a name and a mailbox of its own.

@@ -11,6 +11,7 @@ pub use crate::actor::{
 };
 pub use crate::addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use crate::config::{ConfigError, NodeConfig, Workers};
+pub use crate::dead::{DeadLetter, DeadLetterCount, DeadReason};
 pub use crate::directory::DirectoryError;
 pub use crate::envelope::{Checked, Plain, Timed, Traced};
 pub use crate::error::{AttachError, NameError};

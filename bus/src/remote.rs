@@ -36,8 +36,10 @@ pub(crate) use self::asker::AskerLook;
 use self::open::Open;
 pub(crate) use self::open::{Closed, Linger, Opening, RoomLook};
 use self::ops::{Leases, OpKind};
-use self::undelivered::Returns;
+use self::undelivered::{Readers, Returns};
 use crate::actor::Undone;
+use crate::addr::ActorId;
+use crate::dead::{Types, Whom};
 use crate::driver::Job;
 use crate::entry::{Beside, EntryToken, Sealed};
 use crate::exit::ExitReason;
@@ -196,6 +198,15 @@ impl RemoteEnd {
         kind: TargetKind,
         carried: Vec<Carried>,
     ) -> Arc<Self> {
+        let whom = Whom {
+            actor: ActorId::new(key.node, key.target),
+            name: None,
+            types: Types::Carried(carried.as_slice().into()),
+        };
+        let read_by = match kind {
+            TargetKind::Actor => Readers::Streams,
+            TargetKind::Queue(_) => Readers::Sender,
+        };
         Arc::new(Self {
             key,
             kind,
@@ -210,7 +221,7 @@ impl RemoteEnd {
             room: WaitList::default(),
             blocks: Arc::clone(&shared.blocks),
             ended: WaitList::default(),
-            returns: Returns::new(shared),
+            returns: Returns::new(shared, whom, read_by),
         })
     }
 
@@ -519,7 +530,7 @@ impl RemoteEnd {
         drop(phase);
         // Those blocks stay until this process ends with its heap.
         let lent = match rest {
-            Some(Phase::Open(open)) => Closed::close(open).into_lent(),
+            Some(Phase::Open(open)) => Closed::close(open, &self.returns).into_lent(),
             _ => Vec::new(),
         };
         self.returns.end(reason);
@@ -554,6 +565,10 @@ impl RemoteEnd {
         self.room.wake_all();
         self.blocks.wake_all();
         self.ended.wake_all();
+        // A driver that sleeps until a completion comes would keep the end, and what came back to it, for ever.
+        if let Some(shared) = self.shared() {
+            shared.queue.rouse();
+        }
     }
 
     /// Tells whether the receiver has a block, which comes back.
@@ -569,7 +584,7 @@ impl Drop for RemoteEnd {
         };
         let phase = self.phase.get_mut().unwrap_or_else(PoisonError::into_inner);
         let rest = match std::mem::replace(phase, Phase::Waiting) {
-            Phase::Open(open) => Some(Rest::Open(Closed::close(open))),
+            Phase::Open(open) => Some(Rest::Open(Closed::close(open, &self.returns))),
             Phase::Opening(opening) => Some(Rest::Opening(opening)),
             _ => None,
         };

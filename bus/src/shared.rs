@@ -26,6 +26,7 @@ use crate::actor::{Accepted, Undone};
 use crate::clock::Nanos;
 use crate::completion;
 use crate::control::Core;
+use crate::dead::{DeadLetter, DeadLetters, DeadReason};
 use crate::driver::timer::{TimerKey, Timers};
 use crate::driver::{Driver, Job, Jobs};
 use crate::exit::ExitReason;
@@ -100,6 +101,7 @@ pub(crate) struct Shared {
     /// Lanes that have lent blocks in replies.
     replying: Mutex<Vec<Arc<InboxLane>>>,
     closing: Closing,
+    pub(crate) dead: DeadLetters,
     /// Blocks that peers still read when this node left.
     lent_at_leave: Mutex<Vec<Block>>,
     /// Child processes.
@@ -151,6 +153,7 @@ impl Shared {
             numbers: Numbers::default(),
             replying: Mutex::default(),
             closing: Closing::default(),
+            dead: DeadLetters::default(),
             lent_at_leave: Mutex::default(),
             wards: Wards::default(),
             tops: Tops::default(),
@@ -286,8 +289,8 @@ impl Shared {
     }
 
     /// A peer's heads are final and read: nothing of it is kept.
-    fn forget_peer(&self, node: NodeId) {
-        self.forget_rests(node);
+    fn forget_peer(&self, node: NodeId, reason: &ExitReason) {
+        self.closing.forget(node, reason);
         lock(&self.ends).retain(|key, end| key.node != node || end.strong_count() > 0);
     }
 
@@ -301,23 +304,16 @@ impl Shared {
 
     /// Keeps what a peer may read until it says that it does not, or is dead.
     pub(crate) fn keep_rest(&self, node: NodeId, rest: Rest) {
-        let dropped = self.closing.keep(node, rest);
-        self.count(Counter::DeadLetters, dropped);
+        self.closing.keep(node, rest);
         // Whoever forgets a dead peer has found it, or this look finds no peer.
         if self.peer(node).is_none() {
-            self.forget_rests(node);
+            self.closing.forget(node, &ExitReason::Unreachable);
         }
     }
 
-    fn forget_rests(&self, node: NodeId) {
-        let dropped = self.closing.forget(node);
-        self.count(Counter::DeadLetters, dropped);
-    }
-
     /// The receiver has closed a uring whose addresses are gone.
-    pub(crate) fn closed_unheld(&self, urings: &PeerUrings, uring: Key) {
-        let dropped = self.closing.closed(urings.id(), uring);
-        self.count(Counter::DeadLetters, dropped);
+    pub(crate) fn closed_unheld(&self, urings: &PeerUrings, uring: Key, reason: &ExitReason) {
+        self.closing.closed(urings.id(), uring, reason);
         urings.say(&UringWord::Released {
             uring: WireKey(uring),
         });
@@ -326,7 +322,8 @@ impl Shared {
 
     /// A uring without addresses was refused: its memory is free.
     pub(crate) fn refused_unheld(&self, urings: &PeerUrings, uring: Key) {
-        self.closing.closed(urings.id(), uring);
+        self.closing
+            .closed(urings.id(), uring, &ExitReason::NoSuchActor);
         urings.remove_end(uring);
     }
 
@@ -410,6 +407,15 @@ impl Shared {
         );
     }
 
+    /// Shows a message that this node has sent, and that nobody will hear of otherwise; it is counted on the card unless a
+    /// policy has counted it already.
+    pub(crate) fn dead_letter_of_own(&self, letter: DeadLetter) {
+        if letter.reason != DeadReason::Dropped {
+            self.count(Counter::DeadLetters, 1);
+        }
+        self.dead.publish(letter);
+    }
+
     /// `true` for the one who is to detach.
     pub(crate) fn begin_detaching(&self) -> bool {
         // Relaxed: a flag; what follows goes through locks.
@@ -455,6 +461,7 @@ impl Shared {
             target.inbox.close(&ExitReason::Shutdown);
         }
         drop(self.jobs.take_exactly());
+        self.dead.end();
         // Relaxed: set before the rousing fence.
         self.has_left.store(true, Relaxed);
         self.queue.rouse();

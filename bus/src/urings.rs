@@ -212,6 +212,11 @@ impl PeerUrings {
         self.is_left.load(Relaxed) || self.peer.is_dead()
     }
 
+    /// The peer's process is known to be dead, or it has said goodbye: nobody there hears anything.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.peer.is_dead()
+    }
+
     /// This node leaves: nothing of the peer's is held any more, but what leases hold.
     pub(crate) fn leave(&self, reason: &ExitReason) -> Vec<Block> {
         // Relaxed: as above.

@@ -10,12 +10,14 @@ use ringway_shm::sync::{AtomicU32, fence};
 use super::letter::Handed;
 use super::port::ReplyPort;
 use super::{Accepts, Actor};
+use crate::addr::ActorId;
+use crate::dead::{DeadLetter, DeadReason, Types, Whom};
 use crate::exit::ExitReason;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Orphan};
 use crate::mailbox::{Mailbox, Overflow, Pushed, Refused};
 use crate::message::Message;
 use crate::number::Number;
-use crate::remote::undelivered::Returns;
+use crate::remote::undelivered::{Readers, Returns};
 use crate::shared::{Living, Shared, lock};
 use crate::wait_list::{WaitKey, WaitList};
 
@@ -60,6 +62,8 @@ struct Late {
     /// Peers cannot reach it any more.
     is_withdrawn: bool,
     ended: Option<ExitReason>,
+    /// What was in hand when the actor ended, of a sender that is dead.
+    orphan: Option<Orphan>,
 }
 
 /// What became of an actor's new place in the registry.
@@ -140,12 +144,45 @@ impl CellCore {
         self.shared.actor_ended(place, self.number, key);
     }
 
+    /// Whom the actor's messages are for.
+    pub(crate) fn whom(&self) -> Whom {
+        Whom {
+            actor: ActorId::new(self.shared.core().id(), self.number),
+            name: self.name().map(Arc::from),
+            // Messages of this process know their names.
+            types: Types::Accepted(&[]),
+        }
+    }
+
+    /// The handler in hand does not come to its end, and its sender is dead.
+    pub(crate) fn abandon(&self, orphan: Orphan) {
+        self.late().orphan = Some(orphan);
+    }
+
+    fn publish_orphan(&self, orphan: Orphan, types: Types, reason: &ExitReason) {
+        let whom = Whom {
+            types,
+            ..self.whom()
+        };
+        let letter = whom.letter(orphan.type_id, DeadReason::Ended(reason.clone()));
+        self.shared
+            .dead_letter_of_own(letter.taken().sent_by(orphan.sender));
+    }
+
+    /// A reply of this actor had come, and its asker went without reading it.
+    #[cold]
+    pub(crate) fn unread_reply<M: Message + ?Sized>(&self) {
+        let letter = DeadLetter::of::<M>(&self.whom(), DeadReason::ReplyUnread).taken();
+        let sender = self.shared.core().id();
+        self.shared.dead.publish(letter.sent_by(sender));
+    }
+
     /// What came back to the actor's addresses.
     pub(crate) fn returns(&self) -> Arc<Returns> {
         let mut late = self.late();
         let ended = late.ended.clone();
         let make = || {
-            let returns = Returns::new(&self.shared);
+            let returns = Returns::new(&self.shared, self.whom(), Readers::Streams);
             // Nobody else has it: this waits for no lock and wakes nobody.
             ended.iter().for_each(|reason| returns.end(reason));
             returns
@@ -315,7 +352,11 @@ impl<A: Actor> Cell<A> {
         let late = self.core.late();
         let inbox = self.core.rare().inbox.get_or_init(|| {
             let (capacity, overflow) = (self.mailbox.capacity(), self.mailbox.overflow());
-            Arc::new(Inbox::new(capacity, overflow, self.core.task.get()))
+            let whom = Whom {
+                types: Types::Accepted(A::ACCEPTED),
+                ..self.core.whom()
+            };
+            Arc::new(Inbox::new(capacity, overflow, self.core.task.get(), whom))
         });
         let ended = late.ended.clone();
         drop(late);
@@ -342,11 +383,16 @@ impl<A: Actor> Cell<A> {
         }
         // Before the peers are told: who hears of the end may take the name over.
         self.core.withdraw();
-        let returns = {
+        let (returns, orphan) = {
             let mut late = self.core.late();
             late.ended = Some(reason.clone());
-            late.returns.clone()
+            let orphan = late.orphan.take();
+            (late.returns.clone(), orphan)
         };
+        if let Some(orphan) = orphan {
+            let types = Types::Accepted(A::ACCEPTED);
+            self.core.publish_orphan(orphan, types, &reason);
+        }
         if let Some(inbox) = self.core.inbox_if_any() {
             inbox.close(&reason);
         }

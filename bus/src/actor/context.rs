@@ -14,6 +14,7 @@ use crate::inbox::reply::RemotePort;
 use crate::mailbox::Batch;
 use crate::message::BoxError;
 use crate::node::Node;
+use crate::peering::NodeId;
 use crate::process::with_causes;
 use crate::remote::undelivered::Returns;
 
@@ -173,9 +174,16 @@ impl<A: Actor> Context<A> {
         if letter.is_some() {
             remote.port = incoming.into_port();
         } else {
-            incoming.refuse();
+            let refused = incoming.refuse();
+            self.refused(refused);
         }
         letter
+    }
+
+    /// The node that sent the entry in hand, if there is one.
+    pub(super) fn sender(&self) -> Option<NodeId> {
+        let remote = self.remote.as_ref().filter(|_| self.next == Next::Entry)?;
+        remote.serving.sender()
     }
 
     #[inline]
@@ -270,6 +278,10 @@ impl<A: Actor> Drop for Context<A> {
     fn drop(&mut self) {
         if let Some(report) = self.in_hand {
             report(&self.cell.core().returns());
+        }
+        // Of a sender that lives, its own node tells it.
+        if let Some(orphan) = self.remote.as_mut().and_then(|it| it.serving.orphan()) {
+            self.cell.core().abandon(orphan);
         }
         // Where those go that are still queued.
         self.cell

@@ -21,6 +21,14 @@ pub struct Incoming<'a> {
     problem: Option<String>,
 }
 
+/// An entry that its actor does not understand.
+pub(super) struct Refused {
+    pub(super) type_id: Option<TypeId>,
+    pub(super) why: String,
+    /// Its sender hears of it.
+    pub(super) is_told: bool,
+}
+
 impl<'a> Incoming<'a> {
     #[inline]
     pub(super) fn new(lane: &'a Arc<InboxLane>, taken: &'a mut Taken) -> Self {
@@ -113,14 +121,21 @@ impl<'a> Incoming<'a> {
     }
 
     /// Completes an entry that this actor does not understand.
-    pub(super) fn refuse(self) {
+    pub(super) fn refuse(self) -> Refused {
+        let is_told = self.port.is_some() && !self.lane.peer.is_dead();
+        let type_id = self.token.type_id();
         let why = match (self.problem, self.token.type_id()) {
             (Some(problem), _) => problem,
             (None, Some(id)) => format!("no message with type id {id} is handled here"),
             (None, None) => "an entry without type".to_owned(),
         };
         if let Some(port) = self.port {
-            port.undone(&Undone::Refused(why));
+            port.undone(&Undone::Refused(why.clone()));
+        }
+        Refused {
+            type_id,
+            why,
+            is_told,
         }
     }
 }

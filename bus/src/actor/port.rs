@@ -2,9 +2,11 @@
 
 use std::task::Waker;
 
+use super::dead_letter::Begun;
 use super::reply::{self, Answerer, Asker};
 use super::{Actor, Context, Undone};
 use crate::clock::Nanos;
+use crate::dead::DeadReason;
 use crate::inbox::reply::RemotePort;
 use crate::message::{HandlerError, Message, Parcel};
 use crate::remote::undelivered::{Returns, Undelivered};
@@ -91,7 +93,7 @@ impl<M: Message + ?Sized> ReplyPort<M> {
     fn end<A: Actor>(self, why: Undone, cx: &mut Context<A>) {
         cx.cell().shared().count_undone(&why);
         match self.0 {
-            Port::Tell => {}
+            Port::Tell => cx.dead_letter::<M>(why.into(), Begun::No),
             // Who gave up hears nothing: that is no failure.
             Port::Ask(answerer) => {
                 answerer.answer(Err(Box::new(Failure { why, message: None })));
@@ -118,11 +120,19 @@ impl<M: Message + ?Sized> ReplyPort<M> {
                         message: None,
                     })
                 };
-                answerer.answer(result.map_err(failed));
+                let is_reply = result.is_ok();
+                if !answerer.answer(result.map_err(failed)) && is_reply {
+                    cx.dead_letter::<M>(DeadReason::ReplyUnread, Begun::Yes);
+                }
                 Ok(())
             }
             (Port::Remote, result) => match cx.take_remote() {
-                Some(port) => port.answer::<M>(result, cx.cell().shared()),
+                Some(port) => {
+                    if port.is_unheard() && result.is_ok() {
+                        cx.dead_letter::<M>(DeadReason::ReplyUnread, Begun::Yes);
+                    }
+                    port.answer::<M>(result, cx.cell().shared())
+                }
                 None => result.map(drop),
             },
         }
@@ -144,10 +154,13 @@ impl<M: Message + ?Sized> ReplyPort<M> {
                 });
             }
             Port::Ask(answerer) => {
-                answerer.answer(Err(Box::new(Failure {
+                let failure = Box::new(Failure {
                     why: why.clone(),
                     message: Some(parcel),
-                })));
+                });
+                if !answerer.answer(Err(failure)) {
+                    returns.count_cancelled();
+                }
             }
             Port::Remote => {}
         }

@@ -20,6 +20,8 @@ enum State<T> {
     Answered(T),
     /// The port was dropped without an answer.
     Unanswered,
+    /// The asker has gone.
+    GivenUp,
 }
 
 #[derive(Debug)]
@@ -50,12 +52,12 @@ impl<T> Slot<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state and tells whom to wake.
+    /// Changes the state, and tells whom to wake if somebody waits.
     fn settle(&self, state: State<T>) -> Option<Waker> {
         let before = std::mem::replace(&mut *self.lock(), state);
         match before {
             State::Waiting(waker) => Some(waker),
-            State::Answered(_) | State::Unanswered => None,
+            State::Answered(_) | State::Unanswered | State::GivenUp => None,
         }
     }
 }
@@ -71,7 +73,7 @@ impl<T> Asker<T> {
             Ok(state) => {
                 return Poll::Ready(match state {
                     State::Answered(reply) => Some(reply),
-                    State::Unanswered | State::Waiting(_) => None,
+                    State::Unanswered | State::Waiting(_) | State::GivenUp => None,
                 });
             }
             Err(slot) => slot,
@@ -90,12 +92,26 @@ impl<T> Asker<T> {
             drop(waker);
             match settled {
                 Some(State::Answered(reply)) => return Poll::Ready(Some(reply)),
-                Some(State::Unanswered | State::Waiting(_)) => return Poll::Ready(None),
+                Some(State::Unanswered | State::Waiting(_) | State::GivenUp) => {
+                    return Poll::Ready(None);
+                }
                 None => {}
             }
         }
         self.0 = Some(slot);
         Poll::Pending
+    }
+}
+
+impl<T> Asker<T> {
+    /// Stops waiting; what had come and was not read is returned. What comes later finds nobody.
+    pub(crate) fn give_up(&mut self) -> Option<T> {
+        let slot = self.0.take()?;
+        let before = std::mem::replace(&mut *slot.lock(), State::GivenUp);
+        match before {
+            State::Answered(reply) => Some(reply),
+            State::Waiting(_) | State::Unanswered | State::GivenUp => None,
+        }
     }
 }
 
@@ -124,20 +140,24 @@ impl<T> Answerer<T> {
         self.0.as_ref().map_or(Nanos::NONE, |slot| slot.deadline)
     }
 
-    /// Gives the reply; an asker that has given up hears nothing.
-    pub(crate) fn answer(mut self, reply: T) {
-        self.settle(State::Answered(reply));
+    /// Gives the reply; `false` for an asker that had given up, and hears nothing.
+    pub(crate) fn answer(mut self, reply: T) -> bool {
+        self.settle(State::Answered(reply))
     }
 
-    fn settle(&mut self, state: State<T>) {
-        let Some(slot) = self.0.take() else { return };
+    fn settle(&mut self, state: State<T>) -> bool {
+        let Some(slot) = self.0.take() else {
+            return false;
+        };
         let waker = slot.settle(state);
+        let is_heard = waker.is_some();
         // Before the wake: an asker that finds the slot its own takes the reply without the lock. If it is gone, the reply
         // is dropped here.
         drop(slot);
         if let Some(waker) = waker {
             waker.wake();
         }
+        is_heard
     }
 }
 

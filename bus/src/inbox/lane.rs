@@ -26,8 +26,10 @@ use ringway_shm::words::EntryWords;
 
 use super::Inbox;
 use super::reply::Replies;
+use crate::dead::DeadReason;
 use crate::entry::EntryToken;
 use crate::exit::ExitReason;
+use crate::message::TypeId;
 use crate::rings::RingSpan;
 use crate::shared::Shared;
 use crate::token::Long;
@@ -359,11 +361,47 @@ impl InboxLane {
         if self.state.swap(CLOSED, AcqRel) == CLOSED {
             return;
         }
+        self.lose_rest(&DeadReason::Ended(reason.clone()));
         if self.replies.may_close(reason)
             && let Some(shared) = self.shared()
         {
             shared.lane_closed(self, reason);
         }
+    }
+
+    /// An entry that is not handled, when its sender is dead: nobody there will hear of it.
+    pub(super) fn lose(&self, type_id: Option<TypeId>, reason: &DeadReason) {
+        if !self.peer.is_dead() {
+            return;
+        }
+        if let (Some(shared), Some(whom)) = (self.shared(), self.inbox.whom()) {
+            let letter = whom.letter(type_id, reason.clone());
+            shared.dead_letter_of_own(letter.sent_by(self.peer.id()));
+        }
+    }
+
+    /// The same of all that lies in a lane which is closed.
+    #[cold]
+    pub(crate) fn lose_rest(&self, reason: &DeadReason) {
+        if !self.peer.is_dead() {
+            return;
+        }
+        // As many as there can be: who is dead stamps no more.
+        loop {
+            let mut taking = self.taking();
+            let taken = taking.end.take_long(|_| ());
+            drop(taking);
+            let Ok(Some(entry)) = taken else { return };
+            let token = EntryToken::from_words(entry.words);
+            self.lose(token.type_id(), reason);
+        }
+    }
+
+    /// Whether nobody is there any more for a reply.
+    #[inline]
+    pub(super) fn is_unheard(&self) -> bool {
+        // Relaxed: a peer that dies in this moment may have read it, or not.
+        self.ends.load(Relaxed) && self.peer.is_dead()
     }
 
     /// Whether nothing more is taken, and the submitter was told so or is about to be.

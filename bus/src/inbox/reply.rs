@@ -131,6 +131,12 @@ impl RemotePort {
         (self.is_ask && self.is_cancelled).then_some(Undone::Cancelled)
     }
 
+    /// Whether it was asked by somebody who is dead.
+    #[inline]
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.is_ask && self.lane.is_unheard()
+    }
+
     /// Posts what the handler returned. A failure that nobody waits for comes back.
     #[inline]
     pub(crate) fn answer<M: Message + ?Sized>(

@@ -11,6 +11,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::lane::{InboxLane, Taken};
+use crate::message::TypeId;
+use crate::peering::NodeId;
+
+/// An entry whose sender is dead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Orphan {
+    pub(crate) type_id: Option<TypeId>,
+    pub(crate) sender: NodeId,
+}
 
 /// An owner's turn at a lane.
 #[derive(Default)]
@@ -31,6 +40,21 @@ impl Serving {
     pub(crate) fn in_hand(&mut self) -> Option<(&Arc<InboxLane>, &mut Taken)> {
         let lane = self.lane.as_ref().filter(|_| self.is_in_hand)?;
         Some((lane, &mut self.taken))
+    }
+
+    /// The node that sent the entry in hand.
+    pub(crate) fn sender(&self) -> Option<NodeId> {
+        let lane = self.lane.as_ref().filter(|_| self.is_in_hand)?;
+        Some(lane.peer.id())
+    }
+
+    /// The entry in hand, if its sender is dead: nobody there will hear what becomes of it.
+    pub(crate) fn orphan(&mut self) -> Option<Orphan> {
+        let (lane, taken) = self.in_hand()?;
+        lane.peer.is_dead().then(|| Orphan {
+            type_id: taken.token.type_id(),
+            sender: lane.peer.id(),
+        })
     }
 
     /// The handler of the entry in hand, if there is one, has ended.

@@ -16,7 +16,7 @@ use ringway_shm::uring::{OpWords, ReapEnd, SubmitEnd, Submitter};
 use ringway_shm::words::EntryWords;
 
 use super::ops::{Fate, Ignored, Leases, OpTable, UnknownOp};
-use super::owed::{Fault, Owed};
+use super::owed::{Fault, Loss, Owed};
 use super::undelivered::{Raw, Returns};
 use super::{Obstacle, Outgoing};
 use crate::actor::Undone;
@@ -26,6 +26,7 @@ use crate::entry::{Beside, EntryToken};
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
 use crate::mailbox::Overflow;
+use crate::message::TypeId;
 use crate::rings::RingSpan;
 use crate::token::{ENTRY_SLOTS_MAX, Long, longest};
 use crate::urings::PeerUrings;
@@ -333,7 +334,11 @@ impl Open {
         match self.ops.ignore(key, left) {
             Ignored::Gone => {}
             Ignored::InFlight => self.words.cancel(key),
-            Ignored::Completed => self.words.release_reply(key),
+            Ignored::Completed(unread) => {
+                self.words.release_reply(key);
+                let losses = &mut self.owed.losses;
+                losses.extend(unread.map(|bits| Loss::Unread(TypeId::from_bits(bits))));
+            }
         }
     }
 
@@ -360,6 +365,9 @@ impl Open {
                 }
                 if let Some(key) = effect.release {
                     self.words.release_reply(key);
+                }
+                if let Some(asked) = TypeId::from_bits(effect.unread) {
+                    self.owed.losses.push(Loss::Unread(Some(asked)));
                 }
                 if let Some(undone) = effect.undone {
                     let (entry, block) = *undone;
@@ -498,7 +506,10 @@ impl Open {
                 (tell.position, raw)
             })
             .collect();
-        self.owed.lost += (kept - untold).saturating_sub(known.get());
+        let lost = (kept - untold).saturating_sub(known.get());
+        if lost > 0 {
+            self.owed.losses.push(Loss::Untold(lost));
+        }
         for position in kept..tail {
             let Some(words) = self.submit.entry_at(position) else {
                 continue;
@@ -523,29 +534,39 @@ impl Open {
 }
 
 /// An open uring without addresses: what was sent is still handled, nothing more comes.
-pub(crate) struct Closed(Box<Open>);
+pub(crate) struct Closed {
+    open: Box<Open>,
+    returns: Arc<Returns>,
+}
 
 impl Closed {
-    pub(super) fn close(mut open: Box<Open>) -> Self {
+    pub(super) fn close(mut open: Box<Open>, returns: &Arc<Returns>) -> Self {
         open.submit.close();
         open.peer.say(&UringWord::Close {
             uring: WireKey(open.uring),
         });
-        Self(open)
+        Self {
+            open,
+            returns: Arc::clone(returns),
+        }
     }
 
     pub(crate) fn uring(&self) -> Key {
-        self.0.uring
+        self.open.uring
     }
 
     /// This node leaves: the blocks that the receiver still reads, or will.
     pub(crate) fn into_lent(mut self) -> Vec<Block> {
-        self.0.ops.take_lent()
+        self.open.ops.take_lent()
     }
 
-    /// Entries that the receiver, whose head is final, never took.
-    pub(crate) fn untaken(&mut self) -> u64 {
-        self.0.submit.untaken().unwrap_or(0)
+    /// The receiver has ended, and its heads are final.
+    pub(crate) fn end(mut self, reason: &ExitReason) {
+        let why = Undone::Ended(reason.clone());
+        let _ = self.open.finish(&why, Leases::Gone, &self.returns); // whoever asked is gone
+        let owed = std::mem::take(&mut self.open.owed);
+        owed.pay(&self.open.peer, &self.returns);
+        self.returns.end(reason);
     }
 }
 

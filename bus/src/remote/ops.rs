@@ -29,7 +29,7 @@ use ringway_shm::words::EntryWords;
 pub(crate) use self::end::{Fate, Leases};
 use crate::actor::Undone;
 use crate::clock::Nanos;
-use crate::entry::EntryToken;
+use crate::entry::{EntryKind, EntryToken};
 use crate::token::Long;
 
 /// What an op waits for.
@@ -138,6 +138,8 @@ pub(crate) struct Effect<B> {
     pub(crate) release: Option<Key>,
     /// A tell came back undone: its entry as it was submitted, and its block. Boxed: rare, and larger than all else.
     pub(crate) undone: Option<Box<(EntryWords, Option<B>)>>,
+    /// A reply came for an asker that had given up: the bits of what it had asked; else 0, which is no type.
+    pub(crate) unread: u64,
 }
 
 impl<B> Default for Effect<B> {
@@ -147,6 +149,7 @@ impl<B> Default for Effect<B> {
             freed: None,
             release: None,
             undone: None,
+            unread: 0,
         }
     }
 }
@@ -362,6 +365,13 @@ impl<B> OpTable<B> {
         };
         let former = std::mem::replace(&mut op.state, State::Ignored);
         let was_completed = matches!(former, State::Completed(_) | State::Held);
+        let unread = match &former {
+            State::Completed(Outcome::Completed { words, .. }) => {
+                let kind = EntryToken::from_words(*words).kind();
+                (kind == Some(EntryKind::Reply)).then_some(op.words[1])
+            }
+            _ => None,
+        };
         if let State::Waiting(waker) = former {
             *left = Some(waker);
         }
@@ -369,9 +379,9 @@ impl<B> OpTable<B> {
             (false, _) => Ignored::InFlight,
             (true, true) => {
                 self.remove(key);
-                Ignored::Completed
+                Ignored::Completed(unread)
             }
-            (true, false) => Ignored::Completed,
+            (true, false) => Ignored::Completed(unread),
         }
     }
 
@@ -400,7 +410,12 @@ impl<B> OpTable<B> {
         if is_answered {
             op.awaits_reply = false;
             match std::mem::replace(&mut op.state, State::Ignored) {
-                State::Ignored => effect.release = said.has_block.then_some(key),
+                State::Ignored => {
+                    effect.release = said.has_block.then_some(key);
+                    if !is_tell && !said.failed {
+                        effect.unread = op.words[1];
+                    }
+                }
                 awaited => {
                     op.state = State::Completed(if said.displaced {
                         let (words, block) = (op.words, returned.take());
@@ -477,6 +492,7 @@ pub(crate) enum Ignored {
     Gone,
     /// The entry is on its way; store `cancelled` in its op word.
     InFlight,
-    /// The reply had come; if it lies in the completer's heap, release it.
-    Completed,
+    /// The completion had come; if it lies in the completer's heap, release it. A reply was not read: the bits of what had
+    /// been asked.
+    Completed(Option<u64>),
 }

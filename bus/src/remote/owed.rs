@@ -5,6 +5,7 @@ use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
 
 use super::undelivered::{Queued, Returns};
+use crate::message::TypeId;
 use crate::urings::PeerUrings;
 
 /// Something that the peer did wrong.
@@ -15,6 +16,15 @@ pub(super) enum Fault {
     UnknownOp(u64),
 }
 
+/// What nobody gets.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Loss {
+    /// Messages of which nobody can be told any more.
+    Untold(u64),
+    /// The reply to what was asked.
+    Unread(Option<TypeId>),
+}
+
 /// Collected under the lock, and paid after it.
 #[derive(Default)]
 pub(super) struct Owed {
@@ -22,14 +32,16 @@ pub(super) struct Owed {
     pub(super) note: Option<Key>,
     /// Messages that came back.
     pub(super) queued: Vec<Queued>,
-    /// Messages of which nobody can be told any more.
-    pub(super) lost: u64,
+    pub(super) losses: Vec<Loss>,
     pub(super) faults: Vec<Fault>,
 }
 
 impl Owed {
     pub(super) fn is_empty(&self) -> bool {
-        self.note.is_none() && self.queued.is_empty() && self.lost == 0 && self.faults.is_empty()
+        self.note.is_none()
+            && self.queued.is_empty()
+            && self.losses.is_empty()
+            && self.faults.is_empty()
     }
 
     /// Tells all who are to know. The caller holds no lock.
@@ -45,7 +57,12 @@ impl Owed {
                 Fault::UnknownOp(bits) => peer.unknown_op(bits),
             }
         }
-        returns.count_lost(self.lost);
+        for loss in self.losses {
+            match loss {
+                Loss::Untold(count) => returns.count_lost(count),
+                Loss::Unread(asked) => returns.unread_reply(asked),
+            }
+        }
         if !self.queued.is_empty() {
             returns.announce(self.queued);
         }

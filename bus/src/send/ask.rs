@@ -355,8 +355,15 @@ impl<S: Sendable> Ask<'_, S> {
 
     /// Cancels what was sent.
     fn give_up(&mut self) {
-        if let (Stage::Remote(op), Way::Remote(end)) = (&self.stage, self.sending.way) {
-            end.ignore(*op);
+        match (&mut self.stage, self.sending.way) {
+            (Stage::Remote(op), Way::Remote(end)) => end.ignore(*op),
+            (Stage::Local(asker), Way::Local(route)) => {
+                if let Some(Ok(_)) = asker.give_up() {
+                    let core = route.core();
+                    core.unread_reply::<S::Message>();
+                }
+            }
+            _ => {}
         }
         self.stage = Stage::Over;
     }

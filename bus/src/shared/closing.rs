@@ -2,13 +2,14 @@
 //!
 //! The memory stays until the peer has said that it closed the uring, or is dead.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use ringway_shm::block::Block;
 use ringway_shm::generation::Key;
 
 use super::lock;
+use crate::exit::ExitReason;
 use crate::peering::NodeId;
 use crate::remote::{Closed, Opening};
 
@@ -36,11 +37,11 @@ impl Rest {
         }
     }
 
-    /// Messages that were never taken, and whose sender has gone.
-    fn untaken(mut self) -> u64 {
-        match &mut self {
-            Self::Opening(_) => 0,
-            Self::Open(open) => open.untaken(),
+    /// The receiver has ended: what it did not handle comes back to whoever still reads that, or is a dead letter.
+    fn end(self, reason: &ExitReason) {
+        match self {
+            Self::Opening(_) => {}
+            Self::Open(open) => open.end(reason),
         }
     }
 }
@@ -49,7 +50,7 @@ impl Rest {
 struct Books {
     rests: HashMap<(NodeId, Key), Rest>,
     /// Closed by the peer in the moment in which the last address went, before the rest was kept.
-    early: HashSet<(NodeId, Key)>,
+    early: HashMap<(NodeId, Key), ExitReason>,
 }
 
 /// The ends without addresses.
@@ -59,27 +60,29 @@ pub(crate) struct Closing {
 }
 
 impl Closing {
-    /// Keeps it until the peer closes it; returns how many messages a peer that has done so already never took.
-    pub(super) fn keep(&self, node: NodeId, rest: Rest) -> u64 {
+    /// Keeps it until the peer closes it, which may have happened already.
+    pub(super) fn keep(&self, node: NodeId, rest: Rest) {
         let place = (node, rest.uring());
         let mut books = lock(&self.books);
-        if !books.early.remove(&place) {
+        let Some(reason) = books.early.remove(&place) else {
             books.rests.insert(place, rest);
-            return 0;
-        }
+            return;
+        };
         drop(books);
-        rest.untaken()
+        rest.end(&reason);
     }
 
-    /// The peer has closed it; returns how many messages it never took.
-    pub(super) fn closed(&self, node: NodeId, uring: Key) -> u64 {
+    /// The peer has closed it.
+    pub(super) fn closed(&self, node: NodeId, uring: Key, reason: &ExitReason) {
         let mut books = lock(&self.books);
         let rest = books.rests.remove(&(node, uring));
         if rest.is_none() {
-            books.early.insert((node, uring));
+            books.early.insert((node, uring), reason.clone());
         }
         drop(books);
-        rest.map_or(0, Rest::untaken)
+        if let Some(rest) = rest {
+            rest.end(reason);
+        }
     }
 
     /// This node leaves; returns the blocks that receivers still read, or will.
@@ -88,16 +91,16 @@ impl Closing {
         rests.into_values().flat_map(Rest::into_lent).collect() // outside the lock
     }
 
-    /// The peer is dead; returns how many messages it never took.
-    pub(super) fn forget(&self, node: NodeId) -> u64 {
+    /// The peer is dead.
+    pub(super) fn forget(&self, node: NodeId, reason: &ExitReason) {
         let mut books = lock(&self.books);
-        books.early.retain(|(other, _)| *other != node);
+        books.early.retain(|(other, _), _| *other != node);
         let rests: Vec<Rest> = books
             .rests
             .extract_if(|(other, _), _| *other == node)
             .map(|(_, rest)| rest)
             .collect();
         drop(books);
-        rests.into_iter().map(Rest::untaken).sum()
+        rests.into_iter().for_each(|rest| rest.end(reason));
     }
 }

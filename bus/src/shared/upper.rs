@@ -93,7 +93,7 @@ impl Upper for UpperOf {
         shared.wards.forget(peer.id());
         let Some(urings) = urings else { return };
         open::end_all(&urings, &reason);
-        shared.forget_peer(peer.id());
+        shared.forget_peer(peer.id(), &reason);
         shared.blocks.wake_all();
         // The death notice makes the driver look at everything: a sender may have died before it rang.
         shared.queue.rouse();

@@ -464,7 +464,7 @@ impl Overseer {
                 to_run,
                 answer,
             }),
-            Err(error) => answer.answer(Err(error)),
+            Err(error) => drop(answer.answer(Err(error))),
         }
         true
     }

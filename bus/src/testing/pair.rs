@@ -90,7 +90,12 @@ impl Pair {
             target: shared.numbers.next(),
             types: 0,
         };
-        let end = RemoteEnd::new(shared, key, TargetKind::Actor, Vec::new());
+        let end = RemoteEnd::new(
+            shared,
+            key,
+            TargetKind::Queue(crate::envelope::EnvelopeKind::Plain),
+            Vec::new(),
+        );
         let uring = self.urings.name_uring().unwrap();
         self.urings.add_end(uring, &end);
         let span = shared.ring_span(open::URING.submitter_len()).unwrap();

@@ -13,6 +13,7 @@ use super::agree::{TYPES_MAX, agree};
 use super::held::Holding;
 use super::notes::RingNeeded;
 use super::wire::{CarriedType, OpenRefusal, OpenWord, Order, Place, TargetKind, UringWord};
+use crate::dead::DeadReason;
 use crate::driver::Job;
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
@@ -220,7 +221,7 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
         }
         UringWord::Closed { uring, reason } => match urings.end(uring.0) {
             Some(end) => end.finish(&reason, Leases::MayRemain),
-            None => shared.closed_unheld(urings, uring.0),
+            None => shared.closed_unheld(urings, uring.0, &reason),
         },
         UringWord::Released { uring } => {
             if let Some(lane) = urings.remove_lane(uring.0) {
@@ -392,6 +393,10 @@ pub(crate) fn end_all(urings: &Arc<PeerUrings>, reason: &ExitReason) {
     }
     for lane in urings.take_lanes() {
         lane.replies.end();
+        if lane.is_closed() {
+            // Its sender died before it had said what became of them, and whoever it would have told died with it.
+            lane.lose_rest(&DeadReason::Ended(ExitReason::NoSuchActor));
+        }
         lane.end();
     }
 }

@@ -143,7 +143,9 @@ fn what_was_not_taken_before_an_early_end_is_counted() {
     let pair = Pair::new();
     let opened = pair.opened();
     (0..3).for_each(|_| opened.tell());
-    pair.home.shared().closed_unheld(&pair.urings, opened.uring);
+    pair.home
+        .shared()
+        .closed_unheld(&pair.urings, opened.uring, &ExitReason::Stopped);
     assert_eq!(pair.dead_letters(), 0);
     drop(opened);
     assert_eq!(pair.dead_letters(), 3);
