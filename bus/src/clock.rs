@@ -21,6 +21,80 @@ const COARSE_FROM: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Nanos(pub(crate) u64);
 
+/// The clock of one node: that of the system, or one that a test sets.
+///
+/// Without the feature `test` there is nothing in it, and nothing to be decided.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clock {
+    #[cfg(feature = "test")]
+    test: Option<std::sync::Arc<crate::test::clock::NodeClock>>,
+}
+
+impl Clock {
+    /// The clock of a node under test.
+    #[cfg(feature = "test")]
+    pub(crate) fn test(clock: crate::test::clock::NodeClock) -> Self {
+        Self {
+            test: Some(std::sync::Arc::new(clock)),
+        }
+    }
+
+    /// What time it is.
+    #[inline]
+    pub(crate) fn now(&self) -> Nanos {
+        #[cfg(feature = "test")]
+        if let Some(test) = &self.test {
+            return test.now();
+        }
+        Nanos::now()
+    }
+
+    /// As [`Nanos::begin`].
+    #[inline]
+    pub(crate) fn begin(&self, wait: Duration) -> (Nanos, Nanos) {
+        #[cfg(feature = "test")]
+        if let Some(test) = &self.test {
+            let began = test.now();
+            return (began, began.plus(wait));
+        }
+        Nanos::begin(wait)
+    }
+
+    /// The point `after` from now.
+    #[inline]
+    pub(crate) fn after(&self, after: Duration) -> Nanos {
+        self.now().plus(after)
+    }
+
+    /// Tells whether this is a point in time and has passed, as [`Nanos::has_passed`] does.
+    #[inline]
+    pub(crate) fn has_passed(&self, at: Nanos) -> bool {
+        #[cfg(feature = "test")]
+        if let Some(test) = &self.test {
+            return at != Nanos::NONE && at <= test.now();
+        }
+        at.has_passed()
+    }
+
+    /// When a thread that sleeps until `due` is to wake up by the system's clock; a test's clock wakes it itself.
+    #[inline]
+    pub(crate) fn sleep_until(&self, due: Nanos) -> Option<Nanos> {
+        #[cfg(feature = "test")]
+        if let Some(test) = &self.test {
+            return test.sleep_until(due);
+        }
+        Some(due)
+    }
+
+    /// The node leaves: it does not wait for a test to go on.
+    pub(crate) fn let_run(&self) {
+        #[cfg(feature = "test")]
+        if let Some(test) = &self.test {
+            test.let_run();
+        }
+    }
+}
+
 impl Nanos {
     /// No point in time: a deadline that never comes.
     pub(crate) const NONE: Self = Self(0);
@@ -53,12 +127,7 @@ impl Nanos {
         )
     }
 
-    /// The point `after` from now; saturates in five hundred years.
-    pub(crate) fn after(after: Duration) -> Self {
-        Self::now().plus(after)
-    }
-
-    /// The point `after` from this one; saturates.
+    /// The point `after` from this one; saturates in five hundred years.
     pub(crate) fn plus(self, after: Duration) -> Self {
         let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(after))

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::access::Access;
+use crate::clock::Clock;
 
 /// Peers that a node can have at a time: the slots that a heap's acknowledgement words have room for.
 pub(crate) const PEERS_MAX: u16 = 256;
@@ -46,6 +47,8 @@ pub struct NodeConfig {
     /// Whether this process has taken the role that its environment names, or was given none.
     pub(crate) role_taken: bool,
     pub(crate) workers: Workers,
+    #[cfg(feature = "test")]
+    pub(crate) test_clock: Option<crate::test::TestClock>,
 }
 
 /// Who runs a node's actors and drives its urings.
@@ -106,6 +109,8 @@ impl NodeConfig {
             },
             role_taken: false,
             workers: Workers::default(),
+            #[cfg(feature = "test")]
+            test_clock: None,
         }
     }
 
@@ -158,6 +163,23 @@ impl NodeConfig {
     pub fn workers(mut self, workers: Workers) -> Self {
         self.workers = workers;
         self
+    }
+
+    /// Has the node go by a clock that the test sets: see [`TestClock`](crate::test::TestClock).
+    #[cfg(feature = "test")]
+    #[must_use]
+    pub fn clock(mut self, clock: &crate::test::TestClock) -> Self {
+        self.test_clock = Some(clock.clone());
+        self
+    }
+
+    /// What the node goes by.
+    pub(crate) fn node_clock(&self) -> Clock {
+        #[cfg(feature = "test")]
+        if let Some(clock) = &self.test_clock {
+            return Clock::test(clock.of_node());
+        }
+        Clock::default()
     }
 
     /// The same for a child process, which joins its parent's bus.

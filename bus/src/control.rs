@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Cut(NodeId, Closure),
     /// A segment of our heap is about to go.
     Retire(Key),
+    /// Say so when nothing has come for it, and how much had.
+    #[cfg(feature = "test")]
+    Quiet(crate::actor::reply::Answerer<u64>),
     /// Leave the bus, and end.
     Detach,
 }

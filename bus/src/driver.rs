@@ -103,6 +103,9 @@ pub(crate) struct Driver {
     may_hand_over: bool,
     /// Completions were left to it.
     has_handed_over: bool,
+    /// Passes that found something to do.
+    #[cfg(feature = "test")]
+    busy: u64,
     /// The most lanes and ends that one pass has looked at.
     #[cfg(test)]
     most_watched: usize,
@@ -123,6 +126,8 @@ impl Driver {
             spinning_since: Nanos::NONE,
             may_hand_over: false,
             has_handed_over: false,
+            #[cfg(feature = "test")]
+            busy: 0,
             #[cfg(test)]
             most_watched: 0,
         })
@@ -150,6 +155,8 @@ impl Driver {
         };
         is_busy |= (0..looks).any(|_| !self.is_quiet())
             && ((may_hand_over && self.hands_over()) || self.reap(Linger::Yes));
+        #[cfg(feature = "test")]
+        self.count_busy(is_busy);
         if is_busy { Pass::Busy } else { Pass::Idle }
     }
 
@@ -208,9 +215,10 @@ impl Driver {
 
     /// Wakes what is due.
     fn fire(&mut self) {
-        self.shared.timers.fire();
-        if self.due_ask().is_some_and(Nanos::has_passed) {
-            let now = Nanos::now();
+        self.shared.timers.fire(&self.shared.clock);
+        let clock = &self.shared.clock;
+        if self.due_ask().is_some_and(|due| clock.has_passed(due)) {
+            let now = clock.now();
             let wakers = &mut self.wakers;
             let ends = self.reaping.iter();
             ends.for_each(|end| end.wake_overdue(now, wakers));
@@ -223,9 +231,15 @@ impl Driver {
     }
 
     /// When something is due next.
-    pub(crate) fn due(&self) -> Option<Nanos> {
+    fn due(&self) -> Option<Nanos> {
         let timer = self.shared.timers.first();
         timer.into_iter().chain(self.due_ask()).min()
+    }
+
+    /// When it is to wake up by itself.
+    pub(crate) fn sleeps_until(&self) -> Option<Nanos> {
+        self.due()
+            .and_then(|due| self.shared.clock.sleep_until(due))
     }
 
     fn look_for_room(&mut self) -> bool {
@@ -314,7 +328,7 @@ impl Driver {
         self.spins = 0;
         // Relaxed: read after the fence in `arm`; it is stored before the fence in `rouse`.
         if self.prepare_to_sleep() == Pass::Idle && !woken.load(Relaxed) {
-            let due = self.due();
+            let due = self.sleeps_until();
             self.sleeper.block(due);
         }
         self.sleeper.wake_up();
@@ -335,6 +349,8 @@ impl Driver {
     /// Cools every lane, says that the driver sleeps, and looks once more. The caller blocks only if this returns
     /// `Idle`, and calls `wake_up` in either case.
     pub(crate) fn prepare_to_sleep(&mut self) -> Pass {
+        #[cfg(feature = "test")]
+        let asked = self.shared.queue.quiet.asked();
         // Notes are read before new idle epochs are published: at most two unread notes per uring.
         self.read_notes(Look::Exact);
         self.hot.drain(..).for_each(|lane| lane.cool());
@@ -345,10 +361,31 @@ impl Driver {
         is_busy |= self.look_for_room();
         is_busy |= self.read_notes(Look::Exact) || !self.hot.is_empty();
         self.fire();
-        is_busy |= self.due().is_some_and(Nanos::has_passed);
+        is_busy |= self
+            .due()
+            .is_some_and(|due| self.shared.clock.has_passed(due));
         // Last, as a wake on this thread rouses nobody: what the looks above have woken is found here.
         is_busy |= !self.shared.queue.is_empty() || self.shared.jobs.has_any();
+        #[cfg(feature = "test")]
+        if !is_busy && self.says_that_it_is_quiet(asked) {
+            return Pass::Busy;
+        }
+        #[cfg(feature = "test")]
+        self.count_busy(is_busy);
         if is_busy { Pass::Busy } else { Pass::Idle }
+    }
+
+    #[cfg(feature = "test")]
+    fn count_busy(&mut self, is_busy: bool) {
+        self.busy += u64::from(is_busy);
+    }
+
+    /// Answers who waits until there is nothing to do; `true` when it is to look again.
+    #[cfg(feature = "test")]
+    fn says_that_it_is_quiet(&self, asked: u64) -> bool {
+        let quiet = &self.shared.queue.quiet;
+        let are_at_rest = || self.shared.living().iter().all(|it| it.is_at_rest());
+        quiet.answer(asked, self.busy, || self.due(), are_at_rest)
     }
 
     /// Drives until `future` is ready; polls it first, and again whenever it was woken.

@@ -92,6 +92,8 @@ mod send;
 mod shared;
 mod supervise;
 mod task;
+#[cfg(feature = "test")]
+pub mod test;
 #[cfg(test)]
 mod testing;
 pub mod token;
@@ -101,7 +103,7 @@ mod wait_list;
 
 pub use access::Access;
 pub use actor::{
-    Accepts, Actor, Context, Down, FromArgs, Handler, Hooks, MonitorId, Monitored, Undone,
+    Accepts, Actor, Context, Down, FromArgs, Handler, Hooks, MonitorId, Monitored, TimerId, Undone,
 };
 pub use addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use config::{ConfigError, NodeConfig, Workers};

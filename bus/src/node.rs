@@ -103,8 +103,10 @@ impl Node {
 
     fn join(config: NodeConfig) -> Result<Self, AttachError> {
         let workers = config.workers;
+        #[cfg(feature = "test")]
+        let test_clock = config.test_clock.clone();
         let queue = RunQueue::create(workers.count()).map_err(AttachError::system)?;
-        let shared = Shared::new(queue);
+        let shared = Shared::new(queue, config.node_clock());
         let core = Core::attach(config, Arc::new(UpperOf::new(&shared)), |core| {
             shared.set_core(Arc::clone(core))
         })?;
@@ -117,6 +119,10 @@ impl Node {
         };
         let driver = Driver::create(&shared).map_err(AttachError::system)?;
         attached.start_workers(driver, workers)?;
+        #[cfg(feature = "test")]
+        if let Some(clock) = test_clock {
+            clock.add(&shared);
+        }
         Ok(Self {
             shared,
             _attached: Some(Arc::new(attached)),
@@ -327,6 +333,7 @@ impl Shared {
         if !self.begin_detaching() {
             return;
         }
+        self.clock.let_run();
         // Supervisors first: they stop what is below them in their order.
         for living in [self.tops.living(), self.living()] {
             living
@@ -353,7 +360,7 @@ impl Shared {
 
 /// Waits until all of these have ended, but no longer than this.
 fn wait_for(shared: &Arc<Shared>, living: &[Arc<dyn Living>], within: Duration) {
-    let all_ended = all_ended(shared, living, Nanos::after(within));
+    let all_ended = all_ended(shared, living, shared.clock.after(within));
     drive_or_park(shared, all_ended, Some(within));
 }
 
@@ -362,7 +369,7 @@ async fn all_ended(shared: &Arc<Shared>, living: &[Arc<dyn Living>], deadline: N
         let (mut key, mut timer) = (WaitKey::default(), None);
         std::future::poll_fn(|cx| {
             actor.ended().register(&mut key, cx);
-            if actor.has_ended() || deadline.has_passed() {
+            if actor.has_ended() || shared.clock.has_passed(deadline) {
                 return std::task::Poll::Ready(());
             }
             timer.get_or_insert_with(|| shared.arm_timer(deadline, cx.waker()));

@@ -39,6 +39,8 @@ use self::ops::{Leases, OpKind};
 use self::undelivered::{Readers, Returns};
 use crate::actor::Undone;
 use crate::addr::ActorId;
+#[cfg(feature = "test")]
+use crate::clock::Clock;
 use crate::dead::{Types, Whom};
 use crate::driver::Job;
 use crate::entry::{Beside, EntryToken, Sealed};
@@ -171,6 +173,8 @@ pub(crate) struct RemoteEnd {
     pub(crate) kind: TargetKind,
     pub(crate) carried: Vec<Carried>,
     shared: Weak<Shared>,
+    #[cfg(feature = "test")]
+    pub(crate) clock: Clock,
     /// Where messages to the receiver are encoded: at hand, so that sending one does not have to look for the node.
     pub(crate) heap: Heap,
     phase: Mutex<Phase>,
@@ -212,6 +216,8 @@ impl RemoteEnd {
             kind,
             carried,
             shared: Arc::downgrade(shared),
+            #[cfg(feature = "test")]
+            clock: shared.clock.clone(),
             heap: shared.core().heap().clone(),
             phase: Mutex::new(Phase::Waiting),
             completions: OnceLock::new(),

@@ -23,7 +23,7 @@ use slab::Slab;
 pub(crate) use self::closing::{Closing, Rest};
 pub(crate) use self::upper::UpperOf;
 use crate::actor::{Accepted, Undone};
-use crate::clock::Nanos;
+use crate::clock::{Clock, Nanos};
 use crate::completion;
 use crate::control::Core;
 use crate::dead::{DeadLetter, DeadLetters, DeadReason};
@@ -86,6 +86,7 @@ pub(crate) struct Shared {
     is_detaching: AtomicBool,
     has_left: AtomicBool,
     pub(crate) queue: Arc<RunQueue>,
+    pub(crate) clock: Clock,
     pub(crate) timers: Timers,
     pub(crate) jobs: Jobs,
     peers: Mutex<HashMap<NodeId, Arc<PeerUrings>>>,
@@ -119,6 +120,9 @@ pub(crate) trait Living: Send + Sync {
     /// Tells whether it has ended, and registers for the change.
     fn ended(&self) -> &WaitList;
     fn has_ended(&self) -> bool;
+    /// No hook or handler of it has begun and not ended.
+    #[cfg(feature = "test")]
+    fn is_at_rest(&self) -> bool;
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -135,13 +139,14 @@ pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 }
 
 impl Shared {
-    pub(crate) fn new(queue: Arc<RunQueue>) -> Arc<Self> {
+    pub(crate) fn new(queue: Arc<RunQueue>, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             core: OnceLock::new(),
             driver: Mutex::default(),
             is_detaching: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
             queue,
+            clock,
             timers: Timers::default(),
             jobs: Jobs::default(),
             peers: Mutex::default(),
@@ -464,6 +469,8 @@ impl Shared {
         self.dead.end();
         // Relaxed: set before the rousing fence.
         self.has_left.store(true, Relaxed);
+        #[cfg(feature = "test")]
+        self.queue.quiet.leave();
         self.queue.rouse();
     }
 

@@ -55,6 +55,8 @@ pub(crate) struct RunQueue {
     helpers_running: AtomicUsize,
     helpers_parked: AtomicUsize,
     helpers: Condvar,
+    #[cfg(feature = "test")]
+    pub(crate) quiet: crate::test::quiet::Desk,
 }
 
 /// Makes a task ready: on a worker it is the next one, unless it was woken by itself.
@@ -106,6 +108,8 @@ impl RunQueue {
             helpers_running: AtomicUsize::new(0),
             helpers_parked: AtomicUsize::new(0),
             helpers: Condvar::new(),
+            #[cfg(feature = "test")]
+            quiet: crate::test::quiet::Desk::default(),
         }))
     }
 
@@ -249,11 +253,15 @@ impl RunQueue {
         let _working = Working::begin(self, worker);
         self.helpers_running.fetch_add(1, Relaxed);
         loop {
-            for _ in 0..TASKS_PER_ROUND {
-                let Some(task) = self.pop() else { break };
-                task.run();
+            {
+                #[cfg(feature = "test")]
+                let _at_work = crate::test::quiet::AtWork::begin(self);
+                for _ in 0..TASKS_PER_ROUND {
+                    let Some(task) = self.pop() else { break };
+                    task.run();
+                }
+                between();
             }
-            between();
             if !here::has_any() && self.park(stopped).is_break() {
                 break;
             }

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use ringway_shm::generation::Key;
+#[cfg(feature = "test")]
+use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use ringway_shm::sync::{AtomicU32, fence};
 
@@ -39,6 +41,9 @@ pub(crate) struct CellCore {
     task: OnceLock<Waker>,
     /// What most actors never need; made on first use.
     rare: OnceLock<Box<Rare>>,
+    /// A hook or handler has begun and not ended.
+    #[cfg(feature = "test")]
+    is_handling: AtomicBool,
 }
 
 /// What is needed by actors with a name, that other processes reach, that are waited for, or that end.
@@ -271,6 +276,13 @@ impl CellCore {
         }
     }
 
+    /// Notes whether a hook or handler has begun and not ended.
+    #[cfg(feature = "test")]
+    pub(super) fn note_handling(&self, is_handling: bool) {
+        // Relaxed: who asks has heard that nobody is at work.
+        self.is_handling.store(is_handling, Relaxed);
+    }
+
     /// The waker of the actor's task; there is one before the actor runs.
     pub(super) fn task(&self) -> Option<&Waker> {
         self.task.get()
@@ -322,6 +334,8 @@ impl<A: Actor> Cell<A> {
             control: AtomicU32::new(0),
             task: OnceLock::new(),
             rare: OnceLock::new(),
+            #[cfg(feature = "test")]
+            is_handling: AtomicBool::new(false),
         };
         if let Some(name) = name {
             let _ = core.rare().name.set(name);
@@ -487,6 +501,12 @@ impl<A: Actor> Living for Cell<A> {
 
     fn has_ended(&self) -> bool {
         self.core.outcome().is_some()
+    }
+
+    #[cfg(feature = "test")]
+    fn is_at_rest(&self) -> bool {
+        // Relaxed: see `note_handling`.
+        !self.core.is_handling.load(Relaxed)
     }
 }
 

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
 
 use super::cell::{Cell, CellCore, Told};
 use super::incoming::Incoming;
-use super::monitor::{Down, MaybeMonitors, MonitorId, Monitored, Monitors};
-use super::{Accepts, Actor};
+use super::monitor::{Down, MonitorId, Monitored, Monitors};
+use super::own::{MaybeOwn, Own, Turns};
+use super::port::ReplyPort;
+use super::timer::{ActorTimers, TimerId};
+use super::{Accepts, Actor, Undone};
 use crate::addr::Addr;
 use crate::exit::ExitReason;
 use crate::inbox::Serving;
 use crate::inbox::reply::RemotePort;
 use crate::mailbox::Batch;
-use crate::message::BoxError;
+use crate::message::{BoxError, Sendable};
 use crate::node::Node;
 use crate::peering::NodeId;
 use crate::process::with_causes;
@@ -31,7 +35,7 @@ pub struct Context<A: Actor> {
     batch: Batch<A::Letters>,
     /// Made when the first of other processes may come.
     remote: Option<Box<Remote>>,
-    monitors: MaybeMonitors<A::Letters>,
+    own: MaybeOwn<A::Letters>,
     /// Reports the tell in hand, should its handler not come to its end.
     in_hand: Option<fn(&Returns)>,
     /// Why the actor ends, once it has decided to.
@@ -48,8 +52,8 @@ enum Next {
     Letter,
     /// In hand.
     Entry,
-    /// With the monitors.
-    Down,
+    /// Its own: see [`Own`].
+    Own,
 }
 
 /// What the messages of other processes need.
@@ -66,7 +70,7 @@ impl<A: Actor> Context<A> {
             cell: Arc::clone(cell),
             batch: Batch::default(),
             remote: None,
-            monitors: None,
+            own: None,
             in_hand: None,
             ends: None,
             turn: 0,
@@ -111,12 +115,11 @@ impl<A: Actor> Context<A> {
                 }
             }
             let inbox = self.cell.core().inbox_if_any();
-            let is_down = |it: &mut Box<Monitors<_>>| it.has_due(&self.cell, &self.batch);
-            let mut next = self
-                .monitors
-                .as_mut()
-                .is_some_and(is_down)
-                .then_some(Next::Down);
+            let has_own = |own: &mut MaybeOwn<_>, turns| {
+                own.as_mut()
+                    .is_some_and(|it: &mut Box<Own<_>>| it.has_due(&self.cell, &self.batch, turns))
+            };
+            let mut next = has_own(&mut self.own, Turns::Fair).then_some(Next::Own);
             for is_local in [self.local_first, !self.local_first] {
                 if next.is_some() {
                     break;
@@ -130,8 +133,10 @@ impl<A: Actor> Context<A> {
                 }
             }
             if let Some(next) = next {
-                if next == Next::Letter {
-                    self.monitors.iter_mut().for_each(|it| it.passed_letter());
+                if next != Next::Own
+                    && let Some(own) = &mut self.own
+                {
+                    own.passed(next == Next::Letter);
                 }
                 if next != Next::Entry
                     && let (Some(inbox), Some(remote)) = (inbox, &mut self.remote)
@@ -145,10 +150,10 @@ impl<A: Actor> Context<A> {
             if inbox.is_none_or(|inbox| inbox.poll_ready(task).is_pending()) {
                 // A `Down` may have waited for what lay in a lane that was let go of since the look above. Who lets go of
                 // one from now on wakes the task.
-                if !self.monitors.as_mut().is_some_and(is_down) {
+                if !has_own(&mut self.own, Turns::Any) {
                     return Poll::Pending;
                 }
-                self.next = Next::Down;
+                self.next = Next::Own;
                 return Poll::Ready(None);
             }
         }
@@ -160,7 +165,7 @@ impl<A: Actor> Context<A> {
         match self.next {
             Next::Letter => self.cell.mailbox().take(&mut self.batch),
             Next::Entry => self.open(),
-            Next::Down => self.monitors.as_mut()?.take_due(),
+            Next::Own => self.own.as_mut()?.take_due(),
         }
     }
 
@@ -200,10 +205,11 @@ impl<A: Actor> Context<A> {
         self.ends.as_deref()
     }
 
-    /// The way back of the entry in hand, if it needs one.
+    /// Why the handler of the entry in hand need not begin, if it is an ask that nobody waits for.
     #[inline]
-    pub(super) fn remote(&self) -> Option<&RemotePort> {
-        self.remote.as_ref()?.port.as_ref()
+    pub(super) fn unwanted(&self) -> Option<Undone> {
+        let port = self.remote.as_ref()?.port.as_ref()?;
+        port.unwanted(&self.cell.core().shared().clock)
     }
 
     #[inline]
@@ -243,13 +249,69 @@ impl<A: Actor> Context<A> {
     {
         let task = self.cell.core().task();
         let new = || Box::new(Monitors::new::<A>(task.unwrap_or(Waker::noop())));
-        self.monitors.get_or_insert_with(new).add(target.watched())
+        let own = self.own.get_or_insert_default();
+        own.monitors.get_or_insert_with(new).add(target.watched())
     }
 
     /// Takes a monitor back: its `Down` will not come, even if the other has ended meanwhile. `false` if it has come.
     pub fn demonitor(&mut self, monitor: MonitorId) -> bool {
-        let monitors = self.monitors.as_mut();
+        let monitors = self.own.as_mut().and_then(|own| own.monitors.as_mut());
         monitors.is_some_and(|monitors| monitors.remove(monitor))
+    }
+
+    /// Gives this actor a message once, `delay` from now, as if it had been told it: `cx.after(secs(1), Retry)`.
+    ///
+    /// What a timer gives needs no room in the mailbox, however full that is, and does not wait behind what is queued there:
+    /// it takes turns with it. It is never early; it is as late as the handlers before it make it. The timer ends with the
+    /// actor: one that is started again has none.
+    ///
+    /// Timers are cheap: thousands of one actor cost its node one.
+    pub fn after<S>(&mut self, delay: Duration, message: S) -> TimerId
+    where
+        S: Sendable,
+        A: Accepts<S::Message>,
+    {
+        let letter = letter::<A, S>(message);
+        self.timers().after(delay, letter)
+    }
+
+    /// Gives this actor a message each time that another `period` is over: `cx.interval(ms(100), || Tick)`.
+    ///
+    /// The first comes one period from now, the others at whole periods after that. Ticks do not pile up: while one has not
+    /// been handled no other comes, and those that were missed meanwhile are left out; the next one is on time again. All
+    /// else is as for [`after`](Self::after). It lasts until it is [cancelled](Self::cancel) or the actor ends; a panic of
+    /// `message` is one of the actor.
+    ///
+    /// # Panics
+    ///
+    /// When `period` is zero.
+    pub fn interval<S>(
+        &mut self,
+        period: Duration,
+        mut message: impl FnMut() -> S + Send + 'static,
+    ) -> TimerId
+    where
+        S: Sendable,
+        A: Accepts<S::Message>,
+    {
+        let make = Box::new(move || letter::<A, S>(message()));
+        self.timers().interval(period, make)
+    }
+
+    /// Takes a timer back: nothing more comes of it, not even what was due already. `false` if it has given all that it had.
+    pub fn cancel(&mut self, timer: TimerId) -> bool {
+        let timers = self.own.as_mut().and_then(|own| own.timers.as_mut());
+        timers.is_some_and(|timers| timers.cancel(timer))
+    }
+
+    fn timers(&mut self) -> &mut ActorTimers<A::Letters> {
+        let core = self.cell.core();
+        let new = || {
+            let task = core.task().unwrap_or(Waker::noop());
+            Box::new(ActorTimers::new(core.shared(), task))
+        };
+        let own = self.own.get_or_insert_default();
+        own.timers.get_or_insert_with(new)
     }
 
     /// Returns how many messages this actor's mailbox has dropped so far by its [`Overflow`](crate::Overflow) policy, of
@@ -272,6 +334,15 @@ impl<A: Actor> Context<A> {
         self.ends
             .get_or_insert_with(|| Box::new(ExitReason::Error(with_causes(&*error))));
     }
+}
+
+/// A letter that nobody sent.
+fn letter<A, S>(message: S) -> A::Letters
+where
+    S: Sendable,
+    A: Accepts<S::Message>,
+{
+    A::letter(message.into_parcel().into(), ReplyPort::tell())
 }
 
 impl<A: Actor> Drop for Context<A> {

@@ -7,7 +7,6 @@ use super::reply::{self, Answerer, Asker};
 use super::{Actor, Context, Undone};
 use crate::clock::Nanos;
 use crate::dead::DeadReason;
-use crate::inbox::reply::RemotePort;
 use crate::message::{HandlerError, Message, Parcel};
 use crate::remote::undelivered::{Returns, Undelivered};
 
@@ -71,7 +70,7 @@ impl<M: Message + ?Sized> ReplyPort<M> {
         let why = match &self.0 {
             Port::Tell => return Ok(self),
             Port::Ask(answerer) => {
-                if answerer.deadline().has_passed() {
+                if cx.cell().shared().clock.has_passed(answerer.deadline()) {
                     Undone::Expired
                 } else if answerer.is_cancelled() {
                     Undone::Cancelled
@@ -79,7 +78,7 @@ impl<M: Message + ?Sized> ReplyPort<M> {
                     return Ok(self);
                 }
             }
-            Port::Remote => match cx.remote().and_then(RemotePort::unwanted) {
+            Port::Remote => match cx.unwanted() {
                 None => return Ok(self),
                 Some(why) => why,
             },

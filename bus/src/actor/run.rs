@@ -59,6 +59,8 @@ impl<A: Actor, F: Future<Output = ExitReason>> Future for Run<A, F> {
         };
         // Here a killed handler is dropped, and with it its leases and its port: before the end is published.
         this.life.set(None);
+        #[cfg(feature = "test")]
+        this.cell.core().note_handling(false);
         this.cell.publish_end(reason);
         Poll::Ready(())
     }
@@ -72,6 +74,8 @@ fn live<A: Actor>(mut cx: Context<A>, mut actor: A) -> impl Future<Output = Exit
     async move {
         // What is named first is dropped first: the context, which answers who waits, before the user's actor.
         debug_assert!(cx.ends().is_none());
+        #[cfg(feature = "test")]
+        cx.cell().note_handling(true);
         if let Err(error) = actor.on_started(&mut cx).await {
             return ExitReason::StartFailed(error.to_string());
         }
@@ -83,7 +87,13 @@ fn live<A: Actor>(mut cx: Context<A>, mut actor: A) -> impl Future<Output = Exit
             if cx.is_turn_over() {
                 yield_once().await;
             }
-            if let Some(reason) = poll_fn(|task| cx.poll_next(task)).await {
+            let next = poll_fn(|task| {
+                let next = cx.poll_next(task);
+                #[cfg(feature = "test")]
+                cx.cell().note_handling(next.is_ready());
+                next
+            });
+            if let Some(reason) = next.await {
                 break reason;
             }
             actor.deliver(&mut cx).await;

@@ -178,6 +178,23 @@ impl Core {
         Ok(())
     }
 
+    /// Has the control thread answer when nothing has come for it; one that has ended does not.
+    #[cfg(feature = "test")]
+    pub(crate) fn ask_whether_quiet(&self, answerer: crate::actor::reply::Answerer<u64>) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who detaches takes the thread first: so this command comes before that, or not at all.
+        let runs = thread.is_some();
+        let unheard = match runs {
+            true => {
+                self.commands.give(Command::Quiet(answerer));
+                None
+            }
+            false => Some(answerer),
+        };
+        drop(thread);
+        drop(unheard); // outside the lock: who waits is woken
+    }
+
     /// Leaves the bus: gives names back, tells every peer, and ends the control thread. Later calls do nothing.
     ///
     /// A peer whose memory is still held (an `Arc<Peer>` is) gets the goodbye when it is let go.

@@ -71,6 +71,9 @@ pub(super) struct Control {
     first: Vec<SocketName>,
     next_token: u64,
     is_over: bool,
+    /// Who waits until nothing comes, and what has come so far.
+    #[cfg(feature = "test")]
+    quiet: (Vec<crate::actor::reply::Answerer<u64>>, u64),
 }
 
 impl Control {
@@ -98,6 +101,8 @@ impl Control {
             first: others,
             next_token: FIRST_TOKEN,
             is_over: false,
+            #[cfg(feature = "test")]
+            quiet: (Vec::new(), 0),
         })
     }
 
@@ -115,6 +120,8 @@ impl Control {
             for event in &events {
                 self.handle(event);
             }
+            #[cfg(feature = "test")]
+            self.say_when_quiet(&mut events);
             while let Some(due) = self.timers.take() {
                 self.handle_due(due);
             }
@@ -122,7 +129,32 @@ impl Control {
         self.leave();
     }
 
+    /// Handles all that has come, and then says how much that was.
+    #[cfg(feature = "test")]
+    fn say_when_quiet(&mut self, events: &mut Vec<Event>) {
+        while !self.quiet.0.is_empty() {
+            let found = self
+                .core
+                .epoll
+                .wait(events, Some(std::time::Duration::ZERO));
+            if found.is_err() || events.is_empty() {
+                let (waiting, come) = &mut self.quiet;
+                for answerer in waiting.drain(..) {
+                    answerer.answer(*come);
+                }
+                return;
+            }
+            for event in &*events {
+                self.handle(event);
+            }
+        }
+    }
+
     fn handle(&mut self, event: &Event) {
+        #[cfg(feature = "test")]
+        if event.token != COMMANDS {
+            self.quiet.1 += 1;
+        }
         match event.token {
             LISTENER => self.accept(),
             COMMANDS => self.obey(),
@@ -221,6 +253,8 @@ impl Control {
                     }
                 }
                 Command::Retire(key) => self.retire(key),
+                #[cfg(feature = "test")]
+                Command::Quiet(answerer) => self.quiet.0.push(answerer),
                 Command::Detach => self.is_over = true,
             }
         }

@@ -17,7 +17,7 @@ use ringway_shm::sync::AtomicU64;
 use ringway_shm::sync::Ordering::Relaxed;
 use slab::Slab;
 
-use crate::clock::Nanos;
+use crate::clock::{Clock, Nanos};
 
 /// One armed timer. Disarm it when its wait ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,12 +118,12 @@ impl Timers {
     /// Wakes all that are due; returns when the next one is.
     ///
     /// Cost: a load while none is armed, a look at the clock while none is due.
-    pub(crate) fn fire(&self) -> Option<Nanos> {
+    pub(crate) fn fire(&self, clock: &Clock) -> Option<Nanos> {
         let first = self.first()?;
-        if !first.has_passed() {
+        if !clock.has_passed(first) {
             return Some(first);
         }
-        let now = Nanos::now();
+        let now = clock.now();
         let due = {
             let mut armed = self.lock();
             let Armed { young, ordered, .. } = &mut *armed;
@@ -181,10 +181,10 @@ mod tests {
         let (early, was_first) = timers.arm(Nanos(1), &noop_waker());
         assert!(was_first);
         assert_eq!(timers.first(), Some(Nanos(1)));
-        assert_eq!(timers.fire(), Some(far));
+        assert_eq!(timers.fire(&Clock::default()), Some(far));
         timers.disarm(early);
         timers.disarm(late);
-        assert_eq!(timers.fire(), None);
+        assert_eq!(timers.fire(&Clock::default()), None);
     }
 
     // Goal: a key finds its own timer, young or in order, and none that took its place since.
@@ -209,13 +209,13 @@ mod tests {
         timers.disarm(gone);
         timers.rewake(gone, &waker(0));
         let (later, _) = timers.arm(far, &waker(2));
-        assert_eq!(timers.fire(), Some(far)); // the later one is in order now
+        assert_eq!(timers.fire(&Clock::default()), Some(far)); // the later one is in order now
         timers.rewake(later, &waker(3));
         let (young, _) = timers.arm(Nanos(3), &waker(2));
         assert_eq!(timers.first(), Some(Nanos(3)));
         timers.disarm(stays);
         timers.disarm(later);
-        assert_eq!(timers.fire(), None);
+        assert_eq!(timers.fire(&Clock::default()), None);
         timers.disarm(young);
         let woken = wakers.iter().map(|count| count.0.load(Relaxed));
         assert_eq!(woken.collect::<Vec<_>>(), [0, 1, 1, 0]);

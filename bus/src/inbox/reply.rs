@@ -20,7 +20,7 @@ use ringway_shm::words::EntryWords;
 
 use super::{InboxLane, Taken};
 use crate::actor::Undone;
-use crate::clock::Nanos;
+use crate::clock::{Clock, Nanos};
 use crate::completion;
 use crate::entry::{EntryHeader, EntryKind, EntryToken, Sealed};
 use crate::exit::ExitReason;
@@ -124,8 +124,8 @@ impl RemotePort {
 
     /// Why the handler need not begin any more.
     #[inline]
-    pub(crate) fn unwanted(&self) -> Option<Undone> {
-        if self.deadline.has_passed() {
+    pub(crate) fn unwanted(&self, clock: &Clock) -> Option<Undone> {
+        if clock.has_passed(self.deadline) {
             return Some(Undone::Expired);
         }
         (self.is_ask && self.is_cancelled).then_some(Undone::Cancelled)

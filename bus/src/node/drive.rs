@@ -72,7 +72,7 @@ impl Future for Drive {
                 continue;
             }
             this.is_armed = true;
-            let due = driver.due();
+            let due = driver.sleeps_until();
             let watch = match &this.watch {
                 Some(watch) => watch,
                 None => match Watch::start(driver.sleeper().fd().try_clone_to_owned()) {

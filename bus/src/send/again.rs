@@ -10,7 +10,7 @@ use super::ask::Arrival;
 use super::{Ask, AskError, SendError, Tell};
 use crate::addr::follow::Successors;
 use crate::addr::{ActorId, Recipient};
-use crate::clock::Nanos;
+use crate::clock::{Clock, Nanos};
 use crate::exit::ExitReason;
 use crate::message::Sendable;
 use crate::node::LookupError;
@@ -139,7 +139,7 @@ async fn next<S: Sendable>(
         None => NoSuccessor::NotYet {
             followed: follow.followed().to_owned(),
             reason,
-            waited: Nanos::now().since(began),
+            waited: shared.clock.now().since(began),
         },
     };
     let cause = Box::new(cause);
@@ -153,7 +153,10 @@ pub(super) async fn tell<S: Sendable>(
     mut lost: Lost<S>,
     deadline: Nanos,
 ) -> Result<(), SendError<S>> {
-    let began = Nanos::now();
+    let clock = follow
+        .shared()
+        .map_or_else(Clock::default, |it| it.clock.clone());
+    let began = clock.now();
     let until = match deadline {
         Nanos::NONE => began.plus(WITHIN),
         deadline => deadline,
@@ -163,7 +166,7 @@ pub(super) async fn tell<S: Sendable>(
         let tell = Tell::new(life.way(), None, message);
         let told = match deadline {
             Nanos::NONE => tell.await,
-            deadline => tell.deadline(deadline.since(Nanos::now())).await,
+            deadline => tell.deadline(deadline.since(clock.now())).await,
         };
         match told {
             Ok(()) => {

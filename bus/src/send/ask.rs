@@ -130,7 +130,8 @@ impl<S: Sendable> Future for Ask<'_, S> {
         loop {
             let step = match &mut this.stage {
                 Stage::Fresh(wait) => {
-                    (this.sending.began, this.sending.deadline) = Nanos::begin(*wait);
+                    (this.sending.began, this.sending.deadline) =
+                        this.sending.way.clock().begin(*wait);
                     this.stage = Stage::Sending(None);
                     this.poll_sending(cx)
                 }
@@ -154,7 +155,7 @@ impl<S: Sendable> Future for Ask<'_, S> {
                     return Poll::Ready(result);
                 }
                 Step::Wait if this.is_overdue() => {
-                    let waited = Nanos::now().since(this.sending.began);
+                    let waited = this.sending.waited();
                     this.give_up();
                     return Poll::Ready(Err(AskError::Deadline { waited }));
                 }
@@ -191,7 +192,8 @@ enum Step<T> {
 
 impl<S: Sendable> Ask<'_, S> {
     fn is_overdue(&self) -> bool {
-        (self.has_waited || self.sending.is_armed()) && self.sending.deadline.has_passed()
+        (self.has_waited || self.sending.is_armed())
+            && self.sending.way.clock().has_passed(self.sending.deadline)
     }
 
     fn poll_sending(&mut self, cx: &Context<'_>) -> Step<<Self as Future>::Output> {
@@ -251,7 +253,7 @@ impl<S: Sendable> Ask<'_, S> {
                 <ReplyOf<S> as Message>::Semantics::arrive(Parcel::Value(reply)),
             )),
             Poll::Ready(Some(Err(failure))) => {
-                let waited = Nanos::now().since(self.sending.began);
+                let waited = self.sending.waited();
                 Step::Ready(Err(undone(*failure, waited)))
             }
             Poll::Ready(None) => {
@@ -328,7 +330,7 @@ impl<S: Sendable> Ask<'_, S> {
                 return Step::Next;
             }
             Some(EntryKind::Expired | EntryKind::Cancelled) => Err(AskError::Deadline {
-                waited: Nanos::now().since(self.sending.began),
+                waited: self.sending.waited(),
             }),
             _ => Err(AskError::Reply {
                 reason: "a completion without meaning".to_owned(),

@@ -11,7 +11,6 @@ use futures_util::task::noop_waker_ref;
 use super::again::{self, Boxed, Lost};
 use super::way::{Patience, Sending, Sent, Way};
 use super::{Follow, SendError};
-use crate::clock::Nanos;
 use crate::message::Sendable;
 
 /// A message on its way to an actor: a future, which may be refined before it is first polled.
@@ -53,7 +52,7 @@ impl<'a, S: Sendable> Fresh<'a, S> {
         let mut sending = Sending::beyond_straight_tell(self.way, self.message)?;
         sending.follow = self.follow;
         if let Some(deadline) = self.deadline {
-            sending.began = Nanos::now();
+            sending.began = sending.way.clock().now();
             sending.deadline = sending.began.plus(deadline);
         }
         Some(sending)

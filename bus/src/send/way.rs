@@ -16,7 +16,7 @@ use crate::actor::Undone;
 use crate::actor::cell::LocalRoute;
 use crate::actor::port::ReplyPort;
 use crate::addr::ActorId;
-use crate::clock::Nanos;
+use crate::clock::{Clock, Nanos};
 use crate::completion;
 use crate::driver::timer::TimerKey;
 use crate::exit::ExitReason;
@@ -59,6 +59,20 @@ impl<M: Message + ?Sized> Way<'_, M> {
             Self::Local(route) => Some(Arc::clone(route.core().shared())),
             Self::Remote(end) => end.shared(),
         }
+    }
+}
+
+impl<'a, M: Message + ?Sized> Way<'a, M> {
+    /// The clock of the node that sends; without the feature `test` there is only one, and nothing is looked up.
+    #[inline]
+    pub(super) fn clock(&self) -> &'a Clock {
+        #[cfg(feature = "test")]
+        match self {
+            Self::Local(route) => &route.core().shared().clock,
+            Self::Remote(end) => &end.clock,
+        }
+        #[cfg(not(feature = "test"))]
+        &Clock {}
     }
 }
 
@@ -260,8 +274,8 @@ impl<'a, S: Sendable> Sending<'a, S> {
                         message: self.take_back(),
                     }));
                 }
-                Err(Offered::MayWait) if self.deadline.has_passed() => {
-                    let waited = Nanos::now().since(self.began);
+                Err(Offered::MayWait) if self.way.clock().has_passed(self.deadline) => {
+                    let waited = self.waited();
                     let message = self.take_back();
                     return Poll::Ready(Err(SendError::Deadline { message, waited }));
                 }
@@ -462,6 +476,11 @@ impl<'a, S: Sendable> Sending<'a, S> {
                 end.wait_for_room();
             }
         }
+    }
+
+    /// How long it has been on its way.
+    pub(super) fn waited(&self) -> Duration {
+        self.way.clock().now().since(self.began)
     }
 
     /// Whether the deadline's timer was armed: it may have fired.

@@ -36,7 +36,7 @@ use crate::actor::incoming::Incoming;
 use crate::actor::reply::Answerer;
 use crate::actor::run::panic_text;
 use crate::actor::{Accepted, Actor, Context as ActorContext, Undone};
-use crate::clock::Nanos;
+use crate::clock::{Clock, Nanos};
 use crate::exit::ExitReason;
 use crate::mailbox::Batch;
 use crate::message::{BoxError, HandlerError};
@@ -211,7 +211,7 @@ impl Overseer {
             has_moved |= self.mind_the_time();
             let mut next = None;
             if matches!(self.doing, Doing::Nothing) {
-                match self.plan.next(Nanos::now()) {
+                match self.plan.next(self.clock().now()) {
                     Step::Start(key) => self.begin(key),
                     Step::Stop(key) => self.stop(key),
                     Step::Wait(at) => next = Some(at),
@@ -275,6 +275,18 @@ impl Overseer {
         }
     }
 
+    fn clock(&self) -> &Clock {
+        &self.cell.core().shared().clock
+    }
+
+    /// Now, and chance: a hash with keys that the system has drawn.
+    fn moment(&self) -> Moment {
+        Moment {
+            now: self.clock().now(),
+            chance: RandomState::new().build_hasher().finish(),
+        }
+    }
+
     fn slot(&mut self, key: ChildKey) -> &mut Slot {
         let slot = self.slots.iter_mut().find(|slot| slot.key == key);
         slot.expect("known: the plan forgets a child before its slot goes")
@@ -306,7 +318,8 @@ impl Overseer {
         slot.life = None;
         slot.last_exit = Some(reason.clone());
         debug!(child = slot.spec.id, %reason, "a child did not start");
-        self.plan.start_failed(key, reason, moment());
+        let moment = self.moment();
+        self.plan.start_failed(key, reason, moment);
     }
 
     /// Looks whether the child that is being started has, or need not any more.
@@ -336,7 +349,8 @@ impl Overseer {
                 let slot = self.slot(key);
                 slot.face = Some(face);
                 debug!(child = slot.spec.id, "a child has started");
-                self.plan.started(key, Nanos::now());
+                let now = self.clock().now();
+                self.plan.started(key, now);
                 if let Some(reason) = has_ended {
                     self.ended(key, reason);
                 }
@@ -379,7 +393,8 @@ impl Overseer {
         slot.face = None;
         slot.last_exit = Some(reason.clone());
         debug!(child = slot.spec.id, %reason, "a child has ended");
-        self.plan.ended(key, reason, moment());
+        let moment = self.moment();
+        self.plan.ended(key, reason, moment);
     }
 
     /// Begins to stop a child: asks it to, or kills it if there is no time for that.
@@ -387,11 +402,15 @@ impl Overseer {
         if self.is_killed {
             return self.kill(key);
         }
+        let shared = Arc::clone(self.cell.core().shared());
         let slot = self.slot(key);
         if let Some(life) = &slot.life {
             life.stop();
         }
-        let until = slot.spec.stop_within.map(Nanos::after);
+        let until = slot
+            .spec
+            .stop_within
+            .map(|within| shared.clock.after(within));
         self.doing = Doing::Stopping {
             key,
             until,
@@ -414,6 +433,7 @@ impl Overseer {
     /// Kills a child that does not stop in time; leaves one behind that cannot be killed.
     fn mind_the_time(&mut self) -> bool {
         let is_ending = self.plan.is_ending();
+        let clock = &self.cell.core().shared().clock;
         let Doing::Stopping {
             key,
             until,
@@ -428,18 +448,18 @@ impl Overseer {
             None if was_killed && is_ending => {
                 let slot = self.slots.iter().find(|slot| slot.key == key);
                 if slot.is_some_and(|it| it.spec.kind.child_type() != ChildType::Supervisor) {
-                    *until = Some(Nanos::after(BURIAL));
+                    *until = Some(clock.after(BURIAL));
                 }
                 false
             }
-            Some(at) if at.has_passed() && was_killed => {
+            Some(at) if clock.has_passed(at) && was_killed => {
                 let child = &self.slot(key).spec.id;
                 warning!(child, "a child that does not end is left behind");
                 let _ = child;
                 self.ended(key, ExitReason::StopTimeout);
                 true
             }
-            Some(at) if at.has_passed() => {
+            Some(at) if clock.has_passed(at) => {
                 self.kill(key);
                 true
             }
@@ -564,14 +584,6 @@ fn answer_of(plan: &Plan, slot: Option<&Slot>, key: ChildKey, to_run: bool) -> O
         child: slot.map_or_else(String::new, |slot| slot.spec.id.clone()),
         reason: last_exit.unwrap_or(ExitReason::Stopped),
     })
-}
-
-/// Now, and chance: a hash with keys that the system has drawn.
-fn moment() -> Moment {
-    Moment {
-        now: Nanos::now(),
-        chance: RandomState::new().build_hasher().finish(),
-    }
 }
 
 impl Drop for Overseer {

@@ -20,7 +20,7 @@ impl Deadline {
     pub(crate) fn new(shared: &Arc<Shared>, within: Duration) -> Self {
         Self {
             shared: Arc::clone(shared),
-            at: Nanos::after(within),
+            at: shared.clock.after(within),
         }
     }
 
@@ -41,7 +41,7 @@ impl Deadline {
     }
 
     pub(crate) fn has_passed(&self) -> bool {
-        self.at.has_passed()
+        self.shared.clock.has_passed(self.at)
     }
 
     /// Looks until there is something, woken by `list`; `None` when the deadline comes first.

@@ -1,0 +1,55 @@
+//! What tests of programs with actors need, behind the feature `test`: time that the test sets, nodes on a bus of their
+//! own, actors that answer by a script, waiting until nothing is left to be done.
+//!
+//! ```toml
+//! [dev-dependencies]
+//! ringway = { version = "0.1", features = ["test"] }
+//! ```
+//!
+//! ```
+//! use ringway::prelude::*;
+//! use ringway::test::{TestBus, TestClock};
+//!
+//! #[derive(Message, Clone, Copy, Pod, Zeroable)]
+//! #[message(move)]
+//! struct Remind;
+//!
+//! #[derive(Message, Clone, Copy, Pod, Zeroable)]
+//! #[message(move, reply = u32)]
+//! struct Reminded;
+//!
+//! #[derive(Actor, Default)]
+//! #[actor(handles(Remind, Reminded))]
+//! struct Clerk(u32);
+//!
+//! impl Handler<Remind> for Clerk {
+//!     async fn handle(&mut self, remind: Remind, cx: &mut Context<Self>) {
+//!         self.0 += 1;
+//!         cx.after(secs(3600), remind);
+//!     }
+//! }
+//!
+//! impl Handler<Reminded> for Clerk {
+//!     async fn handle(&mut self, _: Reminded, _cx: &mut Context<Self>) -> u32 {
+//!         self.0
+//!     }
+//! }
+//!
+//! let (bus, clock) = (TestBus::new(), TestClock::new());
+//! let node = Node::attach(bus.config("office").clock(&clock))?;
+//! let clerk = node.spawn(Clerk::default())?;
+//! clerk.tell(Remind).wait()?;
+//! clock.advance(secs(5 * 3600)).wait(); // takes no time
+//! assert_eq!(clerk.ask(Reminded).wait()?, 6);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! None of it belongs into a program that is not a test: with the feature a node asks each time which clock it goes by.
+
+mod bus;
+pub(crate) mod clock;
+pub(crate) mod quiet;
+
+pub use self::bus::{Pair, TestBus};
+pub use self::clock::{Advance, TestClock};
+pub use self::quiet::{Quiescent, quiescent};
