@@ -162,7 +162,7 @@ pub(crate) fn seal(
 /// What a completion says about its op.
 #[inline]
 pub(crate) fn read(words: &EntryWords) -> Said {
-    let entry = EntryToken::from_words(*words);
+    let entry = EntryToken::of_words(words);
     let kind = entry.kind();
     Said {
         answers: kind.is_some_and(|kind| kind.is_completion() && kind != EntryKind::Done),
@@ -217,7 +217,7 @@ impl Segments for SegmentsOf<'_> {
 pub(crate) fn payload<M: Message + ?Sized>(
     end: &Arc<RemoteEnd>,
     op: Key,
-    words: EntryWords,
+    words: &EntryWords,
     is_held: bool,
 ) -> Result<M::Arrival, String> {
     let release = is_held.then(|| {
@@ -228,7 +228,7 @@ pub(crate) fn payload<M: Message + ?Sized>(
         let receive = || M::Semantics::receive(verified).map_err(|error| error.to_string());
         addr::wire::decode::<M, _>(|| end.shared(), receive)
     };
-    let token = EntryToken::from_words(words);
+    let token = EntryToken::of_words(words);
     let signature = const { Signature::of::<M>() };
     if let Some((_, inline)) = token.verify_inline(Expected::OneOf(&[signature]))
         && let Some(arrival) = M::Semantics::of_inline(&inline)
@@ -241,7 +241,7 @@ pub(crate) fn payload<M: Message + ?Sized>(
         drop(release);
         return receive(verified);
     }
-    receive(verify(end, &token, signature, release)?)
+    receive(verify(end, token, signature, release)?)
 }
 
 #[inline(never)]

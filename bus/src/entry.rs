@@ -62,6 +62,18 @@ impl EntryToken {
         &self.0
     }
 
+    /// Where words are copied to, whatever they are.
+    #[inline]
+    pub(crate) fn words_mut(&mut self) -> &mut EntryWords {
+        &mut self.0
+    }
+
+    /// The entry of these words, where they are.
+    #[inline]
+    pub(crate) fn of_words(words: &EntryWords) -> &Self {
+        bytemuck::cast_ref(words)
+    }
+
     /// The op of a submission, or that a completion answers; `None` for an inline tell.
     #[inline]
     pub fn op(&self) -> Option<Key> {

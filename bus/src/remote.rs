@@ -32,7 +32,7 @@ use ringway_shm::sync::Ordering::{Relaxed, SeqCst};
 use ringway_shm::sync::{AtomicU64, AtomicUsize, fence};
 use ringway_shm::words::EntryWords;
 
-pub(crate) use self::asker::AskerLook;
+pub(crate) use self::asker::{AskerLook, Found};
 use self::open::Open;
 pub(crate) use self::open::{Closed, Linger, Opening, RoomLook};
 use self::ops::{Leases, OpKind};

@@ -43,7 +43,7 @@ mod take;
 
 pub use peek::Peek;
 pub use push::Push;
-pub use take::{Rest, Take, Taken};
+pub use take::{Behind, Rest, Take, Taken};
 
 use crate::layout::Pow2;
 use crate::region::record;

@@ -43,4 +43,12 @@ impl<'a, const W: usize> ReadOnly<'a, Slot<W>> {
     pub(crate) fn copy_words(self) -> [u64; W] {
         core::array::from_fn(|at| self.load(|slot| &slot.words[at]))
     }
+
+    /// The same to where they are read next: each is written once.
+    #[inline]
+    pub(crate) fn copy_words_to(self, target: &mut [u64; W]) {
+        for (at, word) in target.iter_mut().enumerate() {
+            *word = self.load(|slot| &slot.words[at]);
+        }
+    }
 }

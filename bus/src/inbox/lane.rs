@@ -294,12 +294,15 @@ impl InboxLane {
         if taking.is_closed {
             return Took::Last;
         }
-        match taking.end.take_long(|rest| Long::of_slots(rest)) {
+        let words = taken.token.words_mut();
+        match taking
+            .end
+            .take_long_into(words, |rest| Long::of_slots(rest))
+        {
             Ok(Some(entry)) => {
-                taking.slots = entry.slots;
-                taken.token = EntryToken::from_words(entry.words);
+                taken.is_cancelled = taking.is_cancelled(words[0]);
                 taken.long = entry.rest;
-                taken.is_cancelled = taking.is_cancelled(entry.words[0]);
+                taking.slots = entry.slots;
                 taking.since_room_check += 1;
                 let looks = taking.since_room_check >= ROOM_CHECK_EVERY;
                 let rings = looks && taking.submitter_waits();

@@ -13,8 +13,9 @@ use ringway_shm::block::Block;
 use ringway_shm::generation::Key;
 use ringway_shm::lane::Peek;
 use ringway_shm::sync::Ordering::Relaxed;
+use ringway_shm::words::EntryWords;
 
-use super::open::{Linger, Open, Reaped};
+use super::open::{Linger, Open, Reaped, TookIn};
 use super::ops::{Asking, Look, Outcome};
 use super::{Phase, RemoteEnd};
 use crate::clock::Nanos;
@@ -25,6 +26,16 @@ pub(crate) enum AskerLook {
     /// The first, right after it was submitted: the op knows no waker, and its reply is still on the way.
     First,
     Later,
+}
+
+/// How an ask has ended.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// With the words that its asker has now; nothing of the completer's is held.
+    Answer,
+    Outcome(Outcome<Block>),
+    /// It is not known here any more.
+    Nothing,
 }
 
 impl RemoteEnd {
@@ -114,13 +125,14 @@ impl RemoteEnd {
         }
     }
 
-    /// Looks whether an ask has ended, and whether its reply has just come.
+    /// Looks whether an ask has ended, and whether its reply has just come: a plain one into `words`.
     pub(crate) fn poll_op(
         &self,
         key: Key,
         waker: &Waker,
         look: AskerLook,
-    ) -> Poll<Option<Outcome<Block>>> {
+        words: &mut EntryWords,
+    ) -> Poll<Found> {
         let mut by = Asking {
             known: waker,
             own: (look == AskerLook::First).then(|| waker.clone()),
@@ -133,30 +145,43 @@ impl RemoteEnd {
             let mut phase = self.lock();
             let found = match &mut *phase {
                 Phase::Open(open) => {
+                    let mut is_answered = false;
                     if look == AskerLook::Later {
                         // This asker is looking, so its own waker need not be woken.
                         let wake = &mut |op, waker| match op == key.to_bits() {
                             true => came_for = Some(waker),
                             false => others.push(waker),
                         };
-                        if open.take_in_all(&self.returns, wake) {
-                            any = true;
+                        let first = open.take_in_answer(key, words, &self.returns, wake);
+                        any |= !matches!(first, TookIn::Nothing);
+                        any |= open.take_in_all(&self.returns, wake);
+                        if let TookIn::Answer(left) = first {
+                            is_answered = true;
+                            came_for = left;
+                        }
+                        if any {
                             self.show(open);
                         }
                     }
-                    open.ops.look(key, &mut by)
+                    match is_answered {
+                        true => None,
+                        false => Some(open.ops.look(key, &mut by)),
+                    }
                 }
-                _ => Look::Done(None),
+                _ => Some(Look::Done(None)),
             };
             self.unlock(phase);
             match found {
-                Look::Done(outcome) => break Poll::Ready(outcome),
-                Look::Waits => break Poll::Pending,
-                Look::Stranger => by.own = Some(waker.clone()),
+                None => break Poll::Ready(Found::Answer),
+                Some(Look::Done(Some(outcome))) => break Poll::Ready(Found::Outcome(outcome)),
+                Some(Look::Done(None)) => break Poll::Ready(Found::Nothing),
+                Some(Look::Waits) => break Poll::Pending,
+                Some(Look::Stranger) => by.own = Some(waker.clone()),
             }
         };
-        self.wake(&mut others, any);
-        if polled.is_ready() && !any && self.room.has_waiters() {
+        if any {
+            self.wake(&mut others, any);
+        } else if polled.is_ready() && self.room.has_waiters() {
             self.room.wake_all();
         }
         polled

@@ -158,6 +158,15 @@ pub(crate) struct Reaped {
     pub(crate) watch: bool,
 }
 
+/// What was done with the completion that had come first.
+pub(super) enum TookIn {
+    /// There was none.
+    Nothing,
+    /// It answers the ask that was looked for, whose op knew this waker.
+    Answer(Option<Waker>),
+    Other,
+}
+
 /// Whether an end without ops is watched a little longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Linger {
@@ -316,6 +325,28 @@ impl Open {
             }
         }
         any
+    }
+
+    /// Takes in the completion that has come first, into `words`, if it is the last word of the ask whose asker is looking;
+    /// then gives back that asker's waker. Any other is left, or taken in as ever.
+    #[inline]
+    pub(super) fn take_in_answer(
+        &mut self,
+        key: Key,
+        words: &mut EntryWords,
+        returns: &Returns,
+        wake: &mut impl FnMut(u64, Waker),
+    ) -> TookIn {
+        if self.is_broken || !matches!(self.reap.reap_into(words), Ok(true)) {
+            return TookIn::Nothing; // who looks again hears of a violation
+        }
+        if words[0] == key.to_bits()
+            && let Some(waker) = self.ops.answer(key, completion::read(words))
+        {
+            return TookIn::Answer(waker);
+        }
+        self.take_in(*words, returns, wake);
+        TookIn::Other
     }
 
     /// Finds the askers whose deadlines have passed.

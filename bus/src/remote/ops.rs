@@ -385,6 +385,29 @@ impl<B> OpTable<B> {
         }
     }
 
+    /// Takes in the completion of `key`, whose asker is looking, if it is an ask's last word and lies in its entry: the op
+    /// is over, and only the asker's waker is left of it. `None` for any other completion, of which nothing was taken in.
+    ///
+    /// What [`complete`](Self::complete) and [`look`](Self::look) would do one after the other, without the words.
+    #[inline]
+    pub(crate) fn answer(&mut self, key: Key, said: Said) -> Option<Option<Waker>> {
+        let op = self.get_mut(key)?;
+        let is_last = op.kind == OpKind::Ask && op.awaits_reply && !op.is_lent;
+        let is_plain = said.answers && !said.has_block && !said.displaced;
+        if !(is_last && is_plain && matches!(op.state, State::Submitted | State::Waiting(_))) {
+            return None;
+        }
+        op.awaits_reply = false;
+        let former = std::mem::replace(&mut op.state, State::Free);
+        self.credit += op.weight;
+        self.in_flight -= 1;
+        self.free.push(key.index());
+        Some(match former {
+            State::Waiting(waker) => Some(waker),
+            _ => None,
+        })
+    }
+
     /// Takes in a completion.
     #[inline]
     pub(crate) fn complete(

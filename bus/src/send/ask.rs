@@ -22,7 +22,7 @@ use crate::entry::{Beside, EntryKind, EntryToken};
 use crate::exit::ExitReason;
 use crate::message::{HandlerError, Message, Parcel, Semantics as _, Sendable};
 use crate::remote::ops::{Outcome, Unanswered};
-use crate::remote::{AskerLook, RemoteEnd};
+use crate::remote::{AskerLook, Found, RemoteEnd};
 use crate::wait_list::WaitKey;
 
 /// How long an ask waits unless told otherwise: as `gen_server:call` does.
@@ -271,12 +271,14 @@ impl<S: Sendable> Ask<'_, S> {
             true => AskerLook::Later,
             false => AskerLook::First,
         };
-        match end.poll_op(op, cx.waker(), look) {
+        let mut words = EntryWords::default();
+        match end.poll_op(op, cx.waker(), look, &mut words) {
             Poll::Pending => Step::Wait,
-            Poll::Ready(Some(Outcome::Completed { words, is_held })) => {
-                self.completed(end, op, words, is_held)
+            Poll::Ready(Found::Answer) => self.completed(end, op, &words, false),
+            Poll::Ready(Found::Outcome(Outcome::Completed { words, is_held })) => {
+                self.completed(end, op, &words, is_held)
             }
-            Poll::Ready(Some(Outcome::Ended(unanswered))) => {
+            Poll::Ready(Found::Outcome(Outcome::Ended(unanswered))) => {
                 let Unanswered {
                     taken,
                     why,
@@ -293,22 +295,23 @@ impl<S: Sendable> Ask<'_, S> {
                 let why = Failure { why, message };
                 Step::Ready(Err(ended_remotely(taken, why)))
             }
-            Poll::Ready(None) => {
+            Poll::Ready(Found::Nothing) => {
                 self.stage = Stage::Ending;
                 Step::Next
             }
         }
     }
 
+    #[inline]
     fn completed(
         &mut self,
         end: &Arc<RemoteEnd>,
         op: Key,
-        words: EntryWords,
+        words: &EntryWords,
         is_held: bool,
     ) -> Step<<Self as Future>::Output> {
         let text = || completion::payload::<String>(end, op, words, is_held);
-        let verdict = EntryToken::from_words(words).kind();
+        let verdict = EntryToken::of_words(words).kind();
         let result = match verdict {
             Some(EntryKind::Reply) => completion::payload::<ReplyOf<S>>(end, op, words, is_held)
                 .map_err(|reason| AskError::Reply { reason }),
@@ -409,7 +412,8 @@ impl<S: Sendable> Drop for Ask<'_, S> {
                 route.core().ended_list().remove(&mut self.ended);
             }
             Way::Local(_) => {}
-            Way::Remote(end) => end.ended.remove(&mut self.ended),
+            Way::Remote(end) if self.ended.is_registered() => end.ended.remove(&mut self.ended),
+            Way::Remote(_) => {}
         }
     }
 }

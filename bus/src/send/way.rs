@@ -511,11 +511,11 @@ impl<S: Sendable> Drop for Sending<'_, S> {
             Way::Local(route) if self.room.is_registered() => {
                 route.room().remove(&mut self.room);
             }
-            Way::Local(_) => {}
-            Way::Remote(end) => {
+            Way::Remote(end) if self.room.is_registered() || self.blocks.is_registered() => {
                 end.room.remove(&mut self.room);
                 end.blocks.remove(&mut self.blocks);
             }
+            Way::Local(_) | Way::Remote(_) => {}
         }
         if let Some(timer) = self.timer
             && let Some(shared) = self.node()

@@ -30,6 +30,15 @@ pub struct Taken<const W: usize, R> {
     pub slots: u64,
 }
 
+/// What of an entry was taken beside the words of its first slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behind<R> {
+    /// What the reader made of its rest, if it has one.
+    pub rest: Option<R>,
+    /// Slots that it takes, to be named when it has been handled.
+    pub slots: u64,
+}
+
 /// The rest of a long entry while it is taken: an iterator over the words of its slots, each read once.
 #[derive(Debug)]
 pub struct Rest<'a, const W: usize, K> {
@@ -119,17 +128,28 @@ impl<const W: usize, K: Keep> Take<W, K> {
     /// later call says the same.
     #[inline]
     pub fn take(&mut self) -> Result<Option<[u64; W]>, Violation> {
+        let mut words = [0; W];
+        Ok(self.take_into(&mut words)?.then_some(words))
+    }
+
+    /// The same into `words`; `false`, and they are what they were, when there is no entry.
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take).
+    #[inline]
+    pub fn take_into(&mut self, words: &mut [u64; W]) -> Result<bool, Violation> {
         let Some(slot) = self.next(self.head)? else {
-            return Ok(None);
+            return Ok(false);
         };
         if mutant::under(Mutant::HeadBeforeCopy) {
             self.own.head.store(self.head + 1, Release);
         }
-        let words = slot.copy_words();
+        slot.copy_words_to(words);
         step!("take-copied");
         self.publish(self.head + 1);
         step!("take-published");
-        Ok(Some(words))
+        Ok(true)
     }
 
     /// Takes the next entry, long or not; `read` makes of its rest what the caller wants. The head passes all of it before
@@ -145,6 +165,22 @@ impl<const W: usize, K: Keep> Take<W, K> {
         &mut self,
         read: impl FnOnce(Rest<'_, W, K>) -> R,
     ) -> Result<Option<Taken<W, R>>, Violation> {
+        let mut words = [0; W];
+        let behind = self.take_long_into(&mut words, read)?;
+        Ok(behind.map(|Behind { rest, slots }| Taken { words, rest, slots }))
+    }
+
+    /// The same, with the words of its first slot in `words`, which are what they were when there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`take_long`](Self::take_long).
+    #[inline]
+    pub fn take_long_into<R>(
+        &mut self,
+        words: &mut [u64; W],
+        read: impl FnOnce(Rest<'_, W, K>) -> R,
+    ) -> Result<Option<Behind<R>>, Violation> {
         let position = self.head;
         let slot = self.slot(position);
         // Acquire entry-written: pairs with the store of the stamp in `Push::write`.
@@ -160,7 +196,7 @@ impl<const W: usize, K: Keep> Take<W, K> {
         if mutant::under(Mutant::HeadBeforeCopy) {
             self.own.head.store(position + slots, Release);
         }
-        let words = slot.copy_words();
+        slot.copy_words_to(words);
         let rest = is_long.then(|| {
             read(Rest {
                 take: self,
@@ -171,7 +207,7 @@ impl<const W: usize, K: Keep> Take<W, K> {
         step!("take-copied");
         self.publish(position + slots);
         step!("take-published");
-        Ok(Some(Taken { words, rest, slots }))
+        Ok(Some(Behind { rest, slots }))
     }
 
     /// Checks the stamps of a long entry, whose first is `found`.

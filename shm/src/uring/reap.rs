@@ -28,6 +28,16 @@ impl<K: Keep> ReapEnd<K> {
         self.lane.take()
     }
 
+    /// The same into `words`; `false`, and they are what they were, when there is none.
+    ///
+    /// # Errors
+    ///
+    /// The slot's stamp cannot be.
+    #[inline]
+    pub fn reap_into(&mut self, words: &mut EntryWords) -> Result<bool, Violation> {
+        self.lane.take_into(words)
+    }
+
     /// Takes completions until `target` is full or none is left, and returns how many.
     ///
     /// # Errors

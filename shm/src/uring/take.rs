@@ -3,7 +3,7 @@
 use super::{CompleterLine, OpWord, SubmitterLine};
 use crate::error::Violation;
 use crate::generation::Key;
-use crate::lane::{Peek, Rest, Take, Taken};
+use crate::lane::{Behind, Peek, Rest, Take, Taken};
 use crate::mutant::{Mutant, release_unless};
 use crate::region::{DefaultKeep, Keep, OwnRecord, PeerRecord, PeerRecords};
 use crate::sync::{AtomicU64, Ordering::Relaxed, dekker_fence};
@@ -80,6 +80,20 @@ impl<K: Keep> TakeEnd<K> {
         read: impl FnOnce(Rest<'_, 7, K>) -> R,
     ) -> Result<Option<Taken<7, R>>, Violation> {
         self.lane.take_long(read)
+    }
+
+    /// The same, with the words of its first slot in `words`, which are what they were when there is none.
+    ///
+    /// # Errors
+    ///
+    /// A slot's stamp cannot be.
+    #[inline]
+    pub fn take_long_into<R>(
+        &mut self,
+        words: &mut EntryWords,
+        read: impl FnOnce(Rest<'_, 7, K>) -> R,
+    ) -> Result<Option<Behind<R>>, Violation> {
+        self.lane.take_long_into(words, read)
     }
 
     /// Says that the handler of the oldest entry that is not finished, one of so many `slots`, has ended.

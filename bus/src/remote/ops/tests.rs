@@ -347,3 +347,47 @@ fn wakers_go_out_of_the_table() {
     assert_eq!(table.ignore(key, &mut left), Ignored::InFlight);
     assert!(left.is_some_and(|left| left.will_wake(&second)));
 }
+
+// Goal: the last word about an ask that lies in its entry ends the op at once, and gives the waker back; any other completion is
+// left as it is, to be taken in by `complete`.
+#[test]
+fn a_plain_reply_ends_its_ask() {
+    let mut table = OpTable::new(4);
+    let key = table.issue(OpKind::Ask, None).unwrap();
+    assert_eq!(
+        table.answer(key, REPLY).map(|waker| waker.is_some()),
+        Some(false)
+    );
+    assert!(table.is_empty() && table.in_flight() == 0);
+    assert!(table.answer(key, REPLY).is_none(), "an op that is over");
+
+    let key = table.issue(OpKind::Ask, None).unwrap();
+    assert!(poll(&mut table, key).is_pending());
+    let held = Said {
+        has_block: true,
+        ..REPLY
+    };
+    let displaced = Said {
+        displaced: true,
+        ..REPLY
+    };
+    for other in [held, displaced, BACK] {
+        assert!(table.answer(key, other).is_none());
+    }
+    assert!(table.answer(key.next(), REPLY).is_none());
+    assert_eq!(
+        table.answer(key, REPLY).map(|waker| waker.is_some()),
+        Some(true)
+    );
+
+    let lends = table.issue(OpKind::Ask, Some(7)).unwrap();
+    let tells = table.issue(OpKind::Tell, None).unwrap();
+    assert!(table.answer(lends, REPLY).is_none() && table.answer(tells, REPLY).is_none());
+    assert_eq!(table.in_flight(), 2);
+    assert_eq!(table.complete(words(lends), REPLY).unwrap().freed, Some(7));
+    assert!(table.complete(words(tells), REPLY).is_ok());
+    assert!(poll(&mut table, lends).is_ready());
+    // All of the credit has come back.
+    let keys: Vec<_> = (0..4).map(|_| table.issue(OpKind::Ask, None)).collect();
+    assert!(keys.iter().all(Result::is_ok) && table.issue(OpKind::Ask, None).is_err());
+}

@@ -8,7 +8,7 @@ use crate::exit::ExitReason;
 use crate::mailbox::Overflow;
 use crate::remote::ops::OpKind::{Ask, Tell};
 use crate::remote::ops::{Leases, Outcome};
-use crate::remote::{AskerLook, Obstacle};
+use crate::remote::{AskerLook, Found, Obstacle};
 use crate::testing::pair::{Opened, Pair};
 use crate::urings::open;
 
@@ -52,8 +52,10 @@ fn told(opened: &Opened, op: Key) -> [Fate; 4] {
             false => Fate::Returned,
         };
     }
-    let asked = opened.end.poll_op(op, Waker::noop(), AskerLook::First);
-    let Poll::Ready(Some(Outcome::Ended(unanswered))) = asked else {
+    let asked = opened
+        .end
+        .poll_op(op, Waker::noop(), AskerLook::First, &mut [0; 7]);
+    let Poll::Ready(Found::Outcome(Outcome::Ended(unanswered))) = asked else {
         panic!("an ask that was in flight has ended");
     };
     fates[2] = match unanswered.message {
