@@ -59,9 +59,9 @@ const PASSES_PER_CLOCK: u32 = 64;
 /// Passes for which the driver takes in completions itself after the future that it drives has not: they were others'.
 const PASSES_NOT_HANDED_OVER: u32 = 1024;
 
-/// Looks at the completions in one pass while the future that a thread drives is all that goes on: about as long as the rest
-/// of the pass, which a reply would have to wait for.
-const LOOKS_PER_PASS: u32 = 16;
+/// Looks at the completions in one pass while the future that a thread drives is all that goes on, or at the lanes while nothing
+/// but messages is awaited: about as long as the rest of the pass, which what comes meanwhile would have to wait for.
+const LOOKS_PER_PASS: usize = 16;
 
 /// What one pass found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +155,7 @@ impl Driver {
         };
         is_busy |= (0..looks).any(|_| !self.is_quiet())
             && ((may_hand_over && self.hands_over()) || self.reap(Linger::Yes));
+        is_busy = is_busy || self.sees_entry();
         #[cfg(feature = "test")]
         self.count_busy(is_busy);
         if is_busy { Pass::Busy } else { Pass::Idle }
@@ -186,6 +187,16 @@ impl Driver {
     #[inline]
     fn is_quiet(&self) -> bool {
         self.reaping.iter().all(|end| end.is_quiet())
+    }
+
+    /// Looks at the lanes a few times more while nothing else is awaited: a message that comes during the rest of a pass waits
+    /// for that. No more looks in all for many lanes than for one.
+    fn sees_entry(&self) -> bool {
+        if self.hot.is_empty() || !self.reaping.is_empty() {
+            return false;
+        }
+        let looks = LOOKS_PER_PASS / self.hot.len();
+        (0..looks).any(|_| !self.hot.iter().all(|lane| lane.is_quiet()))
     }
 
     /// Leaves completions that have come to the future that is polled next. What that does not take in, the pass after it

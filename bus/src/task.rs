@@ -180,11 +180,8 @@ impl RunQueue {
         }
         // Behind what is there already, so that neither kind waits for more than the other has now.
         let shared = self.pop_shared();
-        // Relaxed: as in `keep_here`.
-        if self.helpers_running.load(Relaxed) == 0 {
-            here::put_own(shared);
-        } else if let Some(shared) = shared {
-            self.places.push(here::worker(), shared);
+        if let Some(shared) = shared {
+            keep_here(shared);
         }
         here::take_own().or_else(|| self.places.pop(here::worker()))
     }
