@@ -129,11 +129,19 @@ pub(crate) fn take_back<M: Message + ?Sized>(
     addr::wire::decode::<M, _>(shared, || Parcel::from_entry(words, beside))
 }
 
-/// Makes a reply that its completion has room for; `None` says no more than that it takes [`seal`] to tell.
+/// Makes a reply that its completion has room for; `None` says no more than that it takes [`seal`] to tell, and that `more`, which
+/// says whether the submission's block is still lent, was not called.
 #[inline]
-pub(crate) fn simple_reply<M: Message + ?Sized>(op: Key, parcel: &Parcel<M>) -> Option<EntryToken> {
+pub(crate) fn simple_reply<M: Message + ?Sized>(
+    op: Key,
+    parcel: &Parcel<M>,
+    more: impl FnOnce() -> bool,
+) -> Option<EntryToken> {
     let inline = M::Semantics::inline(parcel, Room::REPLY)?;
-    let header = EntryHeader::new(EntryKind::Reply, Some(op));
+    let header = EntryHeader {
+        more: more(),
+        ..EntryHeader::new(EntryKind::Reply, Some(op))
+    };
     let signature = const { Signature::of::<M>() };
     Some(EntryToken::simple(header, signature, &inline))
 }

@@ -154,10 +154,8 @@ impl RemotePort {
         }
         match result.map(Parcel::<M::Reply>::Value) {
             Ok(reply) => {
-                // Without a block that is lent there is no more to it.
-                if self.lent.is_none()
-                    && let Some(entry) = completion::simple_reply(op, &reply)
-                {
+                let is_leased = || self.is_leased_after(EntryKind::Reply);
+                if let Some(entry) = completion::simple_reply(op, &reply, is_leased) {
                     self.lane.post(entry.words());
                     return Ok(());
                 }
@@ -215,10 +213,16 @@ impl RemotePort {
         self.end(op, kind, text.ok(), shared);
     }
 
-    /// The handler has ended.
+    /// The handler has ended, and so; tells whether a lease on the entry's block still exists.
+    #[inline]
+    fn is_leased_after(&self, kind: EntryKind) -> bool {
+        self.lent.as_ref().is_some_and(|lent| lent.handled(kind))
+    }
+
+    /// Posts how the handler has ended.
     #[inline]
     fn end(&self, op: Key, kind: EntryKind, payload: Option<Tokenized>, shared: &Shared) {
-        let is_leased = self.lent.as_ref().is_some_and(|lent| lent.handled(kind));
+        let is_leased = self.is_leased_after(kind);
         if !self.is_ask && is_leased {
             return;
         }

@@ -16,7 +16,7 @@ use ringway_shm::sync::Ordering::Relaxed;
 use ringway_shm::words::EntryWords;
 
 use super::open::{Linger, Open, Reaped, TookIn};
-use super::ops::{Asking, Look, Outcome};
+use super::ops::{Answered, Asking, Look, Outcome};
 use super::{Phase, RemoteEnd};
 use crate::clock::Nanos;
 
@@ -138,7 +138,7 @@ impl RemoteEnd {
             own: (look == AskerLook::First).then(|| waker.clone()),
         };
         // Dropped after the lock, as what is left in `by`.
-        let mut came_for = None;
+        let (mut came_for, mut held) = (None, None);
         let mut others = Vec::new();
         let mut any = false;
         let polled = loop {
@@ -155,9 +155,9 @@ impl RemoteEnd {
                         let first = open.take_in_answer(key, words, &self.returns, wake);
                         any |= !matches!(first, TookIn::Nothing);
                         any |= open.take_in_all(&self.returns, wake);
-                        if let TookIn::Answer(left) = first {
+                        if let TookIn::Answer(answered) = first {
                             is_answered = true;
-                            came_for = left;
+                            held = Some(answered);
                         }
                         if any {
                             self.show(open);
@@ -179,6 +179,10 @@ impl RemoteEnd {
                 Some(Look::Stranger) => by.own = Some(waker.clone()),
             }
         };
+        if let Some(Answered { waker, block }) = held {
+            drop(block); // before those are woken who wait for one
+            drop(waker);
+        }
         if any {
             self.wake(&mut others, any);
         } else if polled.is_ready() && self.room.has_waiters() {

@@ -15,7 +15,7 @@ use ringway_shm::region::PeerRegion;
 use ringway_shm::uring::{OpWords, ReapEnd, SubmitEnd, Submitter};
 use ringway_shm::words::EntryWords;
 
-use super::ops::{Fate, Ignored, Leases, OpTable, UnknownOp};
+use super::ops::{Answered, Fate, Ignored, Leases, OpTable, UnknownOp};
 use super::owed::{Fault, Loss, Owed};
 use super::undelivered::{Raw, Returns};
 use super::{Obstacle, Outgoing};
@@ -162,8 +162,8 @@ pub(crate) struct Reaped {
 pub(super) enum TookIn {
     /// There was none.
     Nothing,
-    /// It answers the ask that was looked for, whose op knew this waker.
-    Answer(Option<Waker>),
+    /// It answers the ask that was looked for, whose op held this.
+    Answer(Answered<Block>),
     Other,
 }
 
@@ -328,7 +328,7 @@ impl Open {
     }
 
     /// Takes in the completion that has come first, into `words`, if it is the last word of the ask whose asker is looking;
-    /// then gives back that asker's waker. Any other is left, or taken in as ever.
+    /// then gives back what its op held. Any other is taken in as ever.
     #[inline]
     pub(super) fn take_in_answer(
         &mut self,
@@ -341,9 +341,9 @@ impl Open {
             return TookIn::Nothing; // who looks again hears of a violation
         }
         if words[0] == key.to_bits()
-            && let Some(waker) = self.ops.answer(key, completion::read(words))
+            && let Some(answered) = self.ops.answer(key, completion::read(words))
         {
-            return TookIn::Answer(waker);
+            return TookIn::Answer(answered);
         }
         self.take_in(*words, returns, wake);
         TookIn::Other

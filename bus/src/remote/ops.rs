@@ -154,6 +154,14 @@ impl<B> Default for Effect<B> {
     }
 }
 
+/// What an ask held until it was answered.
+pub(crate) struct Answered<B> {
+    /// The asker's, which need not be woken.
+    pub(crate) waker: Option<Waker>,
+    /// Back from the completer.
+    pub(crate) block: Option<B>,
+}
+
 /// What a completion says, read from its words by the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Said {
@@ -386,26 +394,29 @@ impl<B> OpTable<B> {
     }
 
     /// Takes in the completion of `key`, whose asker is looking, if it is an ask's last word and lies in its entry: the op
-    /// is over, and only the asker's waker is left of it. `None` for any other completion, of which nothing was taken in.
+    /// is over, and what it held is all that is left of it. `None` for any other completion, of which nothing was taken in.
     ///
     /// What [`complete`](Self::complete) and [`look`](Self::look) would do one after the other, without the words.
     #[inline]
-    pub(crate) fn answer(&mut self, key: Key, said: Said) -> Option<Option<Waker>> {
+    pub(crate) fn answer(&mut self, key: Key, said: Said) -> Option<Answered<B>> {
         let op = self.get_mut(key)?;
-        let is_last = op.kind == OpKind::Ask && op.awaits_reply && !op.is_lent;
+        let is_last = op.kind == OpKind::Ask && op.awaits_reply && !(op.is_lent && said.more);
         let is_plain = said.answers && !said.has_block && !said.displaced;
         if !(is_last && is_plain && matches!(op.state, State::Submitted | State::Waiting(_))) {
             return None;
         }
         op.awaits_reply = false;
+        op.is_lent = false;
+        let block = op.block.take();
         let former = std::mem::replace(&mut op.state, State::Free);
         self.credit += op.weight;
         self.in_flight -= 1;
         self.free.push(key.index());
-        Some(match former {
+        let waker = match former {
             State::Waiting(waker) => Some(waker),
             _ => None,
-        })
+        };
+        Some(Answered { waker, block })
     }
 
     /// Takes in a completion.
