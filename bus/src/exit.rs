@@ -3,6 +3,8 @@
 use ringway_macros::Message;
 use serde::{Deserialize, Serialize};
 
+use crate::addr::ActorId;
+
 /// Why an actor ended, or why a peer's actors can no longer be reached.
 ///
 /// [`is_normal`](Self::is_normal) tells an orderly end from a failure, which is what a supervisor goes by.
@@ -56,6 +58,14 @@ pub enum ExitReason {
     /// There was no such actor any more when its address was first used: how it ended is not known.
     #[error("there was no such actor")]
     NoSuchActor,
+    /// An actor that it was [linked](crate::Context::link) to failed, or one that that one was linked to.
+    #[error("{who:?}, which it was linked to, failed: {why}")]
+    LinkDied {
+        /// The first that failed.
+        who: ActorId,
+        /// Why, in words, of which another process learns the first 4096 bytes.
+        why: String,
+    },
     /// The kernel killed its process because memory ran short. Only the parent of the process learns this, from evidence:
     /// the process died of SIGKILL, this parent's node did not send it, and since the process was started the kernel has
     /// counted one more such kill in the memory cgroup in which the parent started it (`memory.events.local` of version 2,
@@ -88,7 +98,8 @@ impl ExitReason {
         if let Self::StartFailed(text)
         | Self::Panicked(text)
         | Self::Error(text)
-        | Self::GaveUp(text) = &mut self
+        | Self::GaveUp(text)
+        | Self::LinkDied { why: text, .. } = &mut self
         {
             text.truncate(text.floor_char_boundary(TEXT_MAX));
         }
@@ -126,6 +137,10 @@ mod tests {
             ExitReason::GaveUp(text()),
             ExitReason::NoSuchActor,
             ExitReason::OutOfMemory,
+            ExitReason::LinkDied {
+                who: ActorId::FIRST,
+                why: text(),
+            },
         ] {
             assert!(!reason.is_normal(), "{reason}");
         }
@@ -139,6 +154,10 @@ mod tests {
             ExitReason::Panicked,
             ExitReason::Error,
             ExitReason::GaveUp,
+            |why| ExitReason::LinkDied {
+                who: ActorId::FIRST,
+                why,
+            },
         ] {
             let letters = "\u{e9}".repeat(TEXT_MAX);
             let cut = make("x".to_owned() + &letters).shortened();

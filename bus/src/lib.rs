@@ -103,7 +103,8 @@ mod wait_list;
 
 pub use access::Access;
 pub use actor::{
-    Accepts, Actor, Context, Down, FromArgs, Handler, Hooks, MonitorId, Monitored, TimerId, Undone,
+    Accepts, Actor, Context, Down, FromArgs, Handler, Hooks, LinkDown, MonitorId, Monitored,
+    TimerId, Undone,
 };
 pub use addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use config::{ConfigError, NodeConfig, Workers};

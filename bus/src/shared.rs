@@ -22,6 +22,7 @@ use slab::Slab;
 
 pub(crate) use self::closing::{Closing, Rest};
 pub(crate) use self::upper::UpperOf;
+use crate::actor::cell::CellCore;
 use crate::actor::{Accepted, Undone};
 use crate::clock::{Clock, Nanos};
 use crate::completion;
@@ -92,6 +93,8 @@ pub(crate) struct Shared {
     peers: Mutex<HashMap<NodeId, Arc<PeerUrings>>>,
     ends: Mutex<HashMap<EndKey, Weak<RemoteEnd>>>,
     targets: Mutex<HashMap<Number, Target>>,
+    /// Actors that are linked to some of other nodes.
+    linked: Mutex<HashMap<Number, Weak<dyn Living>>>,
     /// Senders that wait for blocks to come back.
     pub(crate) blocks: Arc<WaitList>,
     /// Woken at every change of peers and names.
@@ -123,6 +126,7 @@ pub(crate) trait Living: Send + Sync {
     /// No hook or handler of it has begun and not ended.
     #[cfg(feature = "test")]
     fn is_at_rest(&self) -> bool;
+    fn core(&self) -> &CellCore;
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -152,6 +156,7 @@ impl Shared {
             peers: Mutex::default(),
             ends: Mutex::default(),
             targets: Mutex::default(),
+            linked: Mutex::default(),
             blocks: Arc::default(),
             changes: WaitList::default(),
             living: Mutex::default(),
@@ -186,6 +191,30 @@ impl Shared {
 
     pub(crate) fn target(&self, number: Number) -> Option<Target> {
         lock(&self.targets).get(&number).cloned()
+    }
+
+    /// Has words about links find an actor.
+    pub(crate) fn remember_linked(&self, number: Number, living: Weak<dyn Living>) {
+        lock(&self.linked).insert(number, living);
+    }
+
+    pub(crate) fn forget_linked(&self, number: Number) {
+        let living = lock(&self.linked).remove(&number);
+        drop(living); // outside the lock
+    }
+
+    pub(crate) fn linked(&self) -> Vec<Arc<dyn Living>> {
+        lock(&self.linked)
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+
+    /// An actor that a peer may name in a word about a link.
+    pub(crate) fn linkable(&self, number: Number) -> Option<Arc<dyn Living>> {
+        let known = lock(&self.linked).get(&number).cloned();
+        let living = known.or_else(|| self.target(number)?.living)?;
+        living.upgrade()
     }
 
     pub(crate) fn remove_target(&self, number: Number) {

@@ -40,6 +40,7 @@ use self::held::{Held, Holding};
 use self::notes::{Noted, NotesIn, NotesOut};
 use self::wire::{Place, UringWord};
 use crate::access;
+use crate::actor::link::PeerLife;
 use crate::entry::{Segments, Trust, VerifyError};
 use crate::exit::ExitReason;
 use crate::frame::{UringFrame, WireKey};
@@ -107,6 +108,7 @@ pub(crate) struct PeerUrings {
     is_left: AtomicBool,
     /// Bytes of this node's memory in lanes that still have it, also those that are in `lanes` no more.
     lane_bytes: AtomicU64,
+    life: Arc<PeerLife>,
 }
 
 /// The segments of one peer's heap.
@@ -142,6 +144,7 @@ impl PeerUrings {
             rings_in: AtomicUsize::new(0),
             is_left: AtomicBool::new(false),
             lane_bytes: AtomicU64::new(0),
+            life: Arc::default(),
         })
     }
 
@@ -151,6 +154,11 @@ impl PeerUrings {
 
     pub(crate) fn id(&self) -> NodeId {
         self.peer.id()
+    }
+
+    /// Its life, for those who are linked to its actors.
+    pub(crate) fn life(&self) -> &Arc<PeerLife> {
+        &self.life
     }
 
     /// The peer's heap, as this process has mapped it.

@@ -17,6 +17,7 @@ use ringway::prelude::*;
 use self::actors::{Counter, Failing, Nested, Parent};
 use self::scenes::addresses::Keeper;
 use self::scenes::following::Racer;
+use self::scenes::linked::Knot;
 
 /// Longer than any scene takes on a loaded machine; what takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,7 +42,8 @@ fn main() -> ExitCode {
         .actor::<Parent>("parent")
         .actor::<Nested>("nested")
         .actor::<Keeper>("keeper")
-        .actor::<Racer>("racer");
+        .actor::<Racer>("racer")
+        .actor::<Knot>("knot");
     roles.run(|node| async move {
         watch();
         scenes::play(&scene, node).await

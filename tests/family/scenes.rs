@@ -3,6 +3,7 @@
 pub(crate) mod addresses;
 mod ends;
 pub(crate) mod following;
+pub(crate) mod linked;
 mod starts;
 mod supervised;
 mod watching;
@@ -43,6 +44,7 @@ pub(crate) async fn play(scene: &str, node: Node) -> Outcome {
         "supervised stops" => supervised::stops(node).await,
         "supervised detached" => supervised::detached(node).await,
         "followed" => following::followed(node).await,
+        "linked" => linked::linked(node).await,
         "gives up" => supervised::gives_up(node).await,
         "gives up below" => supervised::gives_up_below(node).await,
         "contained" => supervised::contained(node).await,

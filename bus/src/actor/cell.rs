@@ -10,6 +10,7 @@ use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use ringway_shm::sync::{AtomicU32, fence};
 
 use super::letter::Handed;
+use super::link::Links;
 use super::port::ReplyPort;
 use super::{Accepts, Actor};
 use crate::addr::ActorId;
@@ -55,6 +56,7 @@ struct Rare {
     outcome: OnceLock<ExitReason>,
     ended: WaitList,
     late: Mutex<Late>,
+    links: OnceLock<Box<Links>>,
 }
 
 /// What can be made while the actor ends: whoever makes it sees the end, or the end sees it.
@@ -258,6 +260,15 @@ impl CellCore {
         &self.rare().ended
     }
 
+    /// The actor's links, if it has ever had one.
+    pub(super) fn links_if_any(&self) -> Option<&Links> {
+        Some(&**self.rare.get()?.links.get()?)
+    }
+
+    pub(super) fn links(&self) -> &Links {
+        self.rare().links.get_or_init(Box::default)
+    }
+
     pub(crate) fn told(&self) -> Told {
         // Acquire control-told: pairs with what `tell_control` sets.
         match self.control.load(Acquire) & !STARTED {
@@ -414,8 +425,11 @@ impl<A: Actor> Cell<A> {
             returns.end(&reason);
         }
         let rare = self.core.rare();
-        let _ = rare.outcome.set(reason);
+        let _ = rare.outcome.set(reason.clone());
         rare.ended.wake_all();
+        if let Some(links) = rare.links.get() {
+            links.end(&self.core, &reason);
+        }
         if let Some(room) = self.mailbox.room_if_any() {
             room.wake_all();
         }
@@ -434,6 +448,7 @@ pub(crate) trait LocalRoute<M: Message + ?Sized>: Send + Sync {
     fn overflow(&self) -> Overflow;
     fn room(&self) -> &WaitList;
     fn make_reachable(self: Arc<Self>) -> Result<(), crate::node::SpawnError>;
+    fn living(self: Arc<Self>) -> Arc<dyn Living>;
 }
 
 impl<A, M> LocalRoute<M> for Cell<A>
@@ -484,6 +499,10 @@ where
     fn make_reachable(self: Arc<Self>) -> Result<(), crate::node::SpawnError> {
         crate::node::make_reachable(&self)
     }
+
+    fn living(self: Arc<Self>) -> Arc<dyn Living> {
+        self
+    }
 }
 
 impl<A: Actor> Living for Cell<A> {
@@ -507,6 +526,10 @@ impl<A: Actor> Living for Cell<A> {
     fn is_at_rest(&self) -> bool {
         // Relaxed: see `note_handling`.
         !self.core.is_handling.load(Relaxed)
+    }
+
+    fn core(&self) -> &CellCore {
+        &self.core
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a handler may do besides changing its actor.
 
+mod linking;
+
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
@@ -247,10 +249,14 @@ impl<A: Actor> Context<A> {
     where
         A: Accepts<Down>,
     {
+        self.monitors().add::<A>(target.watched())
+    }
+
+    fn monitors(&mut self) -> &mut Monitors<A::Letters> {
         let task = self.cell.core().task();
-        let new = || Box::new(Monitors::new::<A>(task.unwrap_or(Waker::noop())));
+        let new = || Box::new(Monitors::new(task.unwrap_or(Waker::noop())));
         let own = self.own.get_or_insert_default();
-        own.monitors.get_or_insert_with(new).add(target.watched())
+        own.monitors.get_or_insert_with(new)
     }
 
     /// Takes a monitor back: its `Down` will not come, even if the other has ended meanwhile. `false` if it has come.

@@ -13,7 +13,7 @@
 //! - **behind**: who has ended has sent what it sent before its end was published; so the look finds all of it.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 
 use ringway_macros::Message;
@@ -24,6 +24,7 @@ use slab::Slab;
 
 use super::cell::{Cell, LocalRoute};
 use super::letter::Handed;
+use super::link::LinkDown;
 use super::port::ReplyPort;
 use super::{Accepts, Actor};
 use crate::addr::ActorId;
@@ -33,7 +34,7 @@ use crate::mailbox::Batch;
 use crate::message::Message;
 use crate::peering::NodeId;
 use crate::remote::RemoteEnd;
-use crate::shared::lock;
+use crate::shared::{Living, lock};
 use crate::wait_list::WaitKey;
 
 /// An actor that was monitored has ended.
@@ -114,9 +115,18 @@ pub(crate) mod sealed {
 pub(crate) trait Mortal: Send + Sync {
     fn poll_ended(&self, key: &mut WaitKey, cx: &TaskContext<'_>) -> Poll<ExitReason>;
     fn forget(&self, key: &mut WaitKey);
+    /// The actor itself, if it is one of this process.
+    fn living(&self) -> Option<Weak<dyn Living>> {
+        None
+    }
 }
 
 impl<A: Actor> Mortal for Arc<Cell<A>> {
+    fn living(&self) -> Option<Weak<dyn Living>> {
+        let living: Arc<dyn Living> = Arc::clone(self) as Arc<dyn Living>;
+        Some(Arc::downgrade(&living))
+    }
+
     fn poll_ended(&self, key: &mut WaitKey, cx: &TaskContext<'_>) -> Poll<ExitReason> {
         self.core().poll_ended(key, cx)
     }
@@ -127,6 +137,10 @@ impl<A: Actor> Mortal for Arc<Cell<A>> {
 }
 
 impl<M: Message + ?Sized> Mortal for Arc<dyn LocalRoute<M>> {
+    fn living(&self) -> Option<Weak<dyn Living>> {
+        Some(Arc::downgrade(&Arc::clone(self).living()))
+    }
+
     fn poll_ended(&self, key: &mut WaitKey, cx: &TaskContext<'_>) -> Poll<ExitReason> {
         self.core().poll_ended(key, cx)
     }
@@ -147,11 +161,20 @@ impl Mortal for Arc<RemoteEnd> {
 }
 
 /// Which monitors may have something to say.
-struct Bell {
+pub(super) struct Bell {
     is_rung: AtomicBool,
     places: Mutex<Vec<usize>>,
     /// The watcher's task.
     task: Waker,
+}
+
+impl Bell {
+    /// Has the watcher look.
+    pub(super) fn ring(&self) {
+        // Relaxed: the wake that follows makes the task run again, and see it.
+        self.is_rung.store(true, Relaxed);
+        self.task.wake_by_ref();
+    }
 }
 
 /// The waker of one monitor.
@@ -167,9 +190,7 @@ impl Wake for Ringer {
 
     fn wake_by_ref(self: &Arc<Self>) {
         lock(&self.bell.places).push(self.place);
-        // Relaxed: the wake that follows makes the task run again, and see it.
-        self.bell.is_rung.store(true, Relaxed);
-        self.bell.task.wake_by_ref();
+        self.bell.ring();
     }
 }
 
@@ -204,9 +225,24 @@ enum Ahead {
     Entries(Vec<LaneMark>),
 }
 
+impl Ahead {
+    /// What an actor that has ended now, here or on another node, had sent.
+    fn of<A: Actor>(abroad: Option<NodeId>, cell: &Cell<A>, batch: &Batch<A::Letters>) -> Self {
+        match abroad {
+            None => Self::Letters(cell.mailbox().ahead(batch)),
+            Some(node) => {
+                let inbox = cell.core().inbox_if_any();
+                Self::Entries(inbox.map_or_else(Vec::new, |inbox| inbox.marks(node)))
+            }
+        }
+    }
+}
+
 /// An end that was heard of.
-struct Notice {
-    down: Down,
+struct Notice<L> {
+    /// By which it was heard of; nothing for a link.
+    monitor: Option<MonitorId>,
+    letter: L,
     ahead: Ahead,
 }
 
@@ -215,10 +251,12 @@ pub(super) struct Monitors<L> {
     bell: Arc<Bell>,
     watches: Slab<Watch>,
     /// In the order in which they were heard of.
-    notices: VecDeque<Notice>,
+    notices: VecDeque<Notice<L>>,
     /// A `Down` whose turn has come.
     due: Option<L>,
-    letter: fn(Down) -> L,
+    letter: Option<fn(Down) -> L>,
+    /// What the end of a link becomes, if exits are trapped.
+    link_letter: Option<fn(LinkDown) -> L>,
     last: u64,
 }
 
@@ -227,7 +265,7 @@ pub(super) type MaybeMonitors<L> = Option<Box<Monitors<L>>>;
 
 impl<L> Monitors<L> {
     /// Starts without any, for an actor with this task.
-    pub(super) fn new<A: Accepts<Down, Letters = L>>(task: &Waker) -> Self {
+    pub(super) fn new(task: &Waker) -> Self {
         Self {
             bell: Arc::new(Bell {
                 is_rung: AtomicBool::new(false),
@@ -237,13 +275,24 @@ impl<L> Monitors<L> {
             watches: Slab::new(),
             notices: VecDeque::new(),
             due: None,
-            letter: |down| A::letter(Handed::Value(down), ReplyPort::tell()),
+            letter: None,
+            link_letter: None,
             last: 0,
         }
     }
 
+    /// Has the ends of links become messages; returns what is rung at one.
+    pub(super) fn trap<A: Accepts<LinkDown, Letters = L>>(&mut self) -> Arc<Bell> {
+        self.link_letter = Some(|down| A::letter(Handed::Value(down), ReplyPort::tell()));
+        Arc::clone(&self.bell)
+    }
+
     /// Watches from now on; an end that has come already is heard of at the next look.
-    pub(super) fn add(&mut self, watched: sealed::Watched) -> MonitorId {
+    pub(super) fn add<A: Accepts<Down, Letters = L>>(
+        &mut self,
+        watched: sealed::Watched,
+    ) -> MonitorId {
+        self.letter = Some(|down| A::letter(Handed::Value(down), ReplyPort::tell()));
         self.last += 1;
         let monitor = MonitorId(self.last);
         let place = self.watches.vacant_key();
@@ -278,7 +327,8 @@ impl<L> Monitors<L> {
             return true;
         }
         let before = self.notices.len();
-        self.notices.retain(|notice| notice.down.monitor != monitor);
+        self.notices
+            .retain(|notice| notice.monitor != Some(monitor));
         self.notices.len() < before
     }
 
@@ -307,13 +357,13 @@ impl<L> Monitors<L> {
 
     #[cold]
     fn next_due<A: Actor<Letters = L>>(&mut self, cell: &Cell<A>, batch: &Batch<L>) -> Option<L> {
-        let is_due = |notice: &Notice| match &notice.ahead {
+        let is_due = |notice: &Notice<L>| match &notice.ahead {
             Ahead::Letters(count) => *count == 0 || !cell.mailbox().has_letter(batch),
             Ahead::Entries(marks) => marks.iter().all(LaneMark::is_passed),
         };
         let place = self.notices.iter().position(is_due)?;
         let notice = self.notices.remove(place)?;
-        Some((self.letter)(notice.down))
+        Some(notice.letter)
     }
 
     /// A letter of the mailbox was taken.
@@ -341,19 +391,27 @@ impl<L> Monitors<L> {
                 continue;
             };
             let watch = self.watches.remove(place);
-            let ahead = match watch.abroad {
-                None => Ahead::Letters(cell.mailbox().ahead(batch)),
-                Some(node) => {
-                    let inbox = cell.core().inbox_if_any();
-                    Ahead::Entries(inbox.map_or_else(Vec::new, |inbox| inbox.marks(node)))
-                }
-            };
             let down = Down {
                 who: watch.who,
                 monitor: watch.monitor,
                 reason,
             };
-            self.notices.push_back(Notice { down, ahead });
+            if let Some(letter) = self.letter {
+                self.notices.push_back(Notice {
+                    monitor: Some(watch.monitor),
+                    letter: letter(down),
+                    ahead: Ahead::of(watch.abroad, cell, batch),
+                });
+            }
+        }
+        if let (Some(letter), Some(links)) = (self.link_letter, cell.core().links_if_any()) {
+            for exit in links.take_exits() {
+                self.notices.push_back(Notice {
+                    monitor: None,
+                    letter: letter(exit.down),
+                    ahead: Ahead::of(exit.abroad, cell, batch),
+                });
+            }
         }
     }
 }

@@ -24,8 +24,18 @@ pub struct ActorId {
 }
 
 impl ActorId {
+    #[cfg(test)]
+    pub(crate) const FIRST: Self = Self {
+        node: NodeId::from_bits(1).expect("not zero"),
+        number: Number::FIRST,
+    };
+
     pub(crate) fn new(node: NodeId, number: Number) -> Self {
         Self { node, number }
+    }
+
+    pub(crate) fn number(self) -> Number {
+        self.number
     }
 
     /// An actor of this process.

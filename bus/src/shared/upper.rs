@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use ringway_shm::generation::Key;
 
 use super::{Shared, lock};
+use crate::actor::link;
 use crate::control::Upper;
 use crate::driver::Job;
 use crate::exit::ExitReason;
@@ -45,6 +46,7 @@ impl Upper for UpperOf {
             .jobs
             .rouse(Job::Peer(Arc::clone(&urings)), &shared.queue);
         shared.open_waiting(&urings);
+        link::met(&shared, &urings);
         shared.changes.wake_all();
     }
 
@@ -93,6 +95,7 @@ impl Upper for UpperOf {
         shared.wards.forget(peer.id());
         let Some(urings) = urings else { return };
         open::end_all(&urings, &reason);
+        urings.life().end(&reason);
         shared.forget_peer(peer.id(), &reason);
         shared.blocks.wake_all();
         // The death notice makes the driver look at everything: a sender may have died before it rang.

@@ -13,6 +13,7 @@ use super::agree::{TYPES_MAX, agree};
 use super::held::Holding;
 use super::notes::RingNeeded;
 use super::wire::{CarriedType, OpenRefusal, OpenWord, Order, Place, TargetKind, UringWord};
+use crate::actor::link;
 use crate::dead::DeadReason;
 use crate::driver::Job;
 use crate::exit::ExitReason;
@@ -241,6 +242,19 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
                 shared.watch(lane);
             }
         }
+        UringWord::Control {
+            target,
+            order: Order::Link { by },
+        } => link::asked(shared, urings, target, by),
+        UringWord::Control {
+            target,
+            order: Order::Unlink { by },
+        } => link::taken_back(shared, urings, target, by),
+        UringWord::Exit {
+            target,
+            who,
+            reason,
+        } => link::exited(shared, urings, target, who, reason),
         UringWord::Control { target, order } => {
             let cell = shared
                 .target(target)
@@ -249,7 +263,7 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
                 (Some(actor), Order::Stop) => actor.end(ExitReason::Stopped),
                 (Some(actor), Order::ShutDown) => actor.end(ExitReason::Shutdown),
                 (Some(actor), Order::Kill) => actor.kill(ExitReason::Killed),
-                (None, _) => {}
+                _ => {}
             }
         }
     }

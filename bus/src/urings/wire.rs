@@ -94,6 +94,12 @@ pub(crate) enum UringWord {
         target: Number,
         order: Order,
     },
+    /// An actor has ended that `target` is linked to.
+    Exit {
+        target: Number,
+        who: Number,
+        reason: ExitReason,
+    },
 }
 
 impl UringWord {
@@ -107,7 +113,7 @@ impl UringWord {
             | Self::Closed { uring, .. }
             | Self::Released { uring }
             | Self::Look { uring } => Some(*uring),
-            Self::Control { .. } => None,
+            Self::Control { .. } | Self::Exit { .. } => None,
         }
     }
 
@@ -140,6 +146,14 @@ pub(crate) enum Order {
     /// The same, as a part of something larger that ends.
     ShutDown,
     Kill,
+    /// It is linked to an actor of the sender's node.
+    Link {
+        by: Number,
+    },
+    /// It is not any more.
+    Unlink {
+        by: Number,
+    },
 }
 
 /// Why a node would not open its half of a uring.
