@@ -6,11 +6,13 @@
 pub(crate) mod cell;
 pub(crate) mod context;
 mod dead_letter;
+pub(crate) mod idle;
 pub(crate) mod incoming;
 pub(crate) mod letter;
 pub(crate) mod link;
 pub(crate) mod monitor;
 mod own;
+pub(crate) mod pipe;
 pub(crate) mod port;
 pub(crate) mod reply;
 pub(crate) mod run;
@@ -26,6 +28,7 @@ use self::incoming::Incoming;
 use self::letter::{Handed, Letter};
 pub use self::link::LinkDown;
 pub use self::monitor::{Down, MonitorId, Monitored};
+pub use self::pipe::PipeId;
 use self::port::ReplyPort;
 pub use self::timer::TimerId;
 use crate::dead::DeadReason;
@@ -281,6 +284,8 @@ where
     let arrival;
     (arrival, *port) = letter.and_then(this)?.begin(cx)?;
     cx.take_in_hand(port.report());
+    #[cfg(feature = "test")]
+    cx.cell().crash_if_due();
     Some(arrival)
 }
 

@@ -3,7 +3,7 @@
 //! A thread that works for a node (its own worker, or one inside [`Node::run_until`](crate::Node::run_until)) must not
 //! block on it: it would wait for what only it can do. Such calls panic, and detaching does not wait.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,6 +19,8 @@ use crate::shared::{Shared, try_lock};
 thread_local! {
     /// The nodes that this thread works for, by address, innermost last.
     static WORKS_FOR: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The node whose actor has this thread for its own, by address.
+    static RUNS_FOR: Cell<usize> = const { Cell::new(0) };
 }
 
 fn address(shared: &Shared) -> usize {
@@ -39,6 +41,28 @@ impl Drop for AtWork {
     fn drop(&mut self) {
         WORKS_FOR.with_borrow_mut(Vec::pop);
     }
+}
+
+/// Says that this thread runs one actor of a node, until it is dropped. It may block on the node, but cannot wait for its own
+/// actor.
+pub(crate) struct OwnThread(());
+
+impl OwnThread {
+    pub(crate) fn begin(shared: &Shared) -> Self {
+        RUNS_FOR.set(address(shared));
+        Self(())
+    }
+}
+
+impl Drop for OwnThread {
+    fn drop(&mut self) {
+        RUNS_FOR.set(0);
+    }
+}
+
+/// Whether this thread runs an actor of that node.
+pub(crate) fn is_own_thread(shared: &Shared) -> bool {
+    RUNS_FOR.get() == address(shared)
 }
 
 /// Whether this thread works for that node: it cannot wait for what only it can do.

@@ -3,6 +3,7 @@
 mod builder;
 mod drive;
 pub(crate) mod lookup;
+mod own_thread;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,10 +20,11 @@ pub use self::builder::{ActorBuilder, SpawnError};
 pub use self::drive::Drive;
 pub(crate) use self::lookup::Carried;
 pub use self::lookup::{Lookup, LookupError, Reachable};
+pub(crate) use self::own_thread::OwnThreads;
 use crate::actor::Actor;
 use crate::addr::Addr;
 pub(crate) use crate::blocking::block_on;
-use crate::blocking::{AtWork, drive_or_park, is_at_work};
+use crate::blocking::{AtWork, drive_or_park, is_at_work, is_own_thread};
 use crate::clock::Nanos;
 use crate::config::{NodeConfig, Workers};
 use crate::control::Core;
@@ -317,6 +319,7 @@ impl Drop for Attached {
         if let Some(mut driver) = try_lock(&self.shared.driver) {
             drop(driver.take());
         }
+        self.shared.own_threads.join();
         for worker in self.workers.drain(..) {
             // A node dropped by its own worker cannot wait for it; the thread ends by itself.
             if worker.thread().id() != std::thread::current().id() {
@@ -334,13 +337,14 @@ impl Shared {
             return;
         }
         self.clock.let_run();
+        // A handler, or a future in `run_until`, that detaches its own node cannot wait for it.
+        let can_wait = !is_at_work(self) && !is_own_thread(self);
         // Supervisors first: they stop what is below them in their order.
         for living in [self.tops.living(), self.living()] {
             living
                 .iter()
                 .for_each(|actor| actor.end(ExitReason::Shutdown));
-            // A handler, or a future in `run_until`, that detaches its own node cannot wait for it.
-            if !is_at_work(self) {
+            if can_wait {
                 wait_for(self, &living, STOP_DEADLINE);
                 let late: Vec<_> = living.into_iter().filter(|it| !it.has_ended()).collect();
                 late.iter()
@@ -350,7 +354,7 @@ impl Shared {
         }
         // After the actors, which may need them to the last.
         process::release_all(self);
-        if !is_at_work(self) {
+        if can_wait {
             drive_or_park(self, process::all_gone(self), Some(STOP_DEADLINE));
         }
         self.leave();

@@ -34,7 +34,7 @@ use crate::exit::ExitReason;
 use crate::frame::WireKey;
 use crate::inbox::{Inbox, InboxLane};
 use crate::message::{Message, Parcel, Semantics as _};
-use crate::node::Carried;
+use crate::node::{Carried, OwnThreads};
 use crate::number::{Number, Numbers};
 use crate::peering::NodeId;
 use crate::process::Wards;
@@ -112,6 +112,7 @@ pub(crate) struct Shared {
     pub(crate) wards: Wards,
     /// Root supervisors.
     pub(crate) tops: Tops,
+    pub(crate) own_threads: OwnThreads,
 }
 
 /// Something that lives until its node detaches: an actor.
@@ -167,6 +168,7 @@ impl Shared {
             lent_at_leave: Mutex::default(),
             wards: Wards::default(),
             tops: Tops::default(),
+            own_threads: OwnThreads::default(),
         })
     }
 

@@ -48,8 +48,12 @@
 
 mod bus;
 pub(crate) mod clock;
+mod crash;
+mod probe;
 pub(crate) mod quiet;
 
 pub use self::bus::{Pair, TestBus};
 pub use self::clock::{Advance, TestClock};
+pub use self::crash::{kill_processes, panic_at};
+pub use self::probe::{Expect, NextReceived, Probe, ProbeActor, Received};
 pub use self::quiet::{Quiescent, quiescent};

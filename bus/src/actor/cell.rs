@@ -11,6 +11,7 @@ use ringway_shm::sync::{AtomicU32, fence};
 
 use super::letter::Handed;
 use super::link::Links;
+use super::pipe::Beside;
 use super::port::ReplyPort;
 use super::{Accepts, Actor};
 use crate::addr::ActorId;
@@ -45,6 +46,9 @@ pub(crate) struct CellCore {
     /// A hook or handler has begun and not ended.
     #[cfg(feature = "test")]
     is_handling: AtomicBool,
+    /// Messages until it panics; 0 for never.
+    #[cfg(feature = "test")]
+    crash: AtomicU32,
 }
 
 /// What is needed by actors with a name, that other processes reach, that are waited for, or that end.
@@ -57,6 +61,7 @@ struct Rare {
     ended: WaitList,
     late: Mutex<Late>,
     links: OnceLock<Box<Links>>,
+    beside: OnceLock<Arc<Beside>>,
 }
 
 /// What can be made while the actor ends: whoever makes it sees the end, or the end sees it.
@@ -294,9 +299,52 @@ impl CellCore {
         self.is_handling.store(is_handling, Relaxed);
     }
 
+    /// Has the handler of the nth message from now panic.
+    #[cfg(feature = "test")]
+    pub(crate) fn crash_at(&self, nth: u64) {
+        // Relaxed: the message that is to bring it about is sent after it.
+        let nth = u32::try_from(nth).unwrap_or(u32::MAX);
+        self.crash.store(nth, Relaxed);
+    }
+
+    #[cfg(feature = "test")]
+    pub(super) fn crash_if_due(&self) {
+        // Relaxed: as above; only the actor counts down.
+        match self.crash.load(Relaxed) {
+            0 => {}
+            left => {
+                self.crash.store(left - 1, Relaxed);
+                assert!(left > 1, "a test has this actor panic");
+            }
+        }
+    }
+
     /// The waker of the actor's task; there is one before the actor runs.
     pub(super) fn task(&self) -> Option<&Waker> {
         self.task.get()
+    }
+
+    /// What runs beside the actor.
+    pub(super) fn beside(&self) -> &Arc<Beside> {
+        self.rare().beside.get_or_init(Arc::default)
+    }
+
+    fn beside_if_any(&self) -> Option<&Arc<Beside>> {
+        self.rare.get()?.beside.get()
+    }
+
+    /// The actor has ended; the reason is kept while something still runs beside it.
+    pub(super) fn leave_alone(&self, reason: ExitReason) -> Poll<ExitReason> {
+        match self.beside_if_any() {
+            Some(beside) => beside.leave(reason),
+            None => Poll::Ready(reason),
+        }
+    }
+
+    /// The reason that was kept, once nothing runs beside it any more.
+    pub(super) fn poll_alone(&self) -> Poll<Option<ExitReason>> {
+        self.beside_if_any()
+            .map_or(Poll::Ready(None), |it| it.poll_left())
     }
 
     /// Wakes the actor's task.
@@ -347,6 +395,8 @@ impl<A: Actor> Cell<A> {
             rare: OnceLock::new(),
             #[cfg(feature = "test")]
             is_handling: AtomicBool::new(false),
+            #[cfg(feature = "test")]
+            crash: AtomicU32::new(0),
         };
         if let Some(name) = name {
             let _ = core.rare().name.set(name);

@@ -2,14 +2,19 @@
 
 mod linking;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
+use futures_util::{Stream, StreamExt};
+
 use super::cell::{Cell, CellCore, Told};
+use super::idle::{Gives, Idle, Rest};
 use super::incoming::Incoming;
 use super::monitor::{Down, MonitorId, Monitored, Monitors};
 use super::own::{MaybeOwn, Own, Turns};
+use super::pipe::{PipeId, Pipes};
 use super::port::ReplyPort;
 use super::timer::{ActorTimers, TimerId};
 use super::{Accepts, Actor, Undone};
@@ -153,7 +158,11 @@ impl<A: Actor> Context<A> {
                 // A `Down` may have waited for what lay in a lane that was let go of since the look above. Who lets go of
                 // one from now on wakes the task.
                 if !has_own(&mut self.own, Turns::Any) {
-                    return Poll::Pending;
+                    match self.own.as_mut().map_or(Rest::Wait, |own| own.rest()) {
+                        Rest::Wait => return Poll::Pending,
+                        Rest::Stop => return Poll::Ready(Some(ExitReason::Normal)),
+                        Rest::Message => {}
+                    }
                 }
                 self.next = Next::Own;
                 return Poll::Ready(None);
@@ -194,7 +203,7 @@ impl<A: Actor> Context<A> {
     }
 
     #[inline]
-    pub(super) fn take_in_hand(&mut self, report: Option<fn(&Returns)>) {
+    pub(crate) fn take_in_hand(&mut self, report: Option<fn(&Returns)>) {
         self.in_hand = report;
     }
 
@@ -212,6 +221,13 @@ impl<A: Actor> Context<A> {
     pub(super) fn unwanted(&self) -> Option<Undone> {
         let port = self.remote.as_ref()?.port.as_ref()?;
         port.unwanted(&self.cell.core().shared().clock)
+    }
+
+    /// Whether the entry in hand is an ask.
+    #[cfg(feature = "test")]
+    pub(super) fn is_remote_ask(&self) -> bool {
+        let port = self.remote.as_ref().and_then(|it| it.port.as_ref());
+        port.is_some_and(RemotePort::is_ask)
     }
 
     #[inline]
@@ -302,6 +318,134 @@ impl<A: Actor> Context<A> {
     {
         let make = Box::new(move || letter::<A, S>(message()));
         self.timers().interval(period, make)
+    }
+
+    /// Runs a future beside this actor, and gives the actor a message of what it results in: for what takes long and must not
+    /// keep other messages waiting.
+    ///
+    /// ```
+    /// use ringway::prelude::*;
+    /// # async fn fetch(_page: u32) -> String { String::new() }
+    ///
+    /// #[derive(Message, Serialize, Deserialize)]
+    /// #[message(serial)]
+    /// #[serde(crate = "ringway::serde")]
+    /// struct Fetched(u32, String);
+    ///
+    /// #[derive(Actor)]
+    /// #[actor(handles(u32, Fetched))]
+    /// struct Reader;
+    ///
+    /// impl Handler<u32> for Reader {
+    ///     async fn handle(&mut self, page: u32, cx: &mut Context<Self>) {
+    ///         cx.pipe(fetch(page), move |text| Fetched(page, text));
+    ///     }
+    /// }
+    ///
+    /// impl Handler<Fetched> for Reader {
+    ///     async fn handle(&mut self, fetched: Fetched, _cx: &mut Context<Self>) {
+    ///         println!("page {} has {} bytes", fetched.0, fetched.1.len());
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// The future is a task of the node's own: it goes on while a handler waits. Its result needs no room in the mailbox and
+    /// takes turns with what is queued there. A future whose actor ends is dropped, before the end is published; its panic is
+    /// one of the actor.
+    pub fn pipe<F, S>(
+        &mut self,
+        future: F,
+        message: impl FnOnce(F::Output) -> S + Send + 'static,
+    ) -> PipeId
+    where
+        F: Future + Send + 'static,
+        S: Sendable,
+        A: Accepts<S::Message>,
+    {
+        let letter = async move { letter::<A, S>(message(future.await)) };
+        let cell = Arc::clone(&self.cell);
+        self.pipes().pipe(&cell, letter)
+    }
+
+    /// Gives this actor the items of a stream as messages, one at a time: the stream is asked for the next when the one before
+    /// is about to be handled. All else is as for [`pipe`](Self::pipe).
+    pub fn attach<T>(&mut self, stream: T) -> PipeId
+    where
+        T: Stream + Send + 'static,
+        T::Item: Sendable,
+        A: Accepts<<T::Item as Sendable>::Message>,
+    {
+        let cell = Arc::clone(&self.cell);
+        let letters = stream.map(letter::<A, T::Item>);
+        self.pipes().attach(&cell, letters, None)
+    }
+
+    /// The same, and `last` when the stream has come to its end.
+    pub fn attach_then<T, S>(&mut self, stream: T, last: S) -> PipeId
+    where
+        T: Stream + Send + 'static,
+        T::Item: Sendable,
+        S: Sendable,
+        A: Accepts<<T::Item as Sendable>::Message> + Accepts<S::Message>,
+    {
+        let cell = Arc::clone(&self.cell);
+        let letters = stream.map(letter::<A, T::Item>);
+        let last = letter::<A, S>(last);
+        self.pipes().attach(&cell, letters, Some(last))
+    }
+
+    /// Drops a future or stream that runs beside this actor: nothing more comes of it, not even what it has given and was not
+    /// handled yet. `false` if there is nothing of it any more.
+    pub fn drop_pipe(&mut self, pipe: PipeId) -> bool {
+        let pipes = self.own.as_mut().and_then(|own| own.pipes.as_mut());
+        pipes.is_some_and(|pipes| pipes.cancel(pipe))
+    }
+
+    fn pipes(&mut self) -> &mut Pipes<A::Letters> {
+        let core = self.cell.core();
+        let new = || {
+            Box::new(Pipes::new(
+                core.beside(),
+                core.task().unwrap_or(Waker::noop()),
+            ))
+        };
+        let own = self.own.get_or_insert_default();
+        own.pipes.get_or_insert_with(new)
+    }
+
+    /// Stops this actor, with [`ExitReason::Normal`], when it has had nothing to do for so long: no message has come, of others
+    /// or of what runs beside it. What its own timers give does not count. Replaces the idle timeout that was set before.
+    ///
+    /// A message that comes in the moment when it stops goes back to its sender, as at any end.
+    pub fn idle_timeout(&mut self, within: Duration) {
+        self.set_idle(within, None);
+    }
+
+    /// Gives this actor a message each time that it has had nothing to do for so long, as
+    /// [`idle_timeout`](Self::idle_timeout) understands it. That message does not count either, but the time begins anew.
+    pub fn when_idle<S>(
+        &mut self,
+        within: Duration,
+        mut message: impl FnMut() -> S + Send + 'static,
+    ) where
+        S: Sendable,
+        A: Accepts<S::Message>,
+    {
+        self.set_idle(within, Some(Box::new(move || letter::<A, S>(message()))));
+    }
+
+    /// Takes the idle timeout back.
+    pub fn never_idle(&mut self) {
+        if let Some(own) = &mut self.own {
+            own.idle = None;
+        }
+    }
+
+    fn set_idle(&mut self, within: Duration, gives: Gives<A::Letters>) {
+        let core = self.cell.core();
+        let task = core.task().unwrap_or(Waker::noop());
+        let idle = Idle::new(core.shared(), task, within, gives);
+        self.own.get_or_insert_default().idle = Some(Box::new(idle));
     }
 
     /// Takes a timer back: nothing more comes of it, not even what was due already. `false` if it has given all that it had.

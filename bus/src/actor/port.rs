@@ -101,9 +101,19 @@ impl<M: Message + ?Sized> ReplyPort<M> {
         }
     }
 
+    /// Whether somebody waits for the reply.
+    #[cfg(feature = "test")]
+    pub(crate) fn is_ask<A: Actor>(&self, cx: &Context<A>) -> bool {
+        match &self.0 {
+            Port::Tell => false,
+            Port::Ask(_) => true,
+            Port::Remote => cx.is_remote_ask(),
+        }
+    }
+
     /// Sends what the handler returned; a failure that nobody waits for comes back.
     #[inline]
-    pub(super) fn answer<A: Actor>(
+    pub(crate) fn answer<A: Actor>(
         self,
         result: Result<M::Reply, HandlerError>,
         cx: &mut Context<A>,

@@ -49,7 +49,11 @@ impl<A: Actor, F: Future<Output = ExitReason>> Future for Run<A, F> {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let mut this = self.project();
         let reason = match (this.cell.core().told(), this.life.as_mut().as_pin_mut()) {
-            (_, None) => return Poll::Ready(()),
+            (_, None) => match this.cell.core().poll_alone() {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Ready(Some(reason)) => reason,
+            },
             (Told::Die(reason), _) => reason,
             (_, Some(life)) => match catch_unwind(AssertUnwindSafe(|| life.poll(cx))) {
                 Ok(Poll::Pending) => return Poll::Pending,
@@ -59,6 +63,10 @@ impl<A: Actor, F: Future<Output = ExitReason>> Future for Run<A, F> {
         };
         // Here a killed handler is dropped, and with it its leases and its port: before the end is published.
         this.life.set(None);
+        // What ran beside it was told to end as its context was dropped, and wakes this task when it has.
+        let Poll::Ready(reason) = this.cell.core().leave_alone(reason) else {
+            return Poll::Pending;
+        };
         #[cfg(feature = "test")]
         this.cell.core().note_handling(false);
         this.cell.publish_end(reason);

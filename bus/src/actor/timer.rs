@@ -43,11 +43,35 @@ struct Timer<L> {
     gives: Gives<L>,
 }
 
-/// The waker of an actor's first timer.
-struct Ringer {
+/// The waker of a timer of an actor's.
+pub(super) struct Ringer {
     is_rung: AtomicBool,
     /// The actor's.
     task: Waker,
+}
+
+impl Ringer {
+    pub(super) fn new(task: &Waker) -> Arc<Self> {
+        Arc::new(Self {
+            is_rung: AtomicBool::new(false),
+            task: task.clone(),
+        })
+    }
+
+    pub(super) fn waker(self: &Arc<Self>) -> Waker {
+        Waker::from(Arc::clone(self))
+    }
+
+    /// Whether it has rung since this was asked last.
+    #[inline]
+    pub(super) fn take(&self) -> bool {
+        // Relaxed: whoever rings stores it before the wake that makes the task run again.
+        let is_rung = self.is_rung.load(Relaxed);
+        if is_rung {
+            self.is_rung.store(false, Relaxed);
+        }
+        is_rung
+    }
 }
 
 impl Wake for Ringer {
@@ -84,10 +108,7 @@ impl<L> ActorTimers<L> {
     pub(super) fn new(shared: &Arc<Shared>, task: &Waker) -> Self {
         Self {
             shared: Arc::clone(shared),
-            ringer: Arc::new(Ringer {
-                is_rung: AtomicBool::new(false),
-                task: task.clone(),
-            }),
+            ringer: Ringer::new(task),
             timers: Slab::new(),
             waiting: BTreeSet::new(),
             due: VecDeque::new(),
@@ -141,8 +162,7 @@ impl<L> ActorTimers<L> {
     /// Whether a letter is due, which [`take_due`](Self::take_due) takes.
     #[inline]
     pub(super) fn has_due(&mut self) -> bool {
-        // Relaxed: see `Ringer`.
-        if self.ringer.is_rung.load(Relaxed) {
+        if self.ringer.take() {
             self.hear();
         }
         !self.due.is_empty()
@@ -169,8 +189,6 @@ impl<L> ActorTimers<L> {
     /// Finds those whose time has come.
     #[cold]
     fn hear(&mut self) {
-        // Relaxed: whoever rings later stores it again.
-        self.ringer.is_rung.store(false, Relaxed);
         let now = self.shared.clock.now();
         while let Some((_, id)) = self.waiting.first().filter(|(due, _)| *due <= now) {
             self.due.push_back(*id);
@@ -194,9 +212,7 @@ impl<L> ActorTimers<L> {
         }
         let first = *first;
         self.disarm();
-        let key = self
-            .shared
-            .arm_timer(first, &Waker::from(Arc::clone(&self.ringer)));
+        let key = self.shared.arm_timer(first, &self.ringer.waker());
         self.armed = Some((first, key));
     }
 

@@ -41,6 +41,17 @@ impl<M: Message + ?Sized> Local for dyn LocalRoute<M> {
     }
 }
 
+#[cfg(feature = "test")]
+impl<A: Actor> super::Addr<A> {
+    /// The actor's cell, if it is one of this node.
+    pub(crate) fn cell_core(&self) -> Option<&CellCore> {
+        match &self.inner {
+            Inner::Local(cell) => Some(cell.core()),
+            Inner::Remote(_) => None,
+        }
+    }
+}
+
 impl<L: ?Sized> Clone for Inner<L> {
     fn clone(&self) -> Self {
         match self {

@@ -122,6 +122,11 @@ impl RemotePort {
         Some(Arc::clone(lent) as Arc<dyn LeaseOwner>)
     }
 
+    #[cfg(feature = "test")]
+    pub(crate) fn is_ask(&self) -> bool {
+        self.is_ask
+    }
+
     /// Why the handler need not begin any more.
     #[inline]
     pub(crate) fn unwanted(&self, clock: &Clock) -> Option<Undone> {

@@ -1,16 +1,19 @@
 //! Starting actors: with a name, with a mailbox of a certain size.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::task::Waker;
 
 use ringway_shm::registry::Kind;
 
+use super::own_thread::{self, Bench};
 use crate::actor::cell::{Cell, Settled};
 use crate::actor::{Actor, run};
 use crate::addr::Addr;
 use crate::error::NameError;
+use crate::exit::ExitReason;
 use crate::mailbox::Overflow;
 use crate::names::Wanted;
-use crate::shared::{Shared, Target};
+use crate::shared::{Living, Shared, Target};
 use crate::task::RunQueue;
 use crate::urings::wire::TargetKind;
 
@@ -26,6 +29,7 @@ pub struct ActorBuilder<A> {
     name: Option<String>,
     capacity: usize,
     overflow: Overflow,
+    has_thread: bool,
 }
 
 /// An actor was not started.
@@ -38,6 +42,9 @@ pub enum SpawnError {
     /// The name cannot be had.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// The actor was to have a thread of its own, and the system has none.
+    #[error("cannot start a thread for the actor")]
+    NoThread(#[source] std::io::Error),
 }
 
 impl<A: Actor> ActorBuilder<A> {
@@ -49,6 +56,7 @@ impl<A: Actor> ActorBuilder<A> {
             name: None,
             capacity: CAPACITY,
             overflow: Overflow::Wait,
+            has_thread: false,
         }
     }
 
@@ -71,11 +79,21 @@ impl<A: Actor> ActorBuilder<A> {
         self
     }
 
+    /// Gives the actor a thread of its own, named as the actor is: its handlers may block, on files, on locks, or on the
+    /// `wait()` of what they send, and hold up nobody but those that wait for them.
+    ///
+    /// It is stopped, killed and monitored like any other; a kill takes effect at the next `await` of the handler. The thread
+    /// ends with the actor. When the node leaves, one that does not come back from a call is left behind, after 6 s.
+    pub fn own_thread(mut self) -> Self {
+        self.has_thread = true;
+        self
+    }
+
     /// Starts the actor.
     ///
     /// # Errors
     ///
-    /// The node is detached, or the name is taken or not usable.
+    /// The node is detached, the name is taken or not usable, or there is no thread for it.
     pub fn spawn(self) -> Result<Addr<A>, SpawnError> {
         self.start().map(Addr::local)
     }
@@ -87,6 +105,7 @@ impl<A: Actor> ActorBuilder<A> {
             name,
             capacity,
             overflow,
+            has_thread,
         } = self;
         if shared.is_detaching() {
             return Err(SpawnError::Detached);
@@ -105,9 +124,20 @@ impl<A: Actor> ActorBuilder<A> {
             debug_assert_eq!(settled, Settled::Now, "nobody else has the cell");
             shared.changes.wake_all();
         }
-        let living = Arc::downgrade(&cell);
-        let place = shared.add_living(living);
-        let task = RunQueue::task(&shared.queue, run::run(Arc::clone(&cell), actor));
+        let living: Weak<dyn Living> = Arc::downgrade(&cell) as Weak<dyn Living>;
+        let place = shared.add_living(living.clone());
+        let life = run::run(Arc::clone(&cell), actor);
+        if has_thread {
+            let bench = Bench::new(&shared);
+            cell.begin(Waker::from(Arc::clone(&bench)), place);
+            let name = cell.core().name();
+            if let Err(error) = own_thread::start(&shared, &bench, name, living, life) {
+                cell.publish_end(ExitReason::StartFailed(error.to_string()));
+                return Err(SpawnError::NoThread(error));
+            }
+            return Ok(cell);
+        }
+        let task = RunQueue::task(&shared.queue, life);
         cell.begin(task.waker(), place);
         task.schedule();
         Ok(cell)

@@ -69,6 +69,12 @@ pub(crate) struct Ward {
 }
 
 impl Ward {
+    /// Whether the child plays this role.
+    #[cfg(feature = "test")]
+    pub(crate) fn plays(&self, role: &str) -> bool {
+        self.role == role
+    }
+
     pub(super) fn new(shared: &Arc<Shared>, role: String, lifeline: ParentEnd) -> Arc<Self> {
         let state = State {
             lifeline: Some(lifeline),

@@ -51,6 +51,7 @@ pub struct OfActor<A, F> {
     name: Option<String>,
     mailbox: Option<usize>,
     overflow: Overflow,
+    has_thread: bool,
     of: PhantomData<fn() -> A>,
 }
 
@@ -83,6 +84,7 @@ impl Child {
                 name: None,
                 mailbox: None,
                 overflow: Overflow::default(),
+                has_thread: false,
                 of: PhantomData,
             },
         )
@@ -196,6 +198,14 @@ impl<A: Actor, F> Child<OfActor<A, F>> {
     }
 }
 
+impl<A: Actor, F> Child<OfActor<A, F>> {
+    /// Gives each life of the actor a thread of its own; see [`ActorBuilder::own_thread`](crate::ActorBuilder::own_thread).
+    pub fn own_thread(mut self) -> Self {
+        self.kind.has_thread = true;
+        self
+    }
+}
+
 impl<A: Actor, G> Child<OfProcess<A, G>> {
     /// Gives what each process builds its actor from; see [`SpawnProcess::args`](crate::SpawnProcess::args).
     pub fn args(self, args: A::Args) -> Child<OfProcess<A, Given<A::Args>>>
@@ -281,6 +291,7 @@ where
             name: self.name,
             mailbox: self.mailbox,
             overflow: self.overflow,
+            has_thread: self.has_thread,
             start_within,
         })
     }

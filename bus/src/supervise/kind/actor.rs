@@ -24,6 +24,7 @@ pub(in crate::supervise) struct Actors<F> {
     pub(in crate::supervise) name: Option<String>,
     pub(in crate::supervise) mailbox: Option<usize>,
     pub(in crate::supervise) overflow: Overflow,
+    pub(in crate::supervise) has_thread: bool,
     pub(in crate::supervise) start_within: Duration,
 }
 
@@ -36,6 +37,9 @@ impl<A: Actor, F: FnMut() -> A + Send> Kind for Actors<F> {
         }
         if let Some(capacity) = self.mailbox {
             builder = builder.mailbox(capacity);
+        }
+        if self.has_thread {
+            builder = builder.own_thread();
         }
         let cell = builder
             .start()

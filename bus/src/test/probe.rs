@@ -1,0 +1,442 @@
+//! An actor that hands its messages to the test, and answers as the test says.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, IntoFuture, poll_fn};
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use crate::actor::incoming::Incoming;
+use crate::actor::letter::{Handed, Letter};
+use crate::actor::port::ReplyPort;
+use crate::actor::reply::{Answerer, slot};
+use crate::actor::{Accepted, Accepts, Actor, Context, Undone, begin, take};
+use crate::addr::{Addr, Recipient};
+use crate::clock::Nanos;
+use crate::exit::ExitReason;
+use crate::message::{BoxError, HandlerError, Message};
+use crate::node::{Node, SpawnError, block_on};
+use crate::remote::undelivered::Returns;
+use crate::shared::{Shared, lock};
+use crate::wait_list::{WaitKey, WaitList};
+
+/// What a handler of a probe ends with.
+type Answer<M> = Result<<M as Message>::Reply, HandlerError>;
+/// What the test has said to answer.
+type Script<M> = Box<dyn FnMut(&<M as Message>::Arrival) -> Answer<M> + Send>;
+
+/// The test's side of an actor that takes messages of one type in its place.
+///
+/// It records what comes, and answers asks: by what [`replies`](Self::replies) and [`reply_next`](Self::reply_next) have said,
+/// else when the test replies to what it [received](Received::reply). Until then the asker waits, and so does what is queued
+/// behind it. Dropped, it stops its actor.
+///
+/// ```
+/// use ringway::prelude::*;
+/// use ringway::test::{Probe, TestBus};
+///
+/// let bus = TestBus::new();
+/// let node = bus.attach("node")?;
+/// let mut probe = Probe::<u32>::spawn(&node)?; // a message whose reply is `()`
+/// let under_test: Recipient<u32> = probe.recipient();
+/// under_test.tell(7).wait()?;
+/// probe.expect(7).wait();
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a probe that is dropped stops its actor"]
+pub struct Probe<M: Message + ?Sized> {
+    addr: Addr<ProbeActor<M>>,
+    node: Arc<Shared>,
+    desk: Arc<Desk<M>>,
+}
+
+/// The actor behind a [`Probe`].
+pub struct ProbeActor<M: Message + ?Sized>(Arc<Desk<M>>);
+
+/// What both sides share.
+struct Desk<M: Message + ?Sized> {
+    state: Mutex<State<M>>,
+    /// Woken when something has come.
+    came: WaitList,
+}
+
+struct State<M: Message + ?Sized> {
+    received: VecDeque<Received<M>>,
+    next: VecDeque<Answer<M>>,
+    always: Option<Script<M>>,
+}
+
+/// A message that a [`Probe`] has got; reads as what a handler gets of it.
+///
+/// Dropped, it leaves an ask that was not answered without a reply: the asker gets an
+/// [`AskError::Handler`](crate::AskError::Handler).
+pub struct Received<M: Message + ?Sized> {
+    arrival: M::Arrival,
+    answerer: Option<Answerer<Answer<M>>>,
+}
+
+impl<M: Message + ?Sized> Probe<M> {
+    /// Starts a probe.
+    ///
+    /// # Errors
+    ///
+    /// See [`SpawnError`].
+    pub fn spawn(node: &Node) -> Result<Self, SpawnError> {
+        Self::start(node, None)
+    }
+
+    /// Starts one with a name, by which any node can look it up as a `Recipient<M>`.
+    ///
+    /// # Errors
+    ///
+    /// See [`SpawnError`].
+    pub fn named(node: &Node, name: impl Into<String>) -> Result<Self, SpawnError> {
+        Self::start(node, Some(name.into()))
+    }
+
+    fn start(node: &Node, name: Option<String>) -> Result<Self, SpawnError> {
+        let desk = Arc::new(Desk {
+            state: Mutex::new(State {
+                received: VecDeque::new(),
+                next: VecDeque::new(),
+                always: None,
+            }),
+            came: WaitList::default(),
+        });
+        let mut actor = node.actor(ProbeActor(Arc::clone(&desk)));
+        if let Some(name) = name {
+            actor = actor.name(name);
+        }
+        let addr = actor.spawn()?;
+        let node = Arc::clone(node.shared());
+        Ok(Self { addr, node, desk })
+    }
+
+    /// The actor's address.
+    pub fn addr(&self) -> &Addr<ProbeActor<M>> {
+        &self.addr
+    }
+
+    /// The same, for all who know no more than the message.
+    pub fn recipient(&self) -> Recipient<M> {
+        Recipient::from(&self.addr)
+    }
+
+    /// Answers asks from now on: each by what `reply` makes of it, those for which [`reply_next`](Self::reply_next) has said
+    /// something apart.
+    ///
+    /// `reply` runs in the actor; a panic of it ends that.
+    pub fn replies(&self, mut reply: impl FnMut(&M::Arrival) -> M::Reply + Send + 'static) {
+        let always: Script<M> = Box::new(move |arrival| Ok(reply(arrival)));
+        let former = lock(&self.desk.state).always.replace(always);
+        drop(former); // outside the lock
+    }
+
+    /// Answers the next ask, of those for which nothing was said yet.
+    pub fn reply_next(&self, reply: M::Reply) {
+        lock(&self.desk.state).next.push_back(Ok(reply));
+    }
+
+    /// Has the handler of the next ask fail, as [`reply_next`](Self::reply_next) has it reply.
+    pub fn fail_next(&self, error: impl Into<String>) {
+        let error = HandlerError::new(error);
+        lock(&self.desk.state).next.push_back(Err(error));
+    }
+
+    /// Waits for the next message, as long as it takes.
+    #[expect(clippy::should_implement_trait, reason = "waits, as a stream's does")]
+    pub fn next(&mut self) -> NextReceived<'_, M> {
+        NextReceived {
+            probe: self,
+            key: WaitKey::default(),
+        }
+    }
+
+    /// The next message if it has come already. After [`Node::quiescent`] there is none only if none was sent; but that waits
+    /// for an ask that is to be answered first.
+    pub fn try_next(&mut self) -> Option<Received<M>> {
+        lock(&self.desk.state).received.pop_front()
+    }
+
+    /// Waits for the next message, which must be equal to `expected`; if it is an ask that the script does not answer, and its
+    /// reply is not made by the test, its asker gets an error.
+    ///
+    /// # Panics
+    ///
+    /// When it is another.
+    pub fn expect(&mut self, expected: M::Arrival) -> Expect<'_, M>
+    where
+        M::Arrival: PartialEq + fmt::Debug,
+    {
+        Expect {
+            next: self.next(),
+            expected,
+        }
+    }
+}
+
+impl<M: Message + ?Sized> Drop for Probe<M> {
+    fn drop(&mut self) {
+        self.addr.stop();
+    }
+}
+
+impl<M: Message + ?Sized> Desk<M> {
+    fn put(&self, arrival: M::Arrival, answerer: Option<Answerer<Answer<M>>>) {
+        let received = Received { arrival, answerer };
+        lock(&self.state).received.push_back(received);
+        self.came.wake_all();
+    }
+
+    /// What the test has said to answer, if anything.
+    fn scripted(&self, arrival: &M::Arrival) -> Option<Answer<M>> {
+        let mut always = {
+            let mut state = lock(&self.state);
+            if let Some(next) = state.next.pop_front() {
+                return Some(next);
+            }
+            state.always.take()?
+        };
+        let answer = always(arrival);
+        // Another that was given meanwhile counts.
+        let mut state = lock(&self.state);
+        let former = match state.always {
+            Some(_) => Some(always),
+            None => {
+                state.always = Some(always);
+                None
+            }
+        };
+        drop(state);
+        drop(former); // outside the lock
+        Some(answer)
+    }
+
+    /// Hands a message to the test, and waits for what it is answered with.
+    async fn receive(&self, arrival: M::Arrival, is_ask: bool) -> Answer<M> {
+        let unanswered = || Err(HandlerError::new("the probe has no reply to this"));
+        if !is_ask {
+            self.put(arrival, None);
+            return unanswered(); // nobody hears of it
+        }
+        if let Some(answer) = self.scripted(&arrival) {
+            self.put(arrival, None);
+            return answer;
+        }
+        let (answerer, mut asker) = slot(Nanos::NONE, Waker::noop());
+        self.put(arrival, Some(answerer));
+        poll_fn(|cx| asker.poll(cx))
+            .await
+            .unwrap_or_else(unanswered)
+    }
+}
+
+impl<M: Message + ?Sized> Received<M> {
+    /// Answers an ask; of no effect for a tell, and for an ask that was answered by the script. Returns the message.
+    pub fn reply(self, reply: M::Reply) -> M::Arrival {
+        self.answer(Ok(reply))
+    }
+
+    /// Has the handler fail: the asker gets an [`AskError::Handler`](crate::AskError::Handler). Returns the message.
+    pub fn fail(self, error: impl Into<String>) -> M::Arrival {
+        self.answer(Err(HandlerError::new(error)))
+    }
+
+    fn answer(self, answer: Answer<M>) -> M::Arrival {
+        if let Some(answerer) = self.answerer {
+            answerer.answer(answer);
+        }
+        self.arrival
+    }
+
+    /// Whether it is an ask that waits for the test's reply.
+    pub fn waits(&self) -> bool {
+        self.answerer.as_ref().is_some_and(|it| !it.is_cancelled())
+    }
+
+    /// The message.
+    pub fn into_inner(self) -> M::Arrival {
+        self.arrival
+    }
+}
+
+impl<M: Message + ?Sized> Deref for Received<M> {
+    type Target = M::Arrival;
+
+    fn deref(&self) -> &M::Arrival {
+        &self.arrival
+    }
+}
+
+/// A wait for the next message of a [`Probe`]: await it, or [`wait`](Self::wait).
+///
+/// # Cancel safety
+///
+/// Dropped before it is ready, it has taken nothing.
+#[must_use = "nothing is waited for until this is awaited"]
+pub struct NextReceived<'a, M: Message + ?Sized> {
+    probe: &'a mut Probe<M>,
+    key: WaitKey,
+}
+
+impl<M: Message + ?Sized> NextReceived<'_, M> {
+    /// Blocks the calling thread until a message has come.
+    ///
+    /// # Panics
+    ///
+    /// In a handler, or in a future that a node's `run_until` runs: await it there.
+    pub fn wait(self) -> Received<M> {
+        let node = Arc::clone(&self.probe.node);
+        block_on(Some(node), self)
+    }
+}
+
+// Nothing in it is pinned.
+impl<M: Message + ?Sized> Unpin for NextReceived<'_, M> {}
+
+impl<M: Message + ?Sized> Future for NextReceived<'_, M> {
+    type Output = Received<M>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Received<M>> {
+        let this = self.get_mut();
+        if let Some(received) = this.probe.try_next() {
+            return Poll::Ready(received);
+        }
+        this.probe.desk.came.register(&mut this.key, cx);
+        this.probe.try_next().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl<M: Message + ?Sized> Drop for NextReceived<'_, M> {
+    fn drop(&mut self) {
+        self.probe.desk.came.remove(&mut self.key);
+    }
+}
+
+/// A wait for a certain message: await it, or [`wait`](Self::wait).
+#[must_use = "nothing is waited for until this is awaited"]
+pub struct Expect<'a, M: Message + ?Sized> {
+    next: NextReceived<'a, M>,
+    expected: M::Arrival,
+}
+
+impl<M: Message + ?Sized> Expect<'_, M>
+where
+    M::Arrival: PartialEq + fmt::Debug,
+{
+    /// Blocks the calling thread until a message has come.
+    ///
+    /// # Panics
+    ///
+    /// When it is another; and in a handler, or in a future that a node's `run_until` runs: await it there.
+    #[track_caller]
+    pub fn wait(self) -> Received<M> {
+        let received = self.next.wait();
+        assert_eq!(received.arrival, self.expected, "another message");
+        received
+    }
+}
+
+/// # Panics
+///
+/// When the message is another.
+///
+/// # Cancel safety
+///
+/// Dropped before it is ready, it has taken nothing.
+impl<'a, M: Message + ?Sized> IntoFuture for Expect<'a, M>
+where
+    M::Arrival: PartialEq + fmt::Debug,
+{
+    type Output = Received<M>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Received<M>> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let received = self.next.await;
+            assert_eq!(received.arrival, self.expected, "another message");
+            received
+        })
+    }
+}
+
+impl<M: Message + ?Sized> Actor for ProbeActor<M> {
+    type Args = ();
+    type Letters = Letter<M>;
+    const ACCEPTED: &'static [Accepted] = &[Accepted::of::<Self, M>()];
+
+    fn open(incoming: &mut Incoming<'_>) -> Option<Letter<M>> {
+        (incoming.type_id() == Some(M::TYPE_ID))
+            .then(|| incoming.open::<M>())
+            .flatten()
+    }
+
+    async fn deliver(&mut self, cx: &mut Context<Self>) {
+        let mut port = ReplyPort::none();
+        let letter = take(cx);
+        let Some(arrival) = begin::<Self, M>(letter, Some, &mut port, cx) else {
+            return;
+        };
+        let answer = self.0.receive(arrival, port.is_ask(cx)).await;
+        cx.take_in_hand(None);
+        // A tell's is of no use to anybody.
+        let _ = port.answer(answer, cx);
+    }
+
+    async fn on_started(&mut self, _cx: &mut Context<Self>) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    async fn on_stopping(&mut self, _reason: &ExitReason, _cx: &mut Context<Self>) {}
+
+    fn on_tell_failed(&mut self, _message: &'static str, _error: HandlerError) {}
+
+    fn give_back(letter: Letter<M>, why: &Undone, returns: &Returns) {
+        letter.give_back(why, returns);
+    }
+}
+
+impl<M: Message + ?Sized> Accepts<M> for ProbeActor<M> {
+    fn letter(handed: Handed<M>, port: ReplyPort<M>) -> Letter<M> {
+        Letter::new(handed, port)
+    }
+}
+
+impl<M: Message + ?Sized> fmt::Debug for Probe<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Probe")
+            .field("message", &M::NAME)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M: Message + ?Sized> fmt::Debug for ProbeActor<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProbeActor")
+            .field("message", &M::NAME)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M: Message + ?Sized> fmt::Debug for Received<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received")
+            .field("message", &M::NAME)
+            .field("waits", &self.waits())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M: Message + ?Sized> fmt::Debug for NextReceived<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.probe, f)
+    }
+}
+
+impl<M: Message + ?Sized> fmt::Debug for Expect<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.next, f)
+    }
+}
