@@ -32,6 +32,8 @@ use crate::dead::{DeadLetterCount, DeadLetterStream};
 use crate::driver::Driver;
 use crate::error::AttachError;
 use crate::exit::ExitReason;
+use crate::groups::{Group, GroupError};
+use crate::message::Message;
 use crate::peering::{NodeId, Peer, PeerState};
 use crate::process;
 use crate::shared::{Living, Shared, UpperOf, lock, try_lock};
@@ -233,6 +235,18 @@ impl Node {
     /// ```
     pub fn lookup<T: Reachable>(&self, name: impl Into<String>) -> Lookup<T> {
         Lookup::new(&self.shared, name.into())
+    }
+
+    /// Returns the group of that name, whose members, of any nodes, receive `M`: see [`Group`].
+    ///
+    /// # Errors
+    ///
+    /// The name cannot be one; a node that this one is connected to has members of the group for another message.
+    pub fn group<M: Message + ?Sized>(
+        &self,
+        name: impl AsRef<str>,
+    ) -> Result<Group<M>, GroupError> {
+        Group::open(&self.shared, name.as_ref())
     }
 
     /// Drives the node on this thread until `future` is ready, for nodes attached with [`Workers::Caller`]; on others

@@ -17,6 +17,7 @@ pub use crate::directory::DirectoryError;
 pub use crate::envelope::{Checked, Plain, Timed, Traced};
 pub use crate::error::{AttachError, NameError};
 pub use crate::exit::ExitReason;
+pub use crate::groups::{Group, GroupChange, GroupError};
 #[cfg(feature = "rkyv")]
 pub use crate::lease::ArchivedLease;
 pub use crate::lease::Lease;

@@ -32,6 +32,7 @@ use crate::driver::timer::{TimerKey, Timers};
 use crate::driver::{Driver, Job, Jobs};
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
+use crate::groups::OwnGroups;
 use crate::inbox::{Inbox, InboxLane};
 use crate::message::{Message, Parcel, Semantics as _};
 use crate::node::{Carried, OwnThreads};
@@ -93,6 +94,7 @@ pub(crate) struct Shared {
     peers: Mutex<HashMap<NodeId, Arc<PeerUrings>>>,
     ends: Mutex<HashMap<EndKey, Weak<RemoteEnd>>>,
     targets: Mutex<HashMap<Number, Target>>,
+    pub(crate) groups: OwnGroups,
     /// Actors that are linked to some of other nodes.
     linked: Mutex<HashMap<Number, Weak<dyn Living>>>,
     /// Senders that wait for blocks to come back.
@@ -157,6 +159,7 @@ impl Shared {
             peers: Mutex::default(),
             ends: Mutex::default(),
             targets: Mutex::default(),
+            groups: OwnGroups::default(),
             linked: Mutex::default(),
             blocks: Arc::default(),
             changes: WaitList::default(),

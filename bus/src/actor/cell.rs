@@ -73,6 +73,8 @@ struct Late {
     key: Option<Key>,
     /// Peers cannot reach it any more.
     is_withdrawn: bool,
+    /// It may be a member of groups.
+    has_joined: bool,
     ended: Option<ExitReason>,
     /// What was in hand when the actor ended, of a sender that is dead.
     orphan: Option<Orphan>,
@@ -146,11 +148,14 @@ impl CellCore {
 
     /// Takes the actor out of what peers can reach, for good.
     fn withdraw(&self) {
-        let key = {
+        let (key, has_joined) = {
             let mut late = self.late();
             late.is_withdrawn = true;
-            late.key.take()
+            (late.key.take(), late.has_joined)
         };
+        if has_joined {
+            self.shared.leave_groups(None, self.number);
+        }
         // Relaxed: set before the task ran.
         let place = self.place.load(Relaxed);
         self.shared.actor_ended(place, self.number, key);
@@ -187,6 +192,18 @@ impl CellCore {
         let letter = DeadLetter::of::<M>(&self.whom(), DeadReason::ReplyUnread).taken();
         let sender = self.shared.core().id();
         self.shared.dead.publish(letter.sent_by(sender));
+    }
+
+    /// It is about to join a group; `false` if it has ended. Who has joined looks once more whether it has.
+    pub(crate) fn joins(&self) -> bool {
+        let mut late = self.late();
+        late.has_joined = true;
+        !late.is_withdrawn
+    }
+
+    /// Whether peers cannot reach it any more, nor will.
+    pub(crate) fn has_withdrawn(&self) -> bool {
+        self.late().is_withdrawn
     }
 
     /// What came back to the actor's addresses.

@@ -34,6 +34,15 @@ impl ActorId {
         Self { node, number }
     }
 
+    pub(crate) fn node(self) -> NodeId {
+        self.node
+    }
+
+    /// Puts all actors into one order, the same everywhere.
+    pub(crate) fn order(self) -> (NodeId, u64) {
+        (self.node, self.number.to_bits())
+    }
+
     pub(crate) fn number(self) -> Number {
         self.number
     }

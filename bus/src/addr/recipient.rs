@@ -45,6 +45,14 @@ impl<M: Message + ?Sized> Recipient<M> {
         }
     }
 
+    /// The actor itself, the life that there is now, if it is one of this process.
+    pub(crate) fn own_route(&self) -> Option<Arc<dyn LocalRoute<M>>> {
+        match self.now() {
+            Inner::Local(route) => Some(route),
+            Inner::Remote(_) => None,
+        }
+    }
+
     fn follow(&self) -> Follow<'_, M> {
         match &self.follow {
             Some(follow) => Some(&**follow),

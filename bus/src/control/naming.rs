@@ -81,6 +81,24 @@ impl Core {
         Ok(key)
     }
 
+    /// Takes an entry under a name that others may have too, and shows it.
+    pub(crate) fn show(
+        &self,
+        kind: Kind,
+        name: &str,
+        number: Number,
+        type_hash: u64,
+    ) -> Result<Key, NameError> {
+        fork::check()?;
+        let registry = self.card.registry();
+        let key = registry
+            .allocate(kind, name, type_hash)
+            .map_err(own_table)?;
+        publish(registry, key, number);
+        self.poke_names();
+        Ok(key)
+    }
+
     /// Gives an entry back, with its name if it has one.
     pub(crate) fn unregister(&self, key: Key) {
         if fork::check().is_err() {

@@ -8,6 +8,7 @@ use ringway_shm::card::PeerCard;
 use ringway_shm::generation::Key;
 use ringway_shm::registry::{Kind, Published};
 
+use crate::groups::Membership;
 use crate::number::Number;
 
 /// What a name on a card stands for.
@@ -46,12 +47,16 @@ impl Named {
 /// how large it is and how often it changes, and the reader is the control thread.
 pub(crate) const READ_MAX: u32 = 4096;
 
+/// Memberships in groups, by label.
+type Members = HashMap<Box<str>, Vec<Membership>>;
+
 /// The names of one peer.
 #[derive(Debug, Default)]
 pub(crate) struct Replica {
     /// Of the card when the last whole reading began; `None` before the first.
     version: Option<u64>,
     names: HashMap<Box<str>, Named>,
+    members: Members,
     reading: Option<Reading>,
 }
 
@@ -61,6 +66,7 @@ struct Reading {
     version: u64,
     next: u32,
     names: HashMap<Box<str>, Named>,
+    members: Members,
 }
 
 /// How far a look has come.
@@ -84,16 +90,22 @@ impl Replica {
             version,
             next: 0,
             names: HashMap::new(),
+            members: Members::new(),
         });
         let end = reading.next.saturating_add(READ_MAX);
         // An entry that breaks the rules, or changes for as long as it is read, names nothing.
-        for entry in card
-            .names_in(reading.next..end)
-            .flatten()
-            .filter(|entry| entry.kind.is_unique())
-        {
-            if let Some(named) = Named::read(&entry) {
+        for entry in card.names_in(reading.next..end).flatten() {
+            let Some(named) = Named::read(&entry) else {
+                continue;
+            };
+            if entry.kind.is_unique() {
                 reading.names.insert(entry.name.as_str().into(), named);
+            } else if entry.kind == Kind::Member {
+                let members = reading.members.entry(entry.name.as_str().into());
+                members.or_default().push(Membership {
+                    number: named.number,
+                    types: named.type_hash,
+                });
             }
         }
         reading.next = end;
@@ -102,12 +114,19 @@ impl Replica {
             return Look::Part;
         }
         self.names = reading.names;
+        self.members = reading.members;
         self.version = Some(reading.version);
         Look::Whole(reading.version)
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Named> {
         self.names.get(name).copied()
+    }
+
+    /// The members of each group that the card shows, by label.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &[Membership])> {
+        let members = self.members.iter();
+        members.map(|(label, members)| (&**label, members.as_slice()))
     }
 
     /// Forgets a name whose node says that it is not there any more.

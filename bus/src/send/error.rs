@@ -41,6 +41,13 @@ pub enum SendError<S> {
         /// Why not.
         cause: Box<NoSuccessor>,
     },
+    /// The group has no member.
+    NoMember {
+        /// The message.
+        message: S,
+        /// The group.
+        group: String,
+    },
     /// The receiver's node would not open a uring for messages of this type.
     Refused {
         /// The message.
@@ -70,6 +77,7 @@ impl<S> SendError<S> {
             | Self::Deadline { message, .. }
             | Self::Ended { message, .. }
             | Self::NoSuccessor { message, .. }
+            | Self::NoMember { message, .. }
             | Self::Refused { message, .. }
             | Self::Unpacked { message, .. }
             | Self::Forked { message } => message,
@@ -81,6 +89,7 @@ impl<S> SendError<S> {
             Self::Full { .. } => f.write_str("the mailbox is full"),
             Self::Deadline { waited, .. } => write!(f, "no room in the mailbox within {waited:?}"),
             Self::Ended { reason, .. } => write!(f, "the receiver has ended: {reason}"),
+            Self::NoMember { group, .. } => write!(f, "group {group:?} has no member"),
             Self::NoSuccessor { cause, .. } => fmt::Display::fmt(cause, f),
             Self::Refused { refusal, .. } => write!(f, "the receiver refused: {refusal}"),
             Self::Unpacked { cause, .. } => fmt::Display::fmt(cause, f),
@@ -102,6 +111,7 @@ impl<S> fmt::Debug for SendError<S> {
             Self::Deadline { .. } => "Deadline",
             Self::Ended { .. } => "Ended",
             Self::NoSuccessor { .. } => "NoSuccessor",
+            Self::NoMember { .. } => "NoMember",
             Self::Refused { .. } => "Refused",
             Self::Unpacked { .. } => "Unpacked",
             Self::Forked { .. } => "Forked",

@@ -56,6 +56,8 @@ pub enum Kind {
     Segment = 4,
     /// A publisher or subscriber; its name is the topic's, which it may share.
     TopicEnd = 5,
+    /// A member of a group; its name is the group's, which it shares with the others.
+    Member = 6,
 }
 
 impl Kind {
@@ -72,6 +74,7 @@ impl Kind {
             Self::Uring,
             Self::Segment,
             Self::TopicEnd,
+            Self::Member,
         ]
         .into_iter()
         .find(|&kind| kind as u64 == bits)
