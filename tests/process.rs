@@ -48,6 +48,7 @@ scenes! {
     supervised_processes_come_back: "supervised",
     names_are_followed_from_kill_to_kill: "followed",
     links_end_actors_of_other_processes: "linked",
+    groups_of_copies_outlive_kills: "grouped",
     supervised_processes_stop_in_their_turn: "supervised stops",
     a_detaching_node_stops_what_is_supervised: "supervised detached",
     a_child_whose_supervisor_gives_up_has_failed: "gives up below",

@@ -102,7 +102,10 @@ impl Stage {
         }
     }
 
-    fn worker(&self, name: &'static str) -> impl FnMut() -> Worker + Send + 'static + use<> {
+    fn worker(
+        &self,
+        name: &'static str,
+    ) -> impl FnMut() -> Worker + Clone + Send + 'static + use<> {
         let log = self.log.clone();
         move || Worker {
             name,
@@ -598,4 +601,46 @@ fn a_start_that_takes_too_long_fails() {
     let reason = ExitReason::StartFailed("it was not ready within 10ms".to_owned());
     let child = "s".to_owned();
     assert_eq!(error, SuperviseError::StartFailed { child, reason });
+}
+
+// Goal: copies are children of their own: started and stopped in order, found by number, each restarted alone; refinements may
+// come before or after.
+#[test]
+fn copies_are_children_of_their_own() {
+    let stage = Stage::set("copies");
+    let tree = quick(Supervisor::one_for_one())
+        .child(
+            Child::actor("a", stage.worker("a"))
+                .copies(3)
+                .name("shop/a")
+                .mailbox(4),
+        )
+        .child(Child::actor("none", stage.worker("none")).copies(0))
+        .start(&stage.node)
+        .wait()
+        .unwrap();
+    stage.expect("+a +a +a");
+    let ids: Vec<_> = tree.which_children().into_iter().map(|it| it.id).collect();
+    assert_eq!(ids, ["a/0", "a/1", "a/2"]);
+    let copies = block_on(tree.copies::<Worker>("a")).unwrap();
+    let lives: Vec<_> = copies.iter().map(Addr::id).collect();
+    assert_eq!(copies.len(), 3);
+    for (index, copy) in copies.iter().enumerate() {
+        assert_eq!(copy.follows(), Some(format!("shop/a/{index}").as_str()));
+        assert_eq!(*copy, tree.copy("a", index).wait().unwrap());
+    }
+    stage.act(&tree, "a/1", Act::Panic);
+    stage.expect(".a +a");
+    let after = block_on(tree.copies::<Worker>("a")).unwrap();
+    let stays = after
+        .iter()
+        .zip(&lives)
+        .map(|(copy, life)| copy.id() == *life);
+    assert_eq!(stays.collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(after, copies, "they follow the same");
+    let none = block_on(tree.copies::<Worker>("none")).unwrap();
+    assert!(none.is_empty());
+    let unknown = tree.copy::<Worker>("a", 3).wait().unwrap_err();
+    let child = "a/3".to_owned();
+    assert_eq!(unknown, SuperviseError::NoSuchChild { child });
 }

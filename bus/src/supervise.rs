@@ -21,6 +21,7 @@
 mod backoff;
 mod board;
 mod child;
+mod copies;
 mod error;
 mod find;
 mod intensity;

@@ -17,6 +17,7 @@ use ringway::prelude::*;
 use self::actors::{Counter, Failing, Nested, Parent};
 use self::scenes::addresses::Keeper;
 use self::scenes::following::Racer;
+use self::scenes::grouped::Sailor;
 use self::scenes::linked::Knot;
 
 /// Longer than any scene takes on a loaded machine; what takes longer hangs.
@@ -43,7 +44,8 @@ fn main() -> ExitCode {
         .actor::<Nested>("nested")
         .actor::<Keeper>("keeper")
         .actor::<Racer>("racer")
-        .actor::<Knot>("knot");
+        .actor::<Knot>("knot")
+        .actor::<Sailor>("sailor");
     roles.run(|node| async move {
         watch();
         scenes::play(&scene, node).await

@@ -3,6 +3,7 @@
 pub(crate) mod addresses;
 mod ends;
 pub(crate) mod following;
+pub(crate) mod grouped;
 pub(crate) mod linked;
 mod starts;
 mod supervised;
@@ -45,6 +46,7 @@ pub(crate) async fn play(scene: &str, node: Node) -> Outcome {
         "supervised detached" => supervised::detached(node).await,
         "followed" => following::followed(node).await,
         "linked" => linked::linked(node).await,
+        "grouped" => grouped::grouped(node).await,
         "gives up" => supervised::gives_up(node).await,
         "gives up below" => supervised::gives_up_below(node).await,
         "contained" => supervised::contained(node).await,

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::copies::{Copied, Copies};
 use super::kind::{self, Kind};
 use super::rules::Restart;
 use super::supervisor::Supervisor;
@@ -37,18 +38,19 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// ```
 #[must_use = "a child is started by its supervisor"]
 pub struct Child<K = ()> {
-    id: String,
-    restart: Restart,
-    start_within: Duration,
+    pub(super) id: String,
+    pub(super) restart: Restart,
+    pub(super) start_within: Duration,
     /// For ever, for a supervisor: its own children are what takes time.
-    stop_within: Option<Duration>,
-    kind: K,
+    pub(super) stop_within: Option<Duration>,
+    pub(super) kind: K,
+    pub(super) copies: Option<Copies<K>>,
 }
 
 /// A child that is an actor of this process.
 pub struct OfActor<A, F> {
     make: F,
-    name: Option<String>,
+    pub(super) name: Option<String>,
     mailbox: Option<usize>,
     overflow: Overflow,
     has_thread: bool,
@@ -58,11 +60,27 @@ pub struct OfActor<A, F> {
 /// A child that is a process with an actor.
 pub struct OfProcess<A: Actor, G> {
     role: String,
-    name: Option<String>,
+    pub(super) name: Option<String>,
     args: G,
     env: BTreeMap<OsString, OsString>,
     executable: Option<PathBuf>,
     of: PhantomData<fn() -> A>,
+}
+
+macro_rules! clone_fields {
+    ($([$($generics:tt)*] $type:ty: $($field:ident)+;)+) => {$(
+        /// By its fields alone: the actor's type need not be `Clone`.
+        impl<$($generics)*> Clone for $type {
+            fn clone(&self) -> Self {
+                Self { $($field: self.$field.clone()),+ }
+            }
+        }
+    )+};
+}
+
+clone_fields! {
+    [A, F: Clone] OfActor<A, F>: make name mailbox overflow of;
+    [A: Actor, G: Clone] OfProcess<A, G>: role name args env executable of;
 }
 
 /// A child that is a supervisor.
@@ -126,16 +144,18 @@ impl<K> Child<K> {
             start_within: START_WITHIN,
             stop_within: Some(STOP_WITHIN),
             kind,
+            copies: None,
         }
     }
 
-    fn map<L>(self, change: impl FnOnce(K) -> L) -> Child<L> {
+    fn map<L: Copied>(self, change: impl FnOnce(K) -> L) -> Child<L> {
         Child {
             id: self.id,
             restart: self.restart,
             start_within: self.start_within,
             stop_within: self.stop_within,
             kind: change(self.kind),
+            copies: self.copies.map(|copies| Copies::new(copies.count)),
         }
     }
 

@@ -121,14 +121,15 @@ impl Supervisor {
     ///
     /// When there is a child of that name already.
     pub fn child<K: ChildKind>(mut self, child: Child<K>) -> Self {
-        let spec = Spec::from(child);
-        let is_same = |other: &Spec| other.id == spec.id;
-        assert!(
-            !self.children.iter().any(is_same),
-            "child {:?} is there already",
-            spec.id
-        );
-        self.children.push(spec);
+        for spec in Spec::all_of(child) {
+            let is_same = |other: &Spec| other.id == spec.id;
+            assert!(
+                !self.children.iter().any(is_same),
+                "child {:?} is there already",
+                spec.id
+            );
+            self.children.push(spec);
+        }
         self
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::board::{Board, ChildCounts, ChildInfo};
 use super::child::{Child, ChildKind, Spec};
+use super::copies::numbered;
 use super::error::SuperviseError;
 use super::find::FindChild;
 use super::overseer::Overseen;
@@ -79,8 +80,65 @@ impl Tree {
         }
     }
 
+    /// Finds one of the copies (`Child::copies`) of a child by its number, as [`addr`](Self::addr) finds a child.
+    pub fn copy<A: Actor>(&self, id: &str, index: usize) -> FindChild<Addr<A>> {
+        self.addr(numbered(id, index))
+    }
+
+    /// Finds all copies (`Child::copies`) of a child, in the order of their numbers; those that are known at the moment, as many as
+    /// there were to be if none was removed. Each that does not run is waited for up to 5 s.
+    ///
+    /// ```
+    /// # use ringway::prelude::*;
+    /// # #[derive(Actor, Default, Clone)]
+    /// # #[actor(handles(u64))]
+    /// # struct Worker;
+    /// # impl Handler<u64> for Worker {
+    /// #     async fn handle(&mut self, _: u64, _cx: &mut Context<Self>) {}
+    /// # }
+    /// # let directory = std::env::temp_dir().join(format!("ringway-doc-copies-{}", std::process::id()));
+    /// # let node = Node::attach(NodeConfig::on("demo").directory(&directory))?;
+    /// let tree = Supervisor::one_for_one()
+    ///     .child(Child::actor("worker", Worker::default).copies(4))
+    ///     .start(&node)
+    ///     .wait()?;
+    /// let workers = block_on(tree.copies::<Worker>("worker"))?;
+    /// assert_eq!(workers.len(), 4);
+    /// assert_eq!(workers[2], tree.copy("worker", 2).wait()?);
+    /// # node.detach();
+    /// # std::fs::remove_dir_all(directory)?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`addr`](Self::addr), of the first copy that is not found.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it changes nothing.
+    pub async fn copies<A: Actor>(&self, id: &str) -> Result<Vec<Addr<A>>, SuperviseError> {
+        let children = self.which_children();
+        let index = |child: &ChildInfo| -> Option<usize> {
+            let index = child.id.strip_prefix(id)?.strip_prefix('/')?;
+            index.parse().ok()
+        };
+        let mut known: Vec<usize> = children.iter().filter_map(index).collect();
+        known.sort_unstable();
+        let mut copies = Vec::with_capacity(known.len());
+        for index in known {
+            copies.push(self.copy(id, index).await?);
+        }
+        Ok(copies)
+    }
+
     /// Adds a child, the last in order; ready when it has started. One that does not start is forgotten.
+    ///
+    /// # Panics
+    ///
+    /// When it is to have copies: those are added one by one.
     pub fn start_child<K: ChildKind>(&self, child: Child<K>) -> Change {
+        assert!(child.copies.is_none(), "copies are added one by one");
         Change::new(&self.cell, Want::Start(Spec::from(child)))
     }
 
