@@ -79,7 +79,7 @@ macro_rules! clone_fields {
 }
 
 clone_fields! {
-    [A, F: Clone] OfActor<A, F>: make name mailbox overflow of;
+    [A, F: Clone] OfActor<A, F>: make name mailbox overflow has_thread of;
     [A: Actor, G: Clone] OfProcess<A, G>: role name args env executable of;
 }
 
