@@ -1,4 +1,8 @@
 //! `ask`: sends a message and waits for its reply, up to a deadline.
+//!
+//! An ask of an actor of this process whose mailbox has room takes a short way of its own ([`local`]).
+
+mod local;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,12 +12,15 @@ use std::time::Duration;
 
 use futures_util::future::FusedFuture;
 use ringway_shm::generation::Key;
+use ringway_shm::sys::fork;
 use ringway_shm::words::EntryWords;
 
+use self::local::{LocalAsk, Look, Refused};
 use super::again::{self, Boxed, Lost};
-use super::way::{Sending, Sent, Wanted, Way};
+use super::way::{Load, Sending, Sent, Wanted, Way};
 use super::{AskError, Follow, SendError};
 use crate::actor::Undone;
+use crate::actor::cell::LocalRoute;
 use crate::actor::port::{Answer, Failure, ReplyPort};
 use crate::actor::reply::Asker;
 use crate::clock::Nanos;
@@ -46,7 +53,25 @@ pub(super) type Arrival<S> = <ReplyOf<S> as Message>::Arrival;
 /// Dropping it before the message is on its way sends nothing, and drops the message. Dropping it later withdraws the
 /// message where its handler has not begun; a handler that has begun goes on, and its reply is dropped.
 #[must_use = "an ask does nothing until it is awaited"]
-pub struct Ask<'a, S: Sendable> {
+pub struct Ask<'a, S: Sendable>(Progress<'a, S>);
+
+enum Progress<'a, S: Sendable> {
+    Fresh(Fresh<'a, S>),
+    Local(LocalAsk<'a, S::Message>),
+    Asking(Asking<'a, S>),
+    Over,
+}
+
+/// An ask of an actor of this process, not polled yet.
+struct Fresh<'a, S: Sendable> {
+    route: &'a dyn LocalRoute<S::Message>,
+    follow: Follow<'a, S::Message>,
+    message: S,
+    wait: Duration,
+}
+
+/// An ask that has to wait for room, goes to another process or another life, or awaits the news of an end.
+struct Asking<'a, S: Sendable> {
     sending: Sending<'a, S>,
     stage: Stage<'a, S>,
     /// The first wait is not over before it began: what tells the deadline was set up then. So a reply that comes at once
@@ -76,30 +101,39 @@ impl<'a, S: Sendable> Ask<'a, S> {
         follow: Follow<'a, S::Message>,
         message: S,
     ) -> Self {
-        let mut sending = Sending::new(way, message, Wanted::Reply(None));
-        sending.follow = follow;
-        Self {
-            sending,
-            stage: Stage::Fresh(DEADLINE),
-            has_waited: false,
-            ended: WaitKey::default(),
-        }
+        Self(match way {
+            Way::Local(route) => Progress::Fresh(Fresh {
+                route,
+                follow,
+                message,
+                wait: DEADLINE,
+            }),
+            // Made where it stays: it is large, and is not to be moved once more.
+            Way::Remote(_) => {
+                Progress::Asking(Asking::fresh(way, follow, message, Stage::Fresh(DEADLINE)))
+            }
+        })
     }
 
     /// An ask that has begun before, and goes on with another receiver.
     pub(super) fn until(way: Way<'a, S::Message>, message: S, began: Nanos, until: Nanos) -> Self {
-        let mut ask = Self::new(way, None, message);
-        (ask.sending.began, ask.sending.deadline) = (began, until);
-        ask.stage = Stage::Sending(None);
-        ask
+        let mut asking = Asking::fresh(way, None, message, Stage::Sending(None));
+        (asking.sending.began, asking.sending.deadline) = (began, until);
+        Self(Progress::Asking(asking))
     }
 
     /// Waits for the reply no longer than `deadline`, from when the ask is first polled; without effect after that. The
     /// default is 5 s. Waits of a second and more are up to a tick of the kernel longer (1 to 10 ms), never shorter.
     #[inline]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        if let Stage::Fresh(wait) = &mut self.stage {
-            *wait = deadline;
+        match &mut self.0 {
+            Progress::Fresh(fresh) => fresh.wait = deadline,
+            Progress::Asking(asking) => {
+                if let Stage::Fresh(wait) = &mut asking.stage {
+                    *wait = deadline;
+                }
+            }
+            Progress::Local(_) | Progress::Over => {}
         }
         self
     }
@@ -114,8 +148,13 @@ impl<'a, S: Sendable> Ask<'a, S> {
     ///
     /// In a handler, or in a future that its node's `run_until` runs: await it there.
     pub fn wait(self) -> Result<Arrival<S>, AskError<S>> {
-        let shared = self.sending.way.shared();
-        crate::node::block_on(shared, self)
+        let way = match &self.0 {
+            Progress::Fresh(fresh) => Some(Way::Local(fresh.route)),
+            Progress::Local(ask) => Some(ask.way()),
+            Progress::Asking(asking) => Some(asking.sending.way),
+            Progress::Over => None,
+        };
+        crate::node::block_on(way.and_then(|way| way.shared()), self)
     }
 }
 
@@ -125,45 +164,173 @@ impl<S: Sendable> Unpin for Ask<'_, S> {}
 impl<S: Sendable> Future for Ask<'_, S> {
     type Output = Result<Arrival<S>, AskError<S>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Each way has a function of its own: results may be large, and where nothing is optimized each has its places on the
+        // stack.
         let this = self.get_mut();
+        match this.0 {
+            Progress::Local(_) => this.poll_local(cx),
+            _ => this.poll_other(cx),
+        }
+    }
+}
+
+impl<S: Sendable> Ask<'_, S> {
+    /// Looks for the reply of a receiver of this process.
+    #[inline]
+    fn poll_local(&mut self, cx: &mut Context<'_>) -> Poll<Result<Arrival<S>, AskError<S>>> {
+        let Progress::Local(ask) = &mut self.0 else {
+            return Poll::Pending;
+        };
+        let error = match ask.look(cx) {
+            Look::Wait => return Poll::Pending,
+            Look::Come(Some(Ok(reply))) => {
+                self.0 = Progress::Over;
+                // Made where the caller wants it: a result is large, and is not copied again.
+                let reply = Parcel::Value(reply);
+                return Poll::Ready(Ok(<ReplyOf<S> as Message>::Semantics::arrive(reply)));
+            }
+            Look::Come(Some(Err(failure))) => undone(*failure, ask.waited()),
+            Look::Overdue => AskError::Deadline {
+                waited: ask.waited(),
+            },
+            Look::Come(None) => {
+                self.0 = Progress::Asking(Asking::ending(ask));
+                return self.poll_other(cx);
+            }
+        };
+        self.0 = Progress::Over;
+        Poll::Ready(Err(error))
+    }
+
+    /// Sends, or goes on with what is not with a receiver of this process yet.
+    #[inline]
+    fn poll_other(&mut self, cx: &mut Context<'_>) -> Poll<Result<Arrival<S>, AskError<S>>> {
+        if matches!(self.0, Progress::Fresh(_)) && self.has_begun(cx) {
+            return Poll::Pending;
+        }
+        match &mut self.0 {
+            Progress::Asking(asking) => asking.poll(cx),
+            _ => panic!("an ask was polled after it was ready"),
+        }
+    }
+
+    /// Sends straight, if the receiver has room.
+    #[inline]
+    fn has_begun(&mut self, cx: &Context<'_>) -> bool {
+        let Progress::Fresh(fresh) = std::mem::replace(&mut self.0, Progress::Over) else {
+            return false;
+        };
+        let Fresh {
+            route,
+            follow,
+            message,
+            wait,
+        } = fresh;
+        if fork::check().is_err() {
+            let fresh = Asking::fresh(Way::Local(route), follow, message, Stage::Fresh(wait));
+            self.0 = Progress::Asking(fresh);
+            return false;
+        }
+        match LocalAsk::begin(route, message.into_parcel().into(), wait, cx) {
+            Ok(local) => {
+                self.0 = Progress::Local(local);
+                true
+            }
+            Err(refused) => {
+                self.0 = Progress::Asking(Asking::refused(route, follow, *refused));
+                false
+            }
+        }
+    }
+}
+
+impl<'a, S: Sendable> Asking<'a, S> {
+    #[inline]
+    fn new(sending: Sending<'a, S>, stage: Stage<'a, S>) -> Self {
+        Self {
+            sending,
+            stage,
+            has_waited: false,
+            ended: WaitKey::default(),
+        }
+    }
+
+    #[inline]
+    fn fresh(
+        way: Way<'a, S::Message>,
+        follow: Follow<'a, S::Message>,
+        message: S,
+        stage: Stage<'a, S>,
+    ) -> Self {
+        let mut sending = Sending::new(way, message, Wanted::Reply(None));
+        sending.follow = follow;
+        Self::new(sending, stage)
+    }
+
+    /// What a mailbox did not accept at once.
+    #[cold]
+    fn refused(
+        route: &'a dyn LocalRoute<S::Message>,
+        follow: Follow<'a, S::Message>,
+        refused: Refused<S::Message>,
+    ) -> Self {
+        let wanted = Wanted::Reply(Some(refused.port));
+        let load = Load::Parcel(refused.handed.into());
+        let mut sending = Sending::of_load(Way::Local(route), load, wanted);
+        sending.follow = follow;
+        (sending.began, sending.deadline) = (refused.began, refused.deadline);
+        Self::new(sending, Stage::Sending(Some(refused.asker)))
+    }
+
+    /// A letter whose handler did not come to its end.
+    #[cold]
+    fn ending(ask: &mut LocalAsk<'a, S::Message>) -> Self {
+        let mut sending = Sending::of_load(ask.way(), Load::Gone, Wanted::Nothing);
+        (sending.began, sending.deadline) = (ask.began, ask.deadline);
+        sending.take_over(ask.take_timer());
+        Self::new(sending, Stage::Ending)
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Arrival<S>, AskError<S>>> {
         loop {
-            let step = match &mut this.stage {
+            let step = match &mut self.stage {
                 Stage::Fresh(wait) => {
-                    (this.sending.began, this.sending.deadline) =
-                        this.sending.way.clock().begin(*wait);
-                    this.stage = Stage::Sending(None);
-                    this.poll_sending(cx)
+                    (self.sending.began, self.sending.deadline) =
+                        self.sending.way.clock().begin(*wait);
+                    self.stage = Stage::Sending(None);
+                    self.poll_sending(cx)
                 }
-                Stage::Sending(_) => this.poll_sending(cx),
-                Stage::Local(_) => this.poll_local(cx),
+                Stage::Sending(_) => self.poll_sending(cx),
+                Stage::Local(_) => self.poll_local(cx),
                 Stage::Remote(op) => {
                     let op = *op;
-                    this.poll_remote(op, cx)
+                    self.poll_remote(op, cx)
                 }
                 Stage::Following(following) => match following.as_mut().poll(cx) {
                     Poll::Ready(result) => Step::Ready(result),
                     Poll::Pending => Step::Pending,
                 },
-                Stage::Ending => this.poll_ended(cx),
+                Stage::Ending => self.poll_ended(cx),
                 Stage::Over => panic!("an ask was polled after it was ready"),
             };
             match step {
                 Step::Next => {}
                 Step::Ready(result) => {
-                    this.stage = Stage::Over;
+                    self.stage = Stage::Over;
                     return Poll::Ready(result);
                 }
-                Step::Wait if this.is_overdue() => {
-                    let waited = this.sending.waited();
-                    this.give_up();
+                Step::Wait if self.is_overdue() => {
+                    let waited = self.sending.waited();
+                    self.give_up();
                     return Poll::Ready(Err(AskError::Deadline { waited }));
                 }
                 Step::Wait => {
-                    this.has_waited = true;
+                    self.has_waited = true;
                     // The deadline of an op is minded by the driver that watches for its completion.
-                    if !matches!(this.stage, Stage::Remote(_)) {
-                        this.sending.arm(cx);
+                    if !matches!(self.stage, Stage::Remote(_)) {
+                        self.sending.arm(cx);
                     }
                     return Poll::Pending;
                 }
@@ -175,7 +342,11 @@ impl<S: Sendable> Future for Ask<'_, S> {
 
 impl<S: Sendable> FusedFuture for Ask<'_, S> {
     fn is_terminated(&self) -> bool {
-        matches!(self.stage, Stage::Over)
+        match &self.0 {
+            Progress::Asking(asking) => matches!(asking.stage, Stage::Over),
+            Progress::Fresh(_) | Progress::Local(_) => false,
+            Progress::Over => true,
+        }
     }
 }
 
@@ -190,13 +361,13 @@ enum Step<T> {
     Ready(T),
 }
 
-impl<S: Sendable> Ask<'_, S> {
+impl<S: Sendable> Asking<'_, S> {
     fn is_overdue(&self) -> bool {
         (self.has_waited || self.sending.is_armed())
             && self.sending.way.clock().has_passed(self.sending.deadline)
     }
 
-    fn poll_sending(&mut self, cx: &Context<'_>) -> Step<<Self as Future>::Output> {
+    fn poll_sending(&mut self, cx: &Context<'_>) -> Step<Result<Arrival<S>, AskError<S>>> {
         let mut is_first = false;
         if let (Stage::Sending(asker @ None), Way::Local(_)) = (&mut self.stage, self.sending.way) {
             let (port, waiting) = ReplyPort::ask(self.sending.deadline, cx.waker());
@@ -230,7 +401,7 @@ impl<S: Sendable> Ask<'_, S> {
 
     /// Goes to the next life of the receiver, if that is what stood in the way and the address follows it.
     #[cold]
-    fn unsent(&mut self, error: SendError<S>) -> Step<<Self as Future>::Output> {
+    fn unsent(&mut self, error: SendError<S>) -> Step<Result<Arrival<S>, AskError<S>>> {
         let Some(follow) = self.sending.follow else {
             return Step::Ready(Err(AskError::Unsent(error)));
         };
@@ -243,7 +414,7 @@ impl<S: Sendable> Ask<'_, S> {
         Step::Next
     }
 
-    fn poll_local(&mut self, cx: &Context<'_>) -> Step<<Self as Future>::Output> {
+    fn poll_local(&mut self, cx: &Context<'_>) -> Step<Result<Arrival<S>, AskError<S>>> {
         let Stage::Local(asker) = &mut self.stage else {
             return Step::Next;
         };
@@ -263,7 +434,7 @@ impl<S: Sendable> Ask<'_, S> {
         }
     }
 
-    fn poll_remote(&mut self, op: Key, cx: &Context<'_>) -> Step<<Self as Future>::Output> {
+    fn poll_remote(&mut self, op: Key, cx: &Context<'_>) -> Step<Result<Arrival<S>, AskError<S>>> {
         let Way::Remote(end) = self.sending.way else {
             return Step::Next;
         };
@@ -309,7 +480,7 @@ impl<S: Sendable> Ask<'_, S> {
         op: Key,
         words: &EntryWords,
         is_held: bool,
-    ) -> Step<<Self as Future>::Output> {
+    ) -> Step<Result<Arrival<S>, AskError<S>>> {
         let text = || completion::payload::<String>(end, op, words, is_held);
         let verdict = EntryToken::of_words(words).kind();
         let result = match verdict {
@@ -343,7 +514,7 @@ impl<S: Sendable> Ask<'_, S> {
     }
 
     /// Waits for how the receiver ended.
-    fn poll_ended(&mut self, cx: &Context<'_>) -> Step<<Self as Future>::Output> {
+    fn poll_ended(&mut self, cx: &Context<'_>) -> Step<Result<Arrival<S>, AskError<S>>> {
         let reason = match self.sending.way {
             Way::Local(route) => route.core().poll_ended(&mut self.ended, cx),
             Way::Remote(end) => end.poll_ended(&mut self.ended, cx),
@@ -403,7 +574,7 @@ fn ended_remotely<S: Sendable>(taken: bool, failure: Failure<S::Message>) -> Ask
     }
 }
 
-impl<S: Sendable> Drop for Ask<'_, S> {
+impl<S: Sendable> Drop for Asking<'_, S> {
     fn drop(&mut self) {
         self.give_up();
         match self.sending.way {
@@ -420,12 +591,17 @@ impl<S: Sendable> Drop for Ask<'_, S> {
 
 impl<S: Sendable> std::fmt::Debug for Ask<'_, S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let stage = match self.stage {
-            Stage::Fresh(_) => "not polled yet",
-            Stage::Sending(_) => "waits for room",
-            Stage::Following(_) => "goes to the next life",
-            Stage::Local(_) | Stage::Remote(_) | Stage::Ending => "waits for its reply",
-            Stage::Over => "over",
+        let stage = match &self.0 {
+            Progress::Fresh(_) => "not polled yet",
+            Progress::Asking(asking) => match asking.stage {
+                Stage::Fresh(_) => "not polled yet",
+                Stage::Sending(_) => "waits for room",
+                Stage::Following(_) => "goes to the next life",
+                Stage::Local(_) | Stage::Remote(_) | Stage::Ending => "waits for its reply",
+                Stage::Over => "over",
+            },
+            Progress::Local(_) => "waits for its reply",
+            Progress::Over => "over",
         };
         f.debug_struct("Ask")
             .field("stage", &stage)

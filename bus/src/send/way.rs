@@ -133,7 +133,7 @@ pub(super) enum Patience {
 }
 
 /// What the message is at the moment.
-enum Load<M: Message + ?Sized> {
+pub(super) enum Load<M: Message + ?Sized> {
     Parcel(Parcel<M>),
     /// Encoded for a uring that had no room yet. Boxed: rare, and larger than all else in a future.
     Packed(Box<Outgoing>),
@@ -174,8 +174,9 @@ impl<'a, S: Sendable> Sending<'a, S> {
         Self::of_load(way, Load::Parcel(message.into_parcel()), wanted)
     }
 
+    /// The same of a message that is not fresh.
     #[inline]
-    fn of_load(
+    pub(super) fn of_load(
         way: Way<'a, S::Message>,
         load: Load<S::Message>,
         wanted: Wanted<S::Message>,
@@ -481,6 +482,11 @@ impl<'a, S: Sendable> Sending<'a, S> {
     /// How long it has been on its way.
     pub(super) fn waited(&self) -> Duration {
         self.way.clock().now().since(self.began)
+    }
+
+    /// Takes a timer over that was armed for the deadline.
+    pub(super) fn take_over(&mut self, timer: Option<TimerKey>) {
+        self.timer = timer;
     }
 
     /// Whether the deadline's timer was armed: it may have fired.
