@@ -1,4 +1,7 @@
-//! Blocking on a future: by driving the node, if nobody else does, or by parking the thread.
+//! Blocking on a future: by driving the node, if nobody else does, or by waiting for those who do.
+//!
+//! A thread that waits looks for its wake for as long as a wake of a parked one would cost, and parks then: an answer that
+//! comes soon costs neither side a call of the kernel.
 //!
 //! A thread that works for a node (its own worker, or one inside [`Node::run_until`](crate::Node::run_until)) must not
 //! block on it: it would wait for what only it can do. Such calls panic, and detaching does not wait.
@@ -6,15 +9,20 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use ringway_shm::sync::AtomicBool;
-use ringway_shm::sync::Ordering::{AcqRel, Release};
+use ringway_shm::sync::AtomicU32;
+use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed};
 
+use crate::clock::Nanos;
+use crate::driver::SPIN_NS;
 use crate::shared::{Shared, try_lock};
+
+/// Looks for a wake between two at the clock.
+const LOOKS_PER_CLOCK: u32 = 32;
 
 thread_local! {
     /// The nodes that this thread works for, by address, innermost last.
@@ -100,39 +108,39 @@ pub(crate) fn drive_or_park<F: Future>(
     park_on(future, patience)
 }
 
-/// Wakes a parked thread. The flag keeps a wake for a future further out from being taken for ours.
-struct Parked {
+/// What a waiting thread does: it looks at this word, it is parked, or it was woken.
+const LOOKS: u32 = 0;
+const PARKED: u32 = 1;
+const WOKEN: u32 = 2;
+
+/// Wakes a waiting thread. The word keeps a wake for a future further out from being taken for ours.
+struct Waiting {
     thread: Thread,
-    is_woken: AtomicBool,
+    word: AtomicU32,
 }
 
-impl Wake for Parked {
+impl Wake for Waiting {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Release thread-woken: pairs with the swap in `park_on`.
-        self.is_woken.store(true, Release);
-        self.thread.unpark();
+        // AcqRel thread-woken: pairs with the looks in `pause`. One that parks has said so by an exchange of the same word.
+        if self.word.swap(WOKEN, AcqRel) == PARKED {
+            self.thread.unpark();
+        }
     }
 }
 
-/// Parks this thread until the future is ready. Unlike the executors' `block_on` it may be called inside of another.
-fn park_on<F: Future>(future: F, patience: Option<Duration>) -> F::Output {
-    let mut future = pin!(future);
-    let parked = Arc::new(Parked {
-        thread: thread::current(),
-        is_woken: AtomicBool::new(false),
-    });
-    let waker = Waker::from(Arc::clone(&parked));
-    let mut cx = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-            return output;
+impl Waiting {
+    /// Waits for a wake, or until `patience` is over.
+    fn pause(&self, patience: Option<Duration>) {
+        if spins() && self.is_woken_soon() {
+            return;
         }
-        // AcqRel thread-woken: pairs with the store in `wake_by_ref`.
-        while !parked.is_woken.swap(false, AcqRel) {
+        // AcqRel thread-woken: pairs with the swap in `wake_by_ref`.
+        let parks = self.word.compare_exchange(LOOKS, PARKED, AcqRel, Acquire);
+        while parks.is_ok() && self.word.load(Acquire) == PARKED {
             match patience {
                 None => thread::park(),
                 Some(patience) => {
@@ -141,5 +149,116 @@ fn park_on<F: Future>(future: F, patience: Option<Duration>) -> F::Output {
                 }
             }
         }
+        // AcqRel thread-woken: as above. What is looked at next is newer than any wake that this takes away.
+        self.word.swap(LOOKS, AcqRel);
+    }
+
+    /// Looks for a wake for a while; takes it away.
+    fn is_woken_soon(&self) -> bool {
+        let mut since = Nanos::NONE;
+        loop {
+            for _ in 0..LOOKS_PER_CLOCK {
+                // Relaxed: the swap orders what follows. AcqRel thread-woken: pairs with the swap in `wake_by_ref`.
+                if self.word.load(Relaxed) == WOKEN {
+                    self.word.swap(LOOKS, AcqRel);
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+            let now = Nanos::now();
+            if since == Nanos::NONE {
+                since = now;
+            } else if now.0 - since.0 >= SPIN_NS {
+                return false;
+            }
+        }
+    }
+}
+
+/// Whether looking for a wake can help: on a single processor it keeps the one who would wake from running.
+fn spins() -> bool {
+    static SPINS: OnceLock<bool> = OnceLock::new();
+    *SPINS.get_or_init(|| thread::available_parallelism().is_ok_and(|count| count.get() > 1))
+}
+
+/// Parks this thread until the future is ready. Unlike the executors' `block_on` it may be called inside of another.
+fn park_on<F: Future>(future: F, patience: Option<Duration>) -> F::Output {
+    let mut future = pin!(future);
+    let waiting = Arc::new(Waiting {
+        thread: thread::current(),
+        word: AtomicU32::new(LOOKS),
+    });
+    let waker = Waker::from(Arc::clone(&waiting));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        waiting.pause(patience);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use super::*;
+
+    // Goal: a parked thread is woken, and one whose patience is over goes on by itself.
+    #[test]
+    fn parked_is_woken() {
+        let (given, taken) = std::sync::mpsc::channel();
+        let waits = thread::spawn(move || {
+            let waiting = Arc::new(Waiting {
+                thread: thread::current(),
+                word: AtomicU32::new(LOOKS),
+            });
+            given.send(Arc::clone(&waiting)).unwrap();
+            waiting.pause(None);
+            waiting.pause(Some(Duration::from_millis(1)));
+            assert_eq!(waiting.word.load(Relaxed), LOOKS);
+        });
+        let waiting = taken.recv().unwrap();
+        let watchdog = Nanos::now().plus(Duration::from_secs(30));
+        while waiting.word.load(Relaxed) != PARKED {
+            assert!(!watchdog.has_passed(), "it does not park");
+            thread::yield_now();
+        }
+        waiting.wake();
+        waits.join().unwrap();
+    }
+
+    // Goal: no wake is lost, whenever it comes: before the first look, while the thread looks, or as it parks.
+    #[test]
+    fn no_wake_is_lost() {
+        const ROUNDS: u32 = 5_000;
+        let (given, taken) = std::sync::mpsc::channel::<(u32, Arc<AtomicU32>, Waker)>();
+        let wakes = thread::spawn(move || {
+            for (round, done, waker) in taken {
+                (0..round % 64).for_each(|_| std::hint::spin_loop());
+                done.store(1, Relaxed);
+                waker.wake();
+            }
+        });
+        for round in 0..ROUNDS {
+            let done = Arc::new(AtomicU32::new(0));
+            let mut is_given = false;
+            park_on(
+                poll_fn(|cx| {
+                    if done.load(Relaxed) == 1 {
+                        return Poll::Ready(());
+                    }
+                    if !std::mem::replace(&mut is_given, true) {
+                        let given = given.send((round, Arc::clone(&done), cx.waker().clone()));
+                        given.unwrap();
+                    }
+                    Poll::Pending
+                }),
+                None,
+            );
+        }
+        drop(given);
+        wakes.join().unwrap();
     }
 }

@@ -47,7 +47,7 @@ const TASKS_PER_PASS: usize = 16;
 
 /// Nanoseconds of looking at idle urings before sleeping: about what a wake-up costs, so that waiting costs at most
 /// twice the better choice (competitive spinning: Karlin, Li, Manasse, Owicki, SOSP 1991).
-const SPIN_NS: u64 = 50_000;
+pub(crate) const SPIN_NS: u64 = 50_000;
 
 /// Idle passes between two looks at the clock.
 const SPINS_PER_CLOCK: u32 = 64;
@@ -319,6 +319,7 @@ impl Driver {
                 self.shared.count_up();
                 return run > 0;
             };
+            self.shared.queue.stop_looking();
             task.run();
         }
         self.shared.count_up();
@@ -334,6 +335,7 @@ impl Driver {
         }
         // No pause between two passes: it would cost more than the pass, and with it the reply that comes meanwhile.
         if self.keeps_spinning() {
+            self.shared.queue.look_out();
             return;
         }
         self.spins = 0;
@@ -362,6 +364,7 @@ impl Driver {
     pub(crate) fn prepare_to_sleep(&mut self) -> Pass {
         #[cfg(feature = "test")]
         let asked = self.shared.queue.quiet.asked();
+        self.shared.queue.stop_looking();
         // Notes are read before new idle epochs are published: at most two unread notes per uring.
         self.read_notes(Look::Exact);
         self.hot.drain(..).for_each(|lane| lane.cool());

@@ -14,6 +14,7 @@
 //! |---|---|---|---|
 //! | task-queued | `share`: unlock of `queue` | `pop_shared`: lock of `queue` | the task |
 //! | helper-parked | `rouse`: fence, then load of `helpers_parked` | `park`: count, then fence; then a look at all queues | a task, or it is not missed |
+//! | driver-looks | `rouse`: fence, then load of `driver_looks` | `stop_looking`: store, then fence; then a look at all hints | a task, or it is not missed |
 //! | worker-asleep | `rouse`: fence, then load of `driver_asleep` | `fall_asleep`: store, then fence; then `is_empty` | see `has_woken_driver` |
 
 mod here;
@@ -50,6 +51,8 @@ pub(crate) struct RunQueue {
     length: AtomicUsize,
     places: Places,
     driver_asleep: AtomicBool,
+    /// The driver is awake and has nothing to run: what is made ready, it finds without a helper being woken.
+    driver_looks: AtomicBool,
     driver_bell: Eventfd,
     /// Threads in [`help`](Self::help); while there are any, no task is kept from others.
     helpers_running: AtomicUsize,
@@ -104,6 +107,7 @@ impl RunQueue {
             queue: Mutex::new(VecDeque::new()),
             length: AtomicUsize::new(0),
             driver_asleep: AtomicBool::new(false),
+            driver_looks: AtomicBool::new(false),
             driver_bell: Eventfd::create()?,
             helpers_running: AtomicUsize::new(0),
             helpers_parked: AtomicUsize::new(0),
@@ -147,10 +151,48 @@ impl RunQueue {
         } else if self.has_woken_driver() {
             return;
         }
-        // SeqCst helper-parked: after the fence here or in `has_woken_driver`, which pairs with that in `park`.
+        // SeqCst driver-looks: after the fence here or in `has_woken_driver`, which pairs with that in `stop_looking`. A
+        // driver that looks finds the task, or has stopped looking after that, and then sees to it that somebody does.
+        if !self.driver_looks.load(Relaxed) {
+            self.wake_helper();
+        }
+    }
+
+    /// Wakes a helper, if one is parked; after a fence that follows what there is to do.
+    fn wake_helper(&self) {
+        // SeqCst helper-parked: the caller's fence pairs with that in `park`.
         if self.helpers_parked.load(Relaxed) > 0 {
             let _queue = self.lock(); // a helper that has counted itself and not looked yet holds it
             self.helpers.notify_one();
+        }
+    }
+
+    /// Says that the driver has nothing to run and goes on looking. Without helpers nobody asks.
+    pub(crate) fn look_out(&self) {
+        // Relaxed, both: the driver's word, by which nothing is published; a helper that comes later has not been counted on.
+        if self.helpers_running.load(Relaxed) > 0 && !self.driver_looks.load(Relaxed) {
+            self.driver_looks.store(true, Relaxed);
+        }
+    }
+
+    /// The driver has found something to run, or is about to sleep: what else was left to it is a helper's now.
+    pub(crate) fn stop_looking(&self) {
+        // Relaxed: the driver's own word.
+        if self.driver_looks.load(Relaxed) {
+            self.stop_looking_slow();
+        }
+    }
+
+    #[cold]
+    fn stop_looking_slow(&self) {
+        // Relaxed: ordered by the fence.
+        self.driver_looks.store(false, Relaxed);
+        // SeqCst driver-looks: pairs with the fence before `rouse` looks. The pusher puts a task and then looks at the flag,
+        // the driver takes the flag down and then looks for tasks: not both can miss the other.
+        fence(SeqCst);
+        // Relaxed: ordered by the fence; exact for what was put before the pusher's fence.
+        if self.length.load(Relaxed) > 0 || self.places.look_full() {
+            self.wake_helper();
         }
     }
 
@@ -322,8 +364,10 @@ mod tests {
     use std::future::poll_fn;
     use std::sync::atomic::AtomicBool;
     use std::task::{Poll, Waker};
+    use std::time::Duration;
 
     use super::*;
+    use crate::clock::Nanos;
 
     /// A task that wakes the other one whenever it runs, for ever.
     fn player(queue: &Arc<RunQueue>, wakers: &Arc<Mutex<Vec<Waker>>>, number: usize) -> Ready {
@@ -378,6 +422,40 @@ mod tests {
             task.run();
         }
     }
+    // Goal: what is made ready while the driver looks is left to it; what it leaves when it stops looking, a helper runs.
+    // Method: the driver takes the first of two tasks and never comes back for the second.
+    #[test]
+    fn who_stops_looking_leaves_nothing_lying() {
+        let queue = RunQueue::create(2).unwrap();
+        let stopped = AtomicBool::new(false);
+        let (ran, runs) = std::sync::mpsc::channel();
+        std::thread::scope(|threads| {
+            threads.spawn(|| queue.help(1, &stopped, || ()));
+            let watchdog = Nanos::now().plus(Duration::from_secs(30));
+            while queue.helpers_parked.load(Relaxed) == 0 {
+                assert!(!watchdog.has_passed(), "the helper does not park");
+                std::thread::yield_now();
+            }
+            let _driver = queue.drive_here();
+            queue.look_out();
+            let tasks = [1, 2].map(|number| {
+                let ran = ran.clone();
+                queue.task(async move { ran.send(number).unwrap() })
+            });
+            let elsewhere = || tasks.into_iter().for_each(Ready::schedule);
+            threads.spawn(elsewhere).join().unwrap();
+            assert_eq!(queue.helpers_parked.load(Relaxed), 1);
+            let first = queue.pop().unwrap();
+            queue.stop_looking();
+            let second = runs.recv_timeout(Duration::from_secs(30));
+            drop(first);
+            // Relaxed: `stop_helpers` notifies under the lock.
+            stopped.store(true, Relaxed);
+            queue.stop_helpers();
+            assert_eq!(second, Ok(2));
+        });
+    }
+
     // Goal: of what one worker keeps, another that has nothing takes half, the oldest first.
     #[test]
     fn who_has_nothing_takes_from_others() {

@@ -78,6 +78,11 @@ impl Places {
         None
     }
 
+    /// Tells whether a worker has a task in its queue, by the hints.
+    pub(super) fn look_full(&self) -> bool {
+        self.0.iter().any(|place| !place.looks_empty())
+    }
+
     /// Tells whether no worker has a task in its queue; exact.
     pub(super) fn are_empty(&self) -> bool {
         self.0.iter().all(|place| place.lock().is_empty())
