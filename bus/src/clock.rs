@@ -127,6 +127,17 @@ impl Nanos {
         )
     }
 
+    /// Whether a wait of so long begins on the coarse clock: a tick does not matter to it.
+    #[inline]
+    pub(crate) fn is_long(wait: Duration) -> bool {
+        wait >= COARSE_FROM
+    }
+
+    /// What the coarse clock says: the same until the kernel's next tick.
+    pub(crate) fn tick() -> Self {
+        Self::read(ClockId::MonotonicCoarse)
+    }
+
     /// The point `after` from this one; saturates in five hundred years.
     pub(crate) fn plus(self, after: Duration) -> Self {
         let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);

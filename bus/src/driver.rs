@@ -97,6 +97,8 @@ pub(crate) struct Driver {
     /// Scratch for wakers, empty between two ends.
     wakers: Vec<Waker>,
     passes: u32,
+    /// When those were woken last whose deadlines were left to this thread.
+    tick: Nanos,
     spins: u32,
     spinning_since: Nanos,
     /// The future that this thread polls next may look at completions itself; taken by the next pass.
@@ -122,6 +124,7 @@ impl Driver {
             peers: Vec::new(),
             wakers: Vec::new(),
             passes: 0,
+            tick: Nanos::NONE,
             spins: 0,
             spinning_since: Nanos::NONE,
             may_hand_over: false,
@@ -226,6 +229,12 @@ impl Driver {
 
     /// Wakes what is due.
     fn fire(&mut self) {
+        if self.shared.queue.has_unminded() {
+            let tick = Nanos::tick();
+            if std::mem::replace(&mut self.tick, tick) != tick {
+                self.shared.queue.wake_unminded();
+            }
+        }
         self.shared.timers.fire(&self.shared.clock);
         let clock = &self.shared.clock;
         if self.due_ask().is_some_and(|due| clock.has_passed(due)) {
@@ -365,12 +374,13 @@ impl Driver {
         #[cfg(feature = "test")]
         let asked = self.shared.queue.quiet.asked();
         self.shared.queue.stop_looking();
+        let has_woken = self.shared.queue.wake_unminded();
         // Notes are read before new idle epochs are published: at most two unread notes per uring.
         self.read_notes(Look::Exact);
         self.hot.drain(..).for_each(|lane| lane.cool());
         self.shared.sweep_replies();
         self.sleeper.arm();
-        let mut is_busy = self.accept_jobs();
+        let mut is_busy = self.accept_jobs() | has_woken;
         is_busy |= self.reap(Linger::No);
         is_busy |= self.look_for_room();
         is_busy |= self.read_notes(Look::Exact) || !self.hot.is_empty();
@@ -415,6 +425,7 @@ impl Driver {
         let waker = Waker::from(Arc::clone(&woken));
         let mut cx = Context::from_waker(&waker);
         let mut reaps_alone = 0;
+        let mut runs = 0;
         loop {
             let was_handed_over = std::mem::take(&mut self.has_handed_over);
             // Relaxed: the swap looks again. AcqRel future-woken: pairs with the store in `wake_by_ref`.
@@ -429,6 +440,19 @@ impl Driver {
                 false => u32::saturating_sub(reaps_alone, 1),
             };
             self.may_hand_over = reaps_alone == 0;
+            // What the future has woken answers it more often than not, and then all else can wait: as long as it can for the
+            // tasks of one pass.
+            if is_woken
+                && runs < TASKS_PER_PASS
+                && let Some(task) = shared.queue.pop_next()
+            {
+                runs += 1;
+                task.run();
+                if woken.flag.load(Relaxed) {
+                    continue;
+                }
+            }
+            runs = 0;
             // Relaxed: the look before sleeping is in `Shared::rouse`, whose fence orders it.
             if woken.flag.load(Relaxed) {
                 self.pass();

@@ -24,6 +24,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 use async_task::{ScheduleInfo, WithInfo};
 use ringway_shm::sync::Ordering::{Relaxed, SeqCst};
@@ -334,6 +335,43 @@ impl RunQueue {
         }
     }
 
+    /// Leaves it to this thread to have a deadline minded, if that is in its hands alone: a wait that it ends soon needs no
+    /// timer. `false` if one is needed now.
+    ///
+    /// Who waits is woken at the next tick of the coarse clock, or before the thread sleeps or works for this queue no more,
+    /// and arms its timer then. So this is for deadlines for which a tick does not matter.
+    #[inline]
+    pub(crate) fn mind_later(&self, waker: &Waker) -> bool {
+        let is_alone = self.places.is_one() && here::is_worker(self);
+        if is_alone {
+            here::put_unminded(waker);
+        }
+        is_alone
+    }
+
+    /// Whether [`wake_unminded`](Self::wake_unminded) would wake anybody.
+    #[inline]
+    pub(crate) fn has_unminded(&self) -> bool {
+        here::has_unminded()
+    }
+
+    /// Wakes all whose deadlines were left to this worker; `true` if there were any.
+    pub(crate) fn wake_unminded(&self) -> bool {
+        here::wake_unminded()
+    }
+
+    /// Takes the task that this worker has woken last, if it is its turn; what it has not, [`pop`](Self::pop) has.
+    #[inline]
+    pub(crate) fn pop_next(&self) -> Option<Ready> {
+        match here::take_next()? {
+            Ok(task) => Some(task),
+            Err(task) => {
+                keep_here(task);
+                None
+            }
+        }
+    }
+
     /// Counts a message that was handled, on this thread for now; `false` if this is none of the workers.
     pub(crate) fn count_handled(&self) -> bool {
         here::count_handled(self)
@@ -362,12 +400,26 @@ impl std::fmt::Debug for RunQueue {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::sync::atomic::AtomicBool;
-    use std::task::{Poll, Waker};
+    use std::sync::atomic::{AtomicBool, AtomicU32};
+    use std::task::{Poll, Wake, Waker};
     use std::time::Duration;
 
     use super::*;
     use crate::clock::Nanos;
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn counted() -> (Arc<Count>, Waker) {
+        let count = Arc::<Count>::default();
+        (Arc::clone(&count), Waker::from(count))
+    }
 
     /// A task that wakes the other one whenever it runs, for ever.
     fn player(queue: &Arc<RunQueue>, wakers: &Arc<Mutex<Vec<Waker>>>, number: usize) -> Ready {
@@ -454,6 +506,30 @@ mod tests {
             queue.stop_helpers();
             assert_eq!(second, Ok(2));
         });
+    }
+
+    // Goal: a deadline is left to a worker that is alone, once for each who waits; that wakes them before it goes.
+    #[test]
+    fn deadlines_left_to_a_worker_are_minded() {
+        let (woken, waker) = counted();
+        let alone = RunQueue::create(1).unwrap();
+        assert!(!alone.mind_later(&waker), "on a thread that is no worker");
+        let working = alone.drive_here();
+        assert!(alone.mind_later(&waker) && alone.mind_later(&waker));
+        assert!(alone.has_unminded());
+        alone.wake_unminded();
+        assert_eq!(woken.0.load(Relaxed), 1);
+        assert!(alone.mind_later(&waker));
+        {
+            let two = RunQueue::create(2).unwrap();
+            let _working = two.drive_here();
+            assert!(!two.mind_later(&waker), "with another who could");
+            assert!(!two.has_unminded(), "what is another's");
+        }
+        assert_eq!(woken.0.load(Relaxed), 1);
+        drop(working);
+        assert_eq!(woken.0.load(Relaxed), 2);
+        assert!(!alone.has_unminded());
     }
 
     // Goal: of what one worker keeps, another that has nothing takes half, the oldest first.

@@ -1,7 +1,9 @@
 //! What a pass costs: it grows with what happens, not with what is open.
 
 use std::future::Future;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use futures_channel::oneshot;
 
@@ -82,5 +84,62 @@ fn a_pass_looks_at_nothing_idle() {
     });
     for node in [&home, &guest] {
         assert_eq!(with_driver(node, |driver| driver.most_watched), 1);
+    }
+}
+
+/// Never comes to the end of a handler.
+#[derive(Actor)]
+#[actor(handles(u64))]
+struct Silent;
+
+impl Handler<u64> for Silent {
+    async fn handle(&mut self, _number: u64, _cx: &mut Context<Self>) {
+        std::future::pending().await
+    }
+}
+
+/// Asks one who is silent, and tells how long it waited.
+#[derive(Actor)]
+#[actor(handles(u32))]
+struct Patient {
+    silent: Addr<Silent>,
+    waited: Sender<Duration>,
+}
+
+async fn wait_for(silent: &Addr<Silent>) -> Duration {
+    match silent.ask(1_u64).deadline(Duration::from_secs(1)).await {
+        Err(AskError::Deadline { waited }) => waited,
+        other => panic!("{other:?}"),
+    }
+}
+
+impl Handler<u32> for Patient {
+    async fn handle(&mut self, _number: u32, _cx: &mut Context<Self>) {
+        self.waited.send(wait_for(&self.silent).await).unwrap();
+    }
+}
+
+// Goal: a deadline that was left to the only worker is kept, the driven future's and an actor's, with nothing else going on.
+#[test]
+fn deadlines_of_a_quiet_node_are_kept() {
+    let (waited, waits) = channel();
+    thread::spawn(move || {
+        let dir = TempDir::new();
+        let config = NodeConfig::on("quiet").directory(dir.path());
+        let node = Node::attach(config.workers(Workers::Caller)).unwrap();
+        let silent = node.spawn(Silent).unwrap();
+        let patient = Patient {
+            silent: silent.clone(),
+            waited: waited.clone(),
+        };
+        let patient = node.spawn(patient).unwrap();
+        node.run_until(async {
+            patient.ask(1_u32).await.unwrap();
+            waited.send(wait_for(&silent).await).unwrap();
+        });
+    });
+    for _ in 0..2 {
+        let waited = waits.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert!(waited >= Duration::from_secs(1), "{waited:?}");
     }
 }

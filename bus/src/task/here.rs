@@ -7,10 +7,12 @@
 //!   queue, and what it had displaced comes back.
 //! - **bounded-streak**: the task that was woken last runs next, ahead of those that are ready longer, at most
 //!   [`STREAK_MAX`] times in a row.
+//! - **no-user-code**: wakers are the user's: they are cloned, woken and dropped while nothing here is borrowed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ptr;
+use std::task::Waker;
 
 use super::{DRIVER, Ready, RunQueue};
 
@@ -34,6 +36,8 @@ struct Here {
     own: RefCell<VecDeque<Ready>>,
     /// Messages that were handled and are not yet counted on the node's card.
     handled: Cell<u64>,
+    /// Those who wait up to a deadline that nobody minds yet; see [`RunQueue::mind_later`].
+    unminded: RefCell<Vec<Waker>>,
 }
 
 thread_local! {
@@ -44,6 +48,7 @@ thread_local! {
         streak: Cell::new(0),
         own: RefCell::new(VecDeque::new()),
         handled: Cell::new(0),
+        unminded: RefCell::new(Vec::new()),
     } };
 }
 
@@ -54,6 +59,7 @@ pub(crate) struct Working<'a> {
     next_before: Option<Ready>,
     own_before: VecDeque<Ready>,
     handled_before: u64,
+    unminded_before: Vec<Waker>,
 }
 
 impl<'a> Working<'a> {
@@ -64,13 +70,17 @@ impl<'a> Working<'a> {
             next_before: here.next.take(),
             own_before: here.own.take(),
             handled_before: here.handled.take(),
+            unminded_before: here.unminded.take(),
         })
     }
 }
 
 impl Drop for Working<'_> {
     fn drop(&mut self) {
+        wake_unminded();
         let rest = HERE.with(|here| {
+            here.unminded
+                .replace(std::mem::take(&mut self.unminded_before));
             here.queue.set(self.before.0);
             here.worker.set(self.before.1);
             // What this worker has counted, it has taken over when it ran its last task.
@@ -172,4 +182,41 @@ pub(super) fn count_handled(queue: *const RunQueue) -> bool {
 #[inline]
 pub(super) fn take_handled() -> u64 {
     HERE.with(|here| here.handled.take())
+}
+
+/// Notes one who waits, if it is not the last that was noted.
+#[inline]
+pub(super) fn put_unminded(waker: &Waker) {
+    HERE.with(|here| {
+        let is_noted = here
+            .unminded
+            .borrow()
+            .last()
+            .is_some_and(|it| it.will_wake(waker));
+        if !is_noted {
+            let waker = waker.clone(); // no-user-code
+            here.unminded.borrow_mut().push(waker);
+        }
+    });
+}
+
+/// Whether anybody is noted who waits.
+#[inline]
+pub(super) fn has_unminded() -> bool {
+    HERE.with(|here| !here.unminded.borrow().is_empty())
+}
+
+/// Wakes those who are noted; `true` if there are any.
+pub(super) fn wake_unminded() -> bool {
+    let mut wakers = HERE.with(|here| here.unminded.take());
+    let has_any = !wakers.is_empty();
+    wakers.drain(..).for_each(Waker::wake);
+    if wakers.capacity() <= PLACES_KEPT {
+        HERE.with(|here| {
+            if here.unminded.borrow().capacity() == 0 {
+                here.unminded.replace(wakers);
+            }
+        });
+    }
+    has_any
 }

@@ -78,6 +78,12 @@ impl Places {
         None
     }
 
+    /// Whether there is but one worker.
+    #[inline]
+    pub(super) fn is_one(&self) -> bool {
+        self.0.len() == 1
+    }
+
     /// Tells whether a worker has a task in its queue, by the hints.
     pub(super) fn look_full(&self) -> bool {
         self.0.iter().any(|place| !place.looks_empty())

@@ -58,7 +58,10 @@ impl<'a, M: Message + ?Sized> LocalAsk<'a, M> {
                     deadline,
                     timer: None,
                 };
-                ask.arm(cx);
+                let queue = &route.core().shared().queue;
+                if !(Nanos::is_long(wait) && queue.mind_later(cx.waker())) {
+                    ask.arm(cx);
+                }
                 Ok(ask)
             }
             Err((handed, port, _)) => Err(Box::new(Refused {
