@@ -52,7 +52,7 @@ for r in $(seq "$rounds"); do
     for w in "w2 threads" "w2-senders spin"; do m ringway-peer $w; done
     each w3 "$fans"
     m ringway-peer w4
-    for s in tokio-mpsc kameo kameo-unbounded ractor actix xtra-64 xtra-unbounded; do m local actors $s; done
+    for s in tokio-mpsc tokio-mpsc-outside kameo kameo-unbounded ractor actix xtra-64 xtra-unbounded; do m local actors $s; done
     for s in crossbeam kanal flume tokio-mpsc std-mpsc rtrb disruptor; do m local channels $s; done
     for s in bare iceoryx2 ipc-channel; do m ipc w5 $s; done
     m ringway-peer w5

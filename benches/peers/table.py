@@ -218,7 +218,9 @@ def rest():
     table("W6 processor time of an idle receiver in 5 s", ["system, mode", "user + system"], rows)
 
 
-OURS = ("ringway", "ringway-threads")
+OURS = ("ringway", "ringway-threads", "ringway-outside")
+# Where the thread that blocks on the runtime tells and asks, and no task: a row beside that of `ringway-outside`.
+OUTSIDE = "tokio-mpsc-outside"
 
 
 def rival(workload, unit, best, skip=(), **params):
@@ -231,7 +233,7 @@ def rival(workload, unit, best, skip=(), **params):
         p.pop("subs", None)
         if (w, u) != (workload, unit) or p != params or (mode is not None and (mode in SPIN) != SPINS[0]):
             continue
-        if system in OURS or system in ("shm-ring", "limit", "bare") or system in skip:
+        if system in OURS or system in ("shm-ring", "limit", "bare", OUTSIDE) or system in skip:
             continue
         rows.append((statistics.median(values), system))
     return best(rows, default=None)
@@ -282,9 +284,9 @@ def ringway():
         ours = get("W2", "ringway", "msg/s", mode="spin", subs="1", bytes="8", touch="fill", senders=n)
         rows.append(beside(f"stream 8 B, {n} senders (limit: one sender)", ours, one, None, count, True))
     for what, w, unit, p, show, more in LOCAL:
-        floor = get(w, "tokio-mpsc", unit, **p)
         best = rival(w, unit, max if more else min, ("tokio-mpsc",), **p)
         for system in OURS:
+            floor = get(w, OUTSIDE if system == "ringway-outside" else "tokio-mpsc", unit, **p)
             rows.append(beside(f"{system}: {what}", get(w, system, unit, **p), floor, best, show, more))
     us = lambda v: time(v * 1e3)
     rows.append(beside("start to first message", get("W5", "ringway", "us", stat="p50"), get("W5", "bare", "us", stat="p50"), rival("W5", "us", min, stat="p50"), us, False))
