@@ -29,7 +29,7 @@ use crate::loan::Loan;
 use crate::message::{Fill, InPlace, Message, Sendable};
 use crate::remote::RemoteEnd;
 use crate::remote::undelivered::UndeliveredStream;
-use crate::send::{Ask, Follow, LoanError, SendError, Tell, Way};
+use crate::send::{Ask, Follow, LoanError, SendError, Tell, TellAll, TellAllError, Way};
 use crate::urings::wire::Order;
 
 /// The address of an actor of type `A`, wherever it runs.
@@ -125,6 +125,47 @@ impl<A: Actor> Addr<A> {
         A: Accepts<S::Message>,
     {
         Tell::now(self.way(), self.follow(), message)
+    }
+
+    /// Sends messages one after the other; ready when all are in the receiver's mailbox.
+    ///
+    /// What many `tell`s would do, in their order and by the mailbox's policy, at a fraction of their price where messages
+    /// are small: a lock, a fence and a look at the receiver's bell for up to 64 of them.
+    ///
+    /// ```
+    /// # use ringway::prelude::*;
+    /// # #[derive(Message, Clone, Copy, Pod, Zeroable)]
+    /// # #[message(move, reply = u64)]
+    /// # #[repr(C)]
+    /// # struct Add { amount: u64 }
+    /// # async fn add_all<A: Actor + ringway::Accepts<Add>>(counter: Addr<A>) -> Result<(), Box<dyn std::error::Error>> {
+    /// counter.tell_all((1..=100).map(|amount| Add { amount })).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Every [`TellAllError`] says how many were sent, and gives the others back. A full mailbox is waited for if its policy
+    /// says so. Where the life that a following address reached ends amid them, each of the others goes to the next life.
+    pub fn tell_all<I>(&self, messages: I) -> TellAll<'_, I::IntoIter>
+    where
+        I: IntoIterator<Item: Sendable>,
+        A: Accepts<<I::Item as Sendable>::Message>,
+    {
+        TellAll::new(self.way(), self.follow(), messages.into_iter())
+    }
+
+    /// Sends as many of these messages as is possible at once.
+    ///
+    /// # Errors
+    ///
+    /// As for `tell_all`; the causes are those of [`try_tell`](Self::try_tell).
+    pub fn try_tell_all<I>(&self, messages: I) -> Result<(), TellAllError<I::IntoIter>>
+    where
+        I: IntoIterator<Item: Sendable>,
+        A: Accepts<<I::Item as Sendable>::Message>,
+    {
+        self.tell_all(messages).now()
     }
 
     /// Sends a message and waits for its reply, up to a deadline of 5 s unless told otherwise.

@@ -129,6 +129,15 @@ pub(crate) fn take_back<M: Message + ?Sized>(
     addr::wire::decode::<M, _>(shared, || Parcel::from_entry(words, beside))
 }
 
+/// Makes a tell that is no more than its entry; `None` says no more than that it takes [`pack`] to tell.
+#[inline]
+pub(crate) fn simple_tell<M: Message + ?Sized>(parcel: &Parcel<M>) -> Option<EntryToken> {
+    let inline = M::Semantics::inline(parcel, Room::TELL)?;
+    let header = submission(OpKind::Tell, Nanos::NONE);
+    let signature = const { Signature::of::<M>() };
+    Some(EntryToken::simple(header, signature, &inline))
+}
+
 /// Makes a reply that its completion has room for; `None` says no more than that it takes [`seal`] to tell, and that `more`, which
 /// says whether the submission's block is still lent, was not called.
 #[inline]

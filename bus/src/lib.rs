@@ -123,7 +123,9 @@ pub use process::{
 pub use remote::undelivered::{Undelivered, UndeliveredStream};
 pub use rings::RingsError;
 pub use ringway_shm::heap::{Heap, HeapError, HeapStats};
-pub use send::{Ask, AskError, LoanError, NoSuccessor, SendError, Tell};
+pub use send::{
+    Ask, AskError, LoanError, NoSuccessor, SendError, Tell, TellAll, TellAllError, Unsent,
+};
 /// What [`Roles::run`] returns and `main` hands on.
 pub use std::process::ExitCode;
 pub use supervise::{

@@ -32,7 +32,7 @@ pub use crate::peering::NodeId;
 pub use crate::process::{ChildProcess, Roles, SpawnProcessError};
 pub use crate::queue::{BoundQueue, MessageQueue, QueueError, ReceiveError};
 pub use crate::remote::undelivered::{Undelivered, UndeliveredStream};
-pub use crate::send::{AskError, LoanError, NoSuccessor, SendError};
+pub use crate::send::{AskError, LoanError, NoSuccessor, SendError, TellAllError};
 pub use crate::supervise::{
     Child, ChildInfo, ChildState, Restart, Strategy, SuperviseError, Supervisor, Tree,
 };

@@ -14,6 +14,7 @@
 //! | completer | heads that are final: entries past the head come back, those before it 'died after take' |
 
 mod asker;
+pub(crate) mod burst;
 mod open;
 pub(crate) mod ops;
 mod owed;
@@ -388,6 +389,14 @@ impl RemoteEnd {
         self.long_max.load(Relaxed)
     }
 
+    /// Passes on whether there is room for payloads behind entries.
+    #[inline]
+    fn hint_long_max(&self, open: &Open) {
+        if open.is_crowded() != (self.long_max() == 0) {
+            self.long_max.store(open.long_max(), Relaxed); // Relaxed: a hint
+        }
+    }
+
     /// Puts an entry into the submission queue; returns its op if it has one. A payload that does not fit behind it goes
     /// into a block.
     ///
@@ -433,9 +442,7 @@ impl RemoteEnd {
         }
         let due = open.due;
         let submitted = open.submit(outgoing);
-        if open.is_crowded() != (self.long_max() == 0) {
-            self.long_max.store(open.long_max(), Relaxed); // Relaxed: a hint
-        }
+        self.hint_long_max(open);
         let is_sooner = open.due != due;
         if needs_op {
             self.show(open);

@@ -7,8 +7,11 @@
 
 mod again;
 mod ask;
+mod drawn;
 mod error;
 mod tell;
+mod tell_all;
+mod unsent;
 mod way;
 
 pub(crate) use self::again::Follow;
@@ -16,4 +19,6 @@ pub use self::again::NoSuccessor;
 pub use self::ask::Ask;
 pub use self::error::{AskError, LoanError, SendError};
 pub use self::tell::Tell;
+pub use self::tell_all::TellAll;
+pub use self::unsent::{TellAllError, Unsent};
 pub(crate) use self::way::Way;

@@ -157,6 +157,19 @@ fn fate<S>(number: u64, asked: Result<(), AskError<S>>, number_of: impl FnOnce(S
     }
 }
 
+/// Where the numbers of a batch that was not sent as a whole go on: its messages come back, from there on in their order.
+fn of_batch<I: Iterator>(
+    from: u64,
+    told: Result<(), TellAllError<I>>,
+    number_of: impl Fn(I::Item) -> u64,
+) -> Option<u64> {
+    let error = told.err()?;
+    let next = from + error.sent() as u64;
+    let unsent = error.into_inner().map(number_of);
+    assert!(unsent.zip(next..).all(|(number, next)| number == next));
+    Some(next)
+}
+
 /// Sends until the receiver has ended, all asks are over, and what was told has come back.
 async fn send_until_it_dies(sink: &Addr<Sink>, rng: &mut Rng) -> Fates {
     let mut fates = Fates::new();
@@ -164,7 +177,7 @@ async fn send_until_it_dies(sink: &Addr<Sink>, rng: &mut Rng) -> Fates {
     let mut number = 0;
     loop {
         let len = usize::try_from(rng.below(3000)).unwrap() + 30;
-        let told = match rng.below(12) {
+        let told = match rng.below(14) {
             0..=1 => sink
                 .tell(Small { number })
                 .await
@@ -176,6 +189,26 @@ async fn send_until_it_dies(sink: &Addr<Sink>, rng: &mut Rng) -> Fates {
             8..=10 => {
                 let told = sink.tell(line(number)).await;
                 told.map_err(|error| number_of_line(error.into_inner()))
+            }
+            kind @ 12.. => {
+                let count = 1 + rng.below(150);
+                let numbers = number..number + count;
+                let unsent = if kind == 12 {
+                    let told = sink.tell_all(numbers.map(|number| Small { number })).await;
+                    of_batch(number, told, |small| small.number)
+                } else {
+                    let told = sink
+                        .tell_all(numbers.map(|number| bulk(sink, number, len)))
+                        .await;
+                    of_batch(number, told, number_of_bulk)
+                };
+                let until = unsent.unwrap_or(number + count);
+                fates.extend((number..until).map(|number| (number, Fate::Told)));
+                number = until;
+                if unsent.is_some() {
+                    break;
+                }
+                continue;
             }
             kind => {
                 asks.push(match kind {

@@ -119,3 +119,53 @@ fn killed_in_mid_stream_has_sent_what_it_said() {
         assert!(arrived >= said.len() as u64);
     }
 }
+
+// Goal: a sender that dies while it makes the messages of a batch has sent all that it had made before, but for those that it
+// had not handed over yet: a burst at most. They come once and in order, without a gap.
+#[test]
+fn killed_in_mid_batch_has_sent_the_bursts_before() {
+    const BURST: u64 = 64;
+    let _watchdog = watch();
+    let bus = Bus::new("sender-mid-batch");
+    for load in &LOADS[..3] {
+        for killed_by in [0_u64, 1, 63, 64, 65, 128, 300, 1000] {
+            let name = format!("{load}-{killed_by}");
+            let survivor = Survivor::new(&bus, &name);
+            let words = ["burster", &name, load, "2000", &killed_by.to_string()];
+            let mut sender = Helper::start(&bus, &words);
+            let mut oks = Vec::new();
+            sender.take_output().read_to_end(&mut oks).unwrap();
+            assert!(oks.is_empty(), "killed in the first batch");
+            let arrived = survivor.arrived((killed_by + 1).saturating_sub(BURST));
+            assert!(arrived <= killed_by);
+        }
+    }
+}
+
+// Goal: a sender killed from outside, anywhere in its batches, has sent at least those that it had said that it sent, and of
+// the one in hand the first so many.
+#[test]
+fn killed_between_batches_has_sent_what_it_said() {
+    let _watchdog = watch();
+    let bus = Bus::new("sender-batches");
+    let mut rng = Rng::new("sender-batches");
+    for kill in 0..60 {
+        let load = LOADS[kill % 3];
+        let name = format!("{kill}");
+        let survivor = Survivor::new(&bus, &name);
+        let batch = 1 + rng.below(150);
+        let never = u64::MAX.to_string();
+        let words = ["burster", &name, load, &batch.to_string(), &never];
+        let mut sender = Helper::start(&bus, &words);
+        let mut output = sender.take_output();
+        let mut said = vec![0; 1 + usize::try_from(rng.below(40)).unwrap()];
+        output.read_exact(&mut said).unwrap();
+        for _ in 0..rng.below(20_000) {
+            std::hint::spin_loop();
+        }
+        sender.kill();
+        output.read_to_end(&mut said).unwrap();
+        let least = said.len() as u64 * batch;
+        assert!(survivor.arrived(least) >= least);
+    }
+}

@@ -21,6 +21,10 @@ pub(crate) fn play(words: &[&str]) {
             node.detach();
             say(b".");
         }),
+        ["burster", name, load, batch, killed_by] => {
+            let number = |word: &str| word.parse().expect("a number");
+            burster(name, load, number(batch), number(killed_by));
+        }
         ["hoarder", bytes] => hoarder(bytes.parse().expect("a number")),
         ["holder", name] => holder::play(name),
         ["survivor", visitors] => survivor::play(visitors.parse().expect("a number")),
@@ -87,6 +91,32 @@ fn sender(name: &str, load: &str, count: &str, end: impl FnOnce(&Node)) {
         }
     }
     end(&node);
+}
+
+/// Tells messages, so many at a time, and says a byte after each `Ok`; kills itself where number `killed_by` is made.
+fn burster(name: &str, load: &str, batch: u64, killed_by: u64) {
+    let node = attach();
+    let sink = look_up(&node, name);
+    for from in (0..).step_by(usize::try_from(batch).expect("a few")) {
+        let numbers = (from..from + batch).inspect(|number| {
+            if *number == killed_by {
+                kill_process(getpid(), Signal::KILL).expect("it is ours");
+            }
+        });
+        let told = match load {
+            "small" => sink
+                .tell_all(numbers.map(|number| Small { number }))
+                .wait()
+                .is_ok(),
+            "line" => sink.tell_all(numbers.map(line)).wait().is_ok(),
+            _ => sink
+                .tell_all(numbers.map(|number| bulk(&sink, number, 600)))
+                .wait()
+                .is_ok(),
+        };
+        assert!(told, "sent");
+        say(b".");
+    }
 }
 
 /// Reserves shared memory, and keeps it until it is killed.

@@ -1,5 +1,6 @@
 //! What stands for an actor while it lives, and a little longer: its mailbox, its inbox, and how it ended.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
@@ -511,6 +512,8 @@ pub(crate) trait LocalRoute<M: Message + ?Sized>: Send + Sync {
         handed: Handed<M>,
         port: ReplyPort<M>,
     ) -> Result<(), (Handed<M>, ReplyPort<M>, Refused)>;
+    /// Queues tells from the first on, while there is room; those left are as they were.
+    fn push_all(&self, handed: &mut VecDeque<Handed<M>>) -> Result<(), Refused>;
     fn core(&self) -> &CellCore;
     fn overflow(&self) -> Overflow;
     fn room(&self) -> &WaitList;
@@ -549,6 +552,14 @@ where
             (Err(refused), Some((handed, port))) => Err((handed, port, refused)),
             (Err(_), None) => Ok(()),
         }
+    }
+
+    fn push_all(&self, handed: &mut VecDeque<Handed<M>>) -> Result<(), Refused> {
+        let letter = |handed| A::letter(handed, ReplyPort::tell());
+        if self.mailbox.push_all(handed, letter)? {
+            self.core.wake();
+        }
+        Ok(())
     }
 
     fn core(&self) -> &CellCore {

@@ -13,7 +13,7 @@ use crate::loan::Loan;
 use crate::message::{Fill, InPlace, Message, Sendable};
 use crate::remote::RemoteEnd;
 use crate::remote::undelivered::UndeliveredStream;
-use crate::send::{Ask, Follow, LoanError, SendError, Tell, Way};
+use crate::send::{Ask, Follow, LoanError, SendError, Tell, TellAll, TellAllError, Way};
 
 /// The address of an actor that handles `M`, whatever else it is.
 ///
@@ -76,6 +76,30 @@ impl<M: Message + ?Sized> Recipient<M> {
     /// Every [`SendError`] gives the message back.
     pub fn try_tell<S: Sendable<Message = M>>(&self, message: S) -> Result<(), SendError<S>> {
         Tell::now(self.way(), self.follow(), message)
+    }
+
+    /// Sends messages one after the other; see [`Addr::tell_all`](crate::Addr::tell_all).
+    ///
+    /// # Errors
+    ///
+    /// Every [`TellAllError`] says how many were sent, and gives the others back.
+    pub fn tell_all<I>(&self, messages: I) -> TellAll<'_, I::IntoIter>
+    where
+        I: IntoIterator<Item: Sendable<Message = M>>,
+    {
+        TellAll::new(self.way(), self.follow(), messages.into_iter())
+    }
+
+    /// Sends as many of these messages as is possible at once; see [`Addr::try_tell_all`](crate::Addr::try_tell_all).
+    ///
+    /// # Errors
+    ///
+    /// As for `tell_all`.
+    pub fn try_tell_all<I>(&self, messages: I) -> Result<(), TellAllError<I::IntoIter>>
+    where
+        I: IntoIterator<Item: Sendable<Message = M>>,
+    {
+        self.tell_all(messages).now()
     }
 
     /// Sends a message and waits for its reply; see [`Addr::ask`](crate::Addr::ask).

@@ -2,6 +2,8 @@
 //!
 //! Used under its end's lock alone; nothing here waits, wakes or calls the user's code.
 
+mod burst;
+
 use std::cell::Cell;
 use std::sync::Arc;
 use std::task::Waker;
@@ -196,7 +198,16 @@ impl Open {
     /// Puts an entry into the submission queue; returns its op if it has one.
     ///
     /// `outgoing` is unchanged unless this succeeds.
+    #[inline]
     pub(super) fn submit(&mut self, outgoing: &mut Outgoing) -> Result<Option<Key>, Obstacle> {
+        let op = self.submit_unnoted(outgoing)?;
+        self.after_push();
+        Ok(op)
+    }
+
+    /// The same, without a look whether the reader watches: that is owed.
+    #[inline]
+    fn submit_unnoted(&mut self, outgoing: &mut Outgoing) -> Result<Option<Key>, Obstacle> {
         if let Some(reason) = &self.ended {
             return Err(Obstacle::Ended(reason.clone()));
         }
@@ -207,7 +218,6 @@ impl Open {
         }
         if !self.needs_op(outgoing) {
             let _ = self.push(outgoing)?; // of use to an op alone
-            self.after_push();
             return Ok(None);
         }
         let key = match self.ops.issue(outgoing.kind, outgoing.block.take()) {
@@ -231,7 +241,6 @@ impl Open {
                 return Err(obstacle);
             }
         }
-        self.after_push();
         Ok(Some(key))
     }
 
@@ -467,7 +476,12 @@ impl Open {
             None => self.submit.submit(words),
             Some(long) => self.submit.submit_long(words, long.slots()),
         };
-        pushed.map_err(|error| match error {
+        pushed.map_err(|error| self.not_pushed(error))
+    }
+
+    #[cold]
+    fn not_pushed(&mut self, error: PushError) -> Obstacle {
+        match error {
             PushError::Full => Obstacle::Full,
             PushError::Crowded => {
                 self.crowded_until = self.submit.tail() + CROWDED_FOR;
@@ -479,7 +493,7 @@ impl Open {
                 Obstacle::Ended(ExitReason::ProtocolViolation)
             }
             _ => Obstacle::Ended(ExitReason::Unreachable),
-        })
+        }
     }
 
     /// Ends everything in flight without a judgement: the receiver goes on, so the heads are not final. What was sent

@@ -174,7 +174,7 @@ impl<'a, S: Sendable> Sending<'a, S> {
         Self::of_load(way, Load::Parcel(message.into_parcel()), wanted)
     }
 
-    /// The same of a message that is not fresh.
+    /// The same of a message that may be encoded already.
     #[inline]
     pub(super) fn of_load(
         way: Way<'a, S::Message>,
@@ -450,19 +450,12 @@ impl<'a, S: Sendable> Sending<'a, S> {
     }
 
     /// The message as it was handed over.
-    fn take_back(&mut self) -> S {
+    pub(super) fn take_back(&mut self) -> S {
         S::from_parcel(self.unload())
     }
 
     fn unload(&mut self) -> Parcel<S::Message> {
-        let parcel = match std::mem::replace(&mut self.load, Load::Gone) {
-            Load::Parcel(parcel) => Some(parcel),
-            Load::Packed(outgoing) => {
-                let shared = || self.way.shared();
-                completion::take_back(shared, outgoing.words, outgoing.into_beside())
-            }
-            Load::Gone => None,
-        };
+        let parcel = std::mem::replace(&mut self.load, Load::Gone).into_parcel(self.way);
         parcel.expect("unsent: it is taken back once, from what it was packed into")
     }
 
