@@ -19,6 +19,7 @@ pub(crate) const TEXT: &str = "options, where they make sense:
   --bytes N                 only payloads of N bytes (8, 32, or a multiple of 8 from 64 up)
   --touch ends|fill|sum     only so much of them written and read
   --senders N               only with N sending processes, 1 to 16
+  --batch N                 tell: only with N messages handed over at a time; 1 for one by one
   --seconds S               how long a measurement lasts; default 0.2
   --rounds N                how often each is made, in turn with the others; default 3
   --brief                   a moment each: checks what arrives, says nothing of speed
@@ -60,6 +61,7 @@ pub(crate) struct Options {
     pub(crate) bytes: Option<usize>,
     pub(crate) touch: Option<Touch>,
     pub(crate) senders: Option<usize>,
+    pub(crate) batch: Option<usize>,
     /// How long a measurement lasts.
     pub(crate) budget: Duration,
     pub(crate) rounds: usize,
@@ -76,6 +78,7 @@ impl Options {
             bytes: None,
             touch: None,
             senders: None,
+            batch: None,
             budget: Duration::from_millis(200),
             rounds: 3,
             brief: words.contains(&"--brief"),
@@ -99,6 +102,7 @@ impl Options {
                 "--touch" => options.touch = Some(known(Touch::named, value()?)?),
                 "--bytes" => options.bytes = Some(payload_bytes(value()?.parse()?)?),
                 "--senders" => options.senders = Some(value()?.parse()?),
+                "--batch" => options.batch = Some(value()?.parse::<usize>()?.max(1)),
                 "--seconds" => options.budget = Duration::try_from_secs_f64(value()?.parse()?)?,
                 "--rounds" => options.rounds = value()?.parse::<usize>()?.max(1),
                 other => return Err(format!("no option {other:?}\n{TEXT}").into()),

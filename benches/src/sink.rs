@@ -1,5 +1,7 @@
 //! The actor that is asked and told, and how a process sends to it: through the public API, as a program would.
 
+use std::ops::Range;
+
 use ringway::prelude::*;
 
 use crate::Result;
@@ -161,6 +163,38 @@ impl Source {
             _ => self.sink.tell(self.loan(sequence)?).await?,
         }
         Ok(())
+    }
+
+    /// Tells messages of these numbers together.
+    pub(crate) async fn tell_all(&self, numbers: Range<u64>) -> Result<()> {
+        let sequences = numbers.map(|number| payload::sequence(self.sender, number));
+        let (sent, refused) = match self.bytes {
+            8 => (
+                self.sink
+                    .tell_all(sequences.map(|it| self.word(it)))
+                    .await
+                    .is_ok(),
+                None,
+            ),
+            32 => (
+                self.sink
+                    .tell_all(sequences.map(|it| self.words(it)))
+                    .await
+                    .is_ok(),
+                None,
+            ),
+            _ => {
+                let mut refused = None;
+                let loans = sequences
+                    .map_while(|it| self.loan(it).map_err(|error| refused = Some(error)).ok());
+                (self.sink.tell_all(loans).await.is_ok(), refused)
+            }
+        };
+        match refused {
+            Some(error) => Err(error),
+            None if sent => Ok(()),
+            None => Err("the sink has ended".into()),
+        }
     }
 
     /// Waits until all that was sent has been handled; an error unless that was `sent`, in order and whole.

@@ -1,4 +1,5 @@
-//! `tell`: streams one way, from one or several sending processes to one actor, beside the same through the bare ring.
+//! `tell`: streams one way, from one or several sending processes to one actor, each message by itself and many at a time,
+//! beside the same through the bare ring.
 //!
 //! The receiver has a processor of its own, all senders share the other. Time runs from the first message of the sender that
 //! begins first until the last message of all has been handled.
@@ -17,7 +18,7 @@ use crate::report::{Cell, Lay, Report};
 use crate::sink::{self, SINK, Source};
 use crate::{Result, gate};
 
-/// What another sender is told: `send MODE BYTES TOUCH SENDER MICROSECONDS DIRECTORY`, then a line to begin.
+/// What another sender is told: `send MODE BYTES TOUCH SENDER BATCH MICROSECONDS DIRECTORY`, then a line to begin.
 pub(crate) const SEND: &str = "send";
 
 const PAYLOADS: [(usize, &[Touch]); 6] = [
@@ -29,6 +30,10 @@ const PAYLOADS: [(usize, &[Touch]); 6] = [
     (1 << 20, &Touch::ALL),
 ];
 const SENDERS: [usize; 3] = [1, 2, 4];
+/// Messages handed over at a time.
+const BATCHES: [usize; 2] = [1, 64];
+/// Bytes of the largest payload of which many are handed over at a time: of larger ones, each takes its time.
+const BATCHED_MAX: usize = 1 << 10;
 
 pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
     for _ in 0..options.rounds {
@@ -39,12 +44,23 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
                     if senders == 1 {
                         floor(mode, payload, options, report)?;
                     }
-                    measure(mode, payload, senders, options, report)?;
+                    for batch in batches(payload.0, options) {
+                        measure(mode, payload, (senders, batch), options, report)?;
+                    }
                 }
             }
         }
     }
     Ok(())
+}
+
+fn batches(bytes: usize, options: &Options) -> Vec<usize> {
+    let batches = BATCHES
+        .into_iter()
+        .filter(|batch| *batch == 1 || bytes <= BATCHED_MAX);
+    options
+        .batch
+        .map_or_else(|| batches.collect(), |only| vec![only])
 }
 
 /// The bare ring's stream, which has one sender.
@@ -71,17 +87,23 @@ pub(crate) fn floor(
 fn measure(
     mode: Mode,
     payload: (usize, Touch),
-    senders: usize,
+    (senders, batch): (usize, usize),
     options: &Options,
     report: &mut Report,
 ) -> Result<()> {
     let measured = gate::measure(patience(mode, options), |pair| {
-        streams(&mut pair.other, mode, payload, senders, options.budget)
+        streams(
+            &mut pair.other,
+            mode,
+            payload,
+            (senders, batch),
+            options.budget,
+        )
     });
     let (stream, lay) = measured?;
     rates(
         report,
-        &cell("ringway", mode, payload, senders),
+        &cell("ringway", mode, payload, senders).with("batch", batch),
         payload.0,
         stream,
         lay,
@@ -106,7 +128,7 @@ fn streams(
     receiver: &mut Other,
     mode: Mode,
     payload: (usize, Touch),
-    senders: usize,
+    (senders, batch): (usize, usize),
     budget: Duration,
 ) -> Result<Stream> {
     let bus = Bus::new();
@@ -118,7 +140,7 @@ fn streams(
         let (mode, (bytes, touch)) = (mode.name(), (payload.0, payload.1.name()));
         let micros = budget.as_micros();
         other.tell(&format!(
-            "{SEND} {mode} {bytes} {touch} {sender} {micros} {directory}"
+            "{SEND} {mode} {bytes} {touch} {sender} {batch} {micros} {directory}"
         ))?;
         other.ready()?;
         others.push(other);
@@ -126,11 +148,11 @@ fn streams(
     let node = sink::attach(mode, &directory, "source-0")?;
     let sent = node.run_until(async {
         let source = Source::new(node.lookup(SINK).await?, 0, payload);
-        let warm = warm_up(&source, payload.0, budget).await?;
+        let warm = warm_up(&source, (payload.0, batch), budget).await?;
         for other in &mut others {
             other.tell("begin")?;
         }
-        let mut sent = vec![send(&source, payload.0, warm, budget).await?];
+        let mut sent = vec![send(&source, (payload.0, batch), warm, budget).await?];
         for other in &mut others {
             sent.push(Sent::parse(&other.hear()?)?);
         }
@@ -182,20 +204,34 @@ impl fmt::Display for Sent {
 }
 
 /// Sends for a fifth of the time, and returns how many.
-async fn warm_up(source: &Source, bytes: usize, budget: Duration) -> Result<u64> {
-    let sent = send(source, bytes, 0, budget / 5).await?;
+async fn warm_up(source: &Source, load: (usize, usize), budget: Duration) -> Result<u64> {
+    let sent = send(source, load, 0, budget / 5).await?;
     Ok(sent.n)
 }
 
 /// Sends from number `first` on for as long as a measurement lasts, until all is handled.
-async fn send(source: &Source, bytes: usize, first: u64, budget: Duration) -> Result<Sent> {
+async fn send(
+    source: &Source,
+    (bytes, batch): (usize, usize),
+    first: u64,
+    budget: Duration,
+) -> Result<Sent> {
     let budget = u64::try_from(budget.as_nanos())?;
     let (mut next, from) = (first, system_nanos());
     while system_nanos() - from < budget {
-        for number in next..next + stretch(bytes) {
-            source.tell(number).await?;
+        let until = next + stretch(bytes);
+        if batch == 1 {
+            for number in next..until {
+                source.tell(number).await?;
+            }
+        } else {
+            for from in (next..until).step_by(batch) {
+                source
+                    .tell_all(from..until.min(from + batch as u64))
+                    .await?;
+            }
         }
-        next += stretch(bytes);
+        next = until;
     }
     source.settle(next).await?;
     Ok(Sent {
@@ -207,21 +243,22 @@ async fn send(source: &Source, bytes: usize, first: u64, budget: Duration) -> Re
 
 /// Another sending process.
 pub(crate) fn serve(words: &[&str], teller: &mut Teller) -> Result<()> {
-    let [mode, bytes, touch, sender, micros, directory] = words else {
+    let [mode, bytes, touch, sender, batch, micros, directory] = words else {
         return Err(format!("{SEND} {words:?}").into());
     };
     let (mode, touch) = (Mode::named(mode), Touch::named(touch));
     let (mode, touch) = mode.zip(touch).ok_or("no such mode or touch")?;
-    let (bytes, budget) = (bytes.parse()?, Duration::from_micros(micros.parse()?));
+    let (bytes, batch) = (bytes.parse()?, batch.parse()?);
+    let budget = Duration::from_micros(micros.parse()?);
     let node = sink::attach(mode, directory, &format!("source-{sender}"))?;
     let (source, warm) = node.run_until(async {
         let source = Source::new(node.lookup(SINK).await?, sender.parse()?, (bytes, touch));
-        let warm = warm_up(&source, bytes, budget).await?;
+        let warm = warm_up(&source, (bytes, batch), budget).await?;
         Result::Ok((source, warm))
     })?;
     teller.say(READY)?;
     teller.hear()?;
-    let sent = node.run_until(send(&source, bytes, warm, budget))?;
+    let sent = node.run_until(send(&source, (bytes, batch), warm, budget))?;
     teller.say(&sent.to_string())?;
     drop(source);
     drop(node);

@@ -69,7 +69,10 @@ impl Target {
 /// One path: its name, and what walks it once and sets the marks.
 type Path = (&'static str, fn(&Scene) -> Result<()>);
 
-const PATHS: [Path; 10] = [
+/// Messages that are told together.
+const BATCH: u64 = 64;
+
+const PATHS: [Path; 14] = [
     ("nothing", |_| {
         marked(|| ());
         Ok(())
@@ -83,12 +86,24 @@ const PATHS: [Path; 10] = [
     ("tell 8 B: take and handle", |scene| {
         scene.take(&scene.remote)
     }),
+    ("tell 64 of 8 B: submit", |scene| {
+        scene.submit_all(&scene.remote)
+    }),
+    ("tell 64 of 8 B: take and handle", |scene| {
+        scene.take_all(&scene.remote)
+    }),
     ("loan and drop 64 B", |scene| scene.loan(64)),
     ("loan and drop 1 MiB", |scene| scene.loan(1 << 20)),
     ("local ask 8 B", |scene| marked(|| scene.ask(&scene.local))),
     ("local tell 8 B: submit", |scene| scene.submit(&scene.local)),
     ("local tell 8 B: take and handle", |scene| {
         scene.take(&scene.local)
+    }),
+    ("local tell 64 of 8 B: submit", |scene| {
+        scene.submit_all(&scene.local)
+    }),
+    ("local tell 64 of 8 B: take and handle", |scene| {
+        scene.take_all(&scene.local)
     }),
 ];
 
@@ -175,16 +190,46 @@ impl Scene {
 
     /// What a tell costs its sender.
     fn submit(&self, target: &Target) -> Result<()> {
+        let until = target.next().number + 1;
         marked(|| self.tell(target))?;
-        self.handle(target);
+        self.handle(target, until);
         self.near.run_until(passes(1));
         self.ask(target)
     }
 
-    /// What the same tell costs the receiver's driver and actor.
+    /// What many tells together cost their sender.
+    fn submit_all(&self, target: &Target) -> Result<()> {
+        let until = target.next().number + BATCH;
+        marked(|| self.tell_all(target))?;
+        self.handle(target, until);
+        self.near.run_until(passes(1));
+        self.ask(target)
+    }
+
+    /// What they cost the receiver's driver and actor.
+    fn take_all(&self, target: &Target) -> Result<()> {
+        let until = target.next().number + BATCH;
+        self.tell_all(target)?;
+        marked(|| self.handle(target, until));
+        self.near.run_until(passes(1));
+        self.ask(target)
+    }
+
+    fn tell_all(&self, target: &Target) -> Result<()> {
+        let from = target.next().number;
+        let numbers = (from..from + BATCH).map(|number| Number { number });
+        let mut tell = pin!(target.address.tell_all(numbers));
+        match self.near.run_until(once(tell.as_mut())) {
+            Poll::Ready(told) => Ok(told?),
+            Poll::Pending => Err("no room for many tells".into()),
+        }
+    }
+
+    /// What a tell costs the receiver's driver and actor.
     fn take(&self, target: &Target) -> Result<()> {
+        let until = target.next().number + 1;
         self.tell(target)?;
-        marked(|| self.handle(target));
+        marked(|| self.handle(target, until));
         self.near.run_until(passes(1));
         self.ask(target)
     }
@@ -197,12 +242,11 @@ impl Scene {
         }
     }
 
-    /// Drives the actor's node until the actor has had one more.
-    fn handle(&self, target: &Target) {
-        let had = target.had.load(Relaxed);
+    /// Drives the actor's node until the actor has had so many.
+    fn handle(&self, target: &Target, until: u64) {
         let mut left = PASSES_MAX;
         let more = poll_fn(|cx| {
-            if target.had.load(Relaxed) != had || left == 0 {
+            if target.had.load(Relaxed) == until || left == 0 {
                 return Poll::Ready(());
             }
             left -= 1;
