@@ -49,7 +49,7 @@ for r in $(seq "$rounds"); do
     for mode in threads asleep; do m ringway-peer w1 $mode; done
     m ringway-peer w2 spin
     each w2 "$oneway"
-    for w in "w2 threads" "w2-senders spin"; do m ringway-peer $w; done
+    for w in "w2-batch spin" "w2 threads" "w2-senders spin"; do m ringway-peer $w; done
     each w3 "$fans"
     m ringway-peer w4
     for s in tokio-mpsc tokio-mpsc-outside kameo kameo-unbounded ractor actix xtra-64 xtra-unbounded; do m local actors $s; done

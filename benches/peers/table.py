@@ -278,7 +278,10 @@ def ringway():
         p = dict(bytes=str(b), touch=t)
         ours = get("W2", "ringway", unit, mode="spin", subs="1", **p)
         lim = get("W2", "shm-ring", unit, mode="spin", subs="1", **p)
-        rows.append(beside(f"stream {name(b)} {t}, {unit}", ours, lim, rival("W2", unit, max, **p), show, True))
+        best = rival("W2", unit, max, **p)
+        rows.append(beside(f"stream {name(b)} {t}, {unit}", ours, lim, best, show, True))
+        ours = get("W2", "ringway", unit, mode="spin", subs="1", batch="64", **p)
+        rows.append(beside(f"stream {name(b)} {t}, told 64 at a time, {unit}", ours, lim, best, show, True))
     one = get("W2", "ringway", "msg/s", mode="spin", subs="1", bytes="8", touch="fill")
     for n in ("2", "4"):
         ours = get("W2", "ringway", "msg/s", mode="spin", subs="1", bytes="8", touch="fill", senders=n)

@@ -15,6 +15,9 @@ use common::startup;
 use common::work::{SIZES, fresh};
 use std::time::Duration;
 
+/// Messages told together.
+const BATCH: usize = 64;
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let arg = |i: usize| args.get(i).map_or("", |s| s.as_str());
@@ -34,13 +37,18 @@ fn main() {
         "w2" => {
             for (len, touches) in sizes.filter(|s| s.0 != 4096 && s.0 <= 1 << 20) {
                 for &t in touches {
-                    fresh(|| wire::stream(mode, len, t, 1, ms(200)));
+                    fresh(|| wire::stream(mode, len, t, (1, 1), ms(200)));
                 }
+            }
+        }
+        "w2-batch" => {
+            for (len, _) in sizes.filter(|s| s.0 <= 1024) {
+                fresh(|| wire::stream(mode, len, common::Touch::Fill, (1, BATCH), ms(200)));
             }
         }
         "w2-senders" => {
             for senders in [1, 2, 4] {
-                fresh(|| wire::stream(mode, 8, common::Touch::Fill, senders, ms(200)));
+                fresh(|| wire::stream(mode, 8, common::Touch::Fill, (senders, 1), ms(200)));
             }
         }
 

@@ -149,3 +149,34 @@ pub async fn tell(sink: &Addr<Sink>, len: usize, write: impl FnOnce(&mut [u8])) 
         }
     }
 }
+
+/// Messages of `len` bytes, told together: the number and the touch of each.
+pub async fn tell_all(sink: &Addr<Sink>, len: usize, messages: impl Iterator<Item = (u64, Touch)>) {
+    let sent = match len {
+        8 => {
+            let words = messages.map(|(seq, touch)| {
+                let mut word = Word::zeroed();
+                write_payload(&mut word.bytes, seq, touch);
+                word
+            });
+            sink.tell_all(words).await.is_ok()
+        }
+        64 => {
+            let lines = messages.map(|(seq, touch)| {
+                let mut line = Line::zeroed();
+                write_payload(&mut line.bytes, seq, touch);
+                line
+            });
+            sink.tell_all(lines).await.is_ok()
+        }
+        _ => {
+            let blocks = messages.map(|(seq, touch)| {
+                let mut block = sink.loan::<Block>(len).unwrap();
+                write_payload(&mut block, seq, touch);
+                block
+            });
+            sink.tell_all(blocks).await.is_ok()
+        }
+    };
+    assert!(sent, "the sink has ended");
+}

@@ -1,6 +1,6 @@
 //! W1, W2 and W6: as `common::work` has them, for a receiver that is an actor. The client is on core 0, the sink on core 1.
 
-use crate::sink::{SENDERS, Sink, ask as ask_one, numbered, tell};
+use crate::sink::{SENDERS, Sink, ask as ask_one, numbered, tell, tell_all};
 use common::work::params;
 use common::*;
 use futures::channel::oneshot;
@@ -99,8 +99,9 @@ pub fn ask(mode: &str, len: usize, touch: Touch, budget: Duration) {
     emit_latency(SYSTEM, "W1", &params(cfg, len, touch), &mut ticks);
 }
 
-/// One sender of a stream; returns how many it sent, and how long all of them took until everything was handled.
-fn send(cfg: &Cfg, sender: u64, senders: usize, touch: Touch, budget: Duration) -> (u64, Duration) {
+/// One sender of a stream, of so many messages at a time; returns how many it sent, and how long all of them took until everything
+/// was handled.
+fn send(cfg: &Cfg, sender: u64, (senders, batch): (usize, usize), touch: Touch, budget: Duration) -> (u64, Duration) {
     let (ctl, len) = (&cfg.ctl, cfg.len);
     let node = attach(cfg);
     node.run_until(async {
@@ -113,6 +114,14 @@ fn send(cfg: &Cfg, sender: u64, senders: usize, touch: Touch, budget: Duration) 
         let step = if len <= 4096 { 256 } else { 4 };
         let (start, mut n) = (Instant::now(), 0);
         while start.elapsed() < budget {
+            if batch > 1 {
+                for _ in 0..step / batch as u64 {
+                    let numbers = n..n + batch as u64;
+                    tell_all(&sink, len, numbers.map(|n| (numbered(sender, n), touch))).await;
+                    n += batch as u64;
+                }
+                continue;
+            }
             for _ in 0..step {
                 tell(&sink, len, |b| write_payload(b, numbered(sender, n), touch)).await;
                 n += 1;
@@ -127,19 +136,19 @@ fn send(cfg: &Cfg, sender: u64, senders: usize, touch: Touch, budget: Duration) 
 }
 
 /// W2: one-way messages; the sink checks order, content and count of every sender.
-pub fn stream(mode: &str, len: usize, touch: Touch, senders: usize, budget: Duration) {
+pub fn stream(mode: &str, len: usize, touch: Touch, (senders, batch): (usize, usize), budget: Duration) {
     let cfg = &Cfg::new(len, mode, 1);
     let peer = fork(1, || serve(cfg, touch, true, senders));
     let others: Vec<Peer> = (1..senders)
         .map(|k| {
             fork(0, || {
-                let (n, _) = send(cfg, k as u64, senders, touch, budget);
+                let (n, _) = send(cfg, k as u64, (senders, batch), touch, budget);
                 cfg.ctl.listening().fetch_add(n, AcqRel);
             })
         })
         .collect();
     pin_to(0);
-    let (mine, took) = send(cfg, 0, senders, touch, budget);
+    let (mine, took) = send(cfg, 0, (senders, batch), touch, budget);
     if senders == 1 {
         place::check(&cfg.ctl);
     }
@@ -152,6 +161,9 @@ pub fn stream(mode: &str, len: usize, touch: Touch, senders: usize, budget: Dura
     p.push(("subs", "1".into()));
     if senders > 1 {
         p.push(("senders", senders.to_string()));
+    }
+    if batch > 1 {
+        p.push(("batch", batch.to_string()));
     }
     let rate = n as f64 / took.as_secs_f64();
     emit(SYSTEM, "W2", &p, "msg/s", rate, n);
