@@ -147,6 +147,11 @@ impl Rings {
             .expect("disjoint: a new segment is one free place of at least `len`"))
     }
 
+    /// What one of those who open urings to this node may have of the limit: half, so that none keeps all others out.
+    pub(crate) fn share(&self) -> u64 {
+        self.limit / 2
+    }
+
     /// The node leaves its bus: from now on spans stay as they are.
     pub(crate) fn leave(&self) {
         // Relaxed: the spans are dropped after this, by whoever called it.

@@ -53,9 +53,6 @@ use crate::trace::warning;
 /// Notes read at one look; a peer that writes more has its turn again with the next.
 const NOTES_PER_LOOK: u32 = 1024;
 
-/// Memory of this node that one peer's urings may take.
-const LANE_BYTES_MAX: u64 = 64 << 20;
-
 /// Urings of one direction, by name.
 struct Table<T> {
     by_key: HashMap<Key, T>,
@@ -337,11 +334,11 @@ impl PeerUrings {
         lock(&self.held).take()
     }
 
-    /// Whether the peer may have so many bytes more of this node's memory for its urings.
-    pub(crate) fn has_lane_room(&self, len: u64) -> bool {
+    /// Whether the peer may have so many bytes more of this node's memory for its urings, of which `share` are for it.
+    pub(crate) fn has_lane_room(&self, len: u64, share: u64) -> bool {
         // Relaxed: a count; only the control thread adds to it.
         let used = self.lane_bytes.load(Relaxed);
-        used.saturating_add(len) <= LANE_BYTES_MAX
+        used.saturating_add(len) <= share
     }
 
     /// A lane has taken so many bytes.

@@ -21,6 +21,11 @@ use crate::trace;
 impl Core {
     /// Takes a place for one half of a uring. A segment that has to be created for it is announced to every peer, on
     /// the same socket as later frames: whoever is told of the span has been told of the segment.
+    /// Bytes of this node's rings that the urings of one peer may take.
+    pub(crate) fn ring_share(&self) -> u64 {
+        self.rings.share()
+    }
+
     pub(crate) fn ring_span(&self, len: u64) -> Result<RingSpan, RingsError> {
         fork::check()?;
         self.rings.span(len, |ring| {

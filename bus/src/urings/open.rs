@@ -330,10 +330,11 @@ fn join(
     let theirs = urings
         .find(open.place, layout.submitter_len())
         .map_err(malformed)?;
-    if !urings.has_lane_room(layout.completer_len()) {
-        return Err(no_room(
-            &"its share of this node's memory for urings is used up",
-        ));
+    let share = shared.core().ring_share();
+    if !urings.has_lane_room(layout.completer_len(), share) {
+        return Err(no_room(&format_args!(
+            "its share of this node's memory for urings, {share} bytes, is used up"
+        )));
     }
     let span = shared
         .ring_span(layout.completer_len())
