@@ -36,6 +36,15 @@ pub(crate) fn of(mut ticks: Ticks) -> Vec<(&'static str, f64)> {
     figures
 }
 
+/// The mean of the middle half, in nanoseconds: as steady as a median, and finer than the clock's step.
+pub(crate) fn middle(ticks: &[u64]) -> f64 {
+    let mut sorted = ticks.to_vec();
+    sorted.sort_unstable();
+    let middle = &sorted[sorted.len() / 4..sorted.len() - sorted.len() / 4];
+    let sum: u64 = middle.iter().sum();
+    clock::nanos(sum) / middle.len() as f64
+}
+
 /// The median of some values, and how far they lie apart: maximum over minimum, less one.
 pub(crate) fn median(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_unstable_by(f64::total_cmp);

@@ -1,13 +1,14 @@
 //! `idle`: what costs nothing while nobody uses it: an ask beside crowds of idle urings, actors and names; and a sleeping
 //! node's processor time.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use ringway::prelude::*;
 
 use crate::bus::Bus;
 use crate::clock::{self, ticks};
-use crate::figures::Ticks;
+use crate::figures::{self, Ticks};
 use crate::options::{Mode, Options};
 use crate::pair::{HERE, Other, READY, THERE, Teller, pin};
 use crate::payload::Touch;
@@ -16,22 +17,23 @@ use crate::series::Series;
 use crate::sink::{self, SINK, Sink, Source};
 use crate::{Result, gate};
 
-/// What the answering process is told: `crowd actors|names|urings COUNT DIRECTORY`.
+/// What the answering process is told: `crowd actors|names|urings|all COUNT DIRECTORY`.
 pub(crate) const CROWD: &str = "crowd";
 
-const CROWDS: [(&str, u64); 7] = [
+const CROWDS: [(&str, u64); 9] = [
     ("nobody", 0),
     ("actors", 100),
     ("actors", 10_000),
     ("names", 100),
     ("names", 10_000),
     ("urings", 100),
-    ("urings", 8_000), // a node lets one peer open 8,064
+    ("urings", 10_000),
+    ("all", 100),
+    ("all", 10_000),
 ];
 const BRIEF_MAX: u64 = 100;
-/// Room for such crowds: a node's books are small unless it says otherwise.
+/// Room for such crowds: a node's registry is small unless it says otherwise.
 const REGISTRY: u32 = 32_768;
-const RINGS_BYTES: u64 = 4 << 30;
 /// How long a node is left alone.
 const REST: Duration = secs(5);
 const REST_BRIEF: Duration = ms(100);
@@ -41,6 +43,7 @@ const PAYLOAD: (usize, Touch) = (8, Touch::Fill);
 
 pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
     for _ in 0..options.rounds {
+        let mut alone = None;
         for (kind, count) in CROWDS {
             if options.brief && count > BRIEF_MAX {
                 continue;
@@ -48,28 +51,47 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
             let measured = gate::measure(Some(options.patience()), |pair| {
                 beside(&mut pair.other, kind, count, options)
             });
-            let (ticks, lay) = measured?;
-            let cell = Cell::new("ringway", "idle")
-                .with("part", "ask")
-                .with("mode", "spin");
-            let cell = cell.with("beside", kind).with("count", count);
-            report.latency(&cell, ticks, lay);
+            let (crowded, lay) = measured?;
+            let cell = |part| {
+                let cell = Cell::new("ringway", "idle").with("part", part);
+                cell.with("beside", kind).with("count", count)
+            };
+            let middle = figures::middle(&crowded.ticks);
+            let n = crowded.ticks.len() as u64;
+            report.latency(&cell("ask").with("mode", "spin"), crowded.ticks, lay);
+            let alone = *alone.get_or_insert(middle);
+            report.value(&cell("ask-to-alone"), "x", middle / alone, n, lay);
+            for (side, bytes) in [("asked", crowded.asked), ("asking", crowded.asking)] {
+                let cell = cell("memory").with("side", side);
+                report.value(&cell, "bytes", bytes as f64, 1, Lay::default());
+            }
         }
         rest(options, report)?;
     }
     Ok(())
 }
 
+/// What was measured beside a crowd.
+struct Crowded {
+    ticks: Ticks,
+    /// Memory of each process: its own, and what it reserved to be shared.
+    asked: u64,
+    asking: u64,
+}
+
 /// Round trips beside a crowd.
-fn beside(other: &mut Other, kind: &str, count: u64, options: &Options) -> Result<Ticks> {
+fn beside(other: &mut Other, kind: &str, count: u64, options: &Options) -> Result<Crowded> {
     let bus = Bus::new();
     other.tell(&format!("{CROWD} {kind} {count} {}", bus.directory()))?;
     other.ready()?;
     let node = attach(&bus.directory(), "source")?;
-    let series = node.run_until(async {
+    // Of urings each side has an end anyway.
+    let own = if kind == "urings" { 0 } else { count };
+    let _own = crowd(&node, kind, own, "own")?;
+    let (series, asked, asking) = node.run_until(async {
         let mut open = Vec::new();
-        for index in (0..count).filter(|_| kind == "urings") {
-            let source = Source::new(node.lookup(name(index)).await?, 0, PAYLOAD);
+        for index in (0..count).filter(|_| ["urings", "all"].contains(&kind)) {
+            let source = Source::new(node.lookup(name("idle", index)).await?, 0, PAYLOAD);
             source.ask(0).await?;
             open.push(source);
         }
@@ -81,25 +103,71 @@ fn beside(other: &mut Other, kind: &str, count: u64, options: &Options) -> Resul
             series.took(ticks() - from);
         }
         source.settle(series.made()).await?;
+        let (asked, asking) = (memory(other.pid())?, memory(std::process::id())?);
         for idle in &open {
             idle.settle(1).await?;
         }
         source.stop().await;
-        Result::Ok(series)
+        Result::Ok((series, asked, asking))
     })?;
     drop(node);
     other.hear()?;
-    Ok(series.into_ticks())
+    Ok(Crowded {
+        ticks: series.into_ticks(),
+        asked,
+        asking,
+    })
+}
+
+/// Bytes of a process: what is its own alone, and the memory that it has reserved to be shared, touched or not.
+fn memory(process: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let own = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
+    let own = own
+        .and_then(|own| own.split_whitespace().next())
+        .ok_or("no RssAnon")?;
+    let mut bytes = own.parse::<u64>()? << 10;
+    for fd in std::fs::read_dir(format!("/proc/{process}/fd"))? {
+        let path = fd?.path();
+        // One that was closed meanwhile is none of those that stay.
+        if std::fs::read_link(&path).is_ok_and(|it| it.to_string_lossy().contains("memfd:ringway"))
+        {
+            bytes += std::fs::metadata(&path)?.blocks() * 512;
+        }
+    }
+    Ok(bytes)
 }
 
 fn attach(directory: &str, name: &str) -> Result<Node> {
     let config = NodeConfig::on("bench").named(name).directory(directory);
-    let config = config.registry_capacity(REGISTRY).rings_limit(RINGS_BYTES);
+    let config = config.registry_capacity(REGISTRY);
     Ok(Node::attach(config.workers(Workers::Caller))?)
 }
 
-fn name(index: u64) -> String {
-    format!("idle-{index}")
+fn name(crowd: &str, index: u64) -> String {
+    format!("{crowd}-{index}")
+}
+
+/// So many idle actors, with names unless only actors are wanted; all have begun to wait.
+fn crowd(node: &Node, kind: &str, count: u64, names: &str) -> Result<Vec<Addr<Sink>>> {
+    let mut crowd = Vec::new();
+    for index in 0..count {
+        let one = node.actor(Sink::new(Touch::Fill));
+        let one = match kind {
+            "actors" => one,
+            _ => one.name(name(names, index)),
+        };
+        crowd.push(one.spawn()?);
+    }
+    node.run_until(async {
+        for one in &crowd {
+            Source::new(one.clone(), 1, PAYLOAD).ask(0).await?;
+        }
+        Result::Ok(())
+    })?;
+    Ok(crowd)
 }
 
 /// The answering process: a crowd, and one that is asked.
@@ -108,24 +176,8 @@ pub(crate) fn serve(words: &[&str], teller: &mut Teller) -> Result<()> {
         return Err(format!("{CROWD} {words:?}").into());
     };
     let node = attach(directory, SINK)?;
-    let mut crowd = Vec::new();
-    for index in 0..count.parse()? {
-        let one = node.actor(Sink::new(Touch::Fill));
-        let one = if *kind == "actors" {
-            one
-        } else {
-            one.name(name(index))
-        };
-        crowd.push(one.spawn()?);
-    }
+    let _crowd = crowd(&node, kind, count.parse()?, "idle")?;
     let sink = node.actor(Sink::new(Touch::Fill)).name(SINK).spawn()?;
-    // All have begun to wait before anything is measured.
-    node.run_until(async {
-        for one in &crowd {
-            Source::new(one.clone(), 1, PAYLOAD).ask(0).await?;
-        }
-        Result::Ok(())
-    })?;
     teller.say(READY)?;
     let reason = node.run_until(sink.closed());
     drop(node);
