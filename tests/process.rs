@@ -8,9 +8,11 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
+use std::time::Instant;
 
 use ringway_shm::sys::epoll::{Epoll, Interest};
 use ringway_shm::sys::process::{Pid, Pidfd, Signal};
@@ -43,6 +45,14 @@ scenes! {
     exit_codes_tell_how_the_actor_ended: "codes",
     a_detaching_node_ends_its_children: "detached",
     no_child_stays_a_zombie: "zombies",
+    a_child_has_what_was_asked_for: "conditions",
+    an_option_that_cannot_be_had_is_named: "refused options",
+    what_a_child_writes_comes_in_lines: "lines",
+    the_last_words_of_the_dead_are_kept: "tails",
+    children_are_stopped_step_by_step: "ladder",
+    a_restarted_actor_knows_why: "told of restarts",
+    programs_end_with_the_child_that_started_them: "programs",
+    children_and_strangers_do_not_disturb_each_other: "strangers",
     words_of_the_dead_come_before_their_death: "last words",
     kills_are_told_to_all_who_monitor: "told of kills",
     supervised_processes_come_back: "supervised",
@@ -121,6 +131,14 @@ fn a_child_killed_for_want_of_memory_is_told_from_others() {
     stage.play("hungry", &[cgroup.0.to_str().unwrap()]);
 }
 
+/// Goal: limits of a cgroup hold for a child and its programs, and the cgroup goes with it. Where this process may not make one,
+/// the error says which file refused.
+#[test]
+fn a_child_with_limits_has_a_cgroup_of_its_own() {
+    let _dog = watch();
+    print!("{}", Stage::set().play("limits", &[]));
+}
+
 /// A cgroup that does not outlive its test.
 struct Cgroup(PathBuf);
 
@@ -138,24 +156,139 @@ impl Drop for Cgroup {
 fn children_die_with_their_parent() {
     let _dog = watch();
     let stage = Stage::set();
-    let mut command = stage.command("orphans", &[]);
-    let mut parent = Killed(command.stdout(Stdio::piped()).spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(parent.0.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    let pids = line
-        .split_whitespace()
-        .map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap());
-    let family: Vec<Pidfd> = pids.map(|pid| Pidfd::open(pid).unwrap()).collect();
-    assert_eq!(family.len(), 4, "{line:?}");
+    let (mut parent, family) = stage.start("orphans");
+    assert_eq!(family.len(), 4);
     assert!(family.iter().all(|pidfd| !pidfd.is_dead().unwrap()));
-    // What a stopped process does about its parent's death, the kernel does for it.
+    // A stopped process does something about its parent's death, too.
     family[0].signal(Signal::STOP).unwrap();
 
     parent.0.kill().unwrap();
 
     family.iter().for_each(await_end);
+}
+
+/// Goal: errors of a child come out at its parent's, and a reader that does not read holds up neither of them. Method: the
+/// child writes much more than pipes hold, and the scene goes on; only then is it read.
+#[test]
+fn errors_are_passed_on_without_waiting() {
+    let _dog = watch();
+    let stage = Stage::set();
+    let mut command = stage.command("inherited errors", &[]);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut scene = Killed(command.spawn().unwrap());
+    let mut line = String::new();
+    let mut said = BufReader::new(scene.0.stdout.take().unwrap());
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "written\n");
+
+    let mut errors = BufReader::new(scene.0.stderr.take().unwrap());
+    let mut first = String::new();
+    errors.read_line(&mut first).unwrap();
+    assert_eq!(first, "the first words\n");
+    let mut rest = vec![0; 32 * 1024];
+    errors.read_exact(&mut rest).unwrap();
+    // There is room again: what comes now is passed on, behind a note on what was not.
+    drop(scene.0.stdin.take());
+    errors.read_to_end(&mut rest).unwrap();
+    assert!(scene.0.wait().unwrap().success());
+    let rest = String::from_utf8(rest).unwrap();
+    assert!(
+        rest.contains(" bytes of \"prober\" were left out here]\n"),
+        "{rest:.200}"
+    );
+    assert!(rest.ends_with("the last words\n"));
+}
+
+/// Goal: the programs that children have started go with them when the parent is killed, soon. Method: one child is idle, one
+/// blocked in a handler, one stopped; each has a program. How long it took is printed.
+#[test]
+fn programs_of_children_die_with_the_parent() {
+    let _dog = watch();
+    let stage = Stage::set();
+    let (mut parent, family) = stage.start("programs of orphans");
+    assert_eq!(family.len(), 6);
+    assert!(family.iter().all(|pidfd| !pidfd.is_dead().unwrap()));
+
+    let killed = Instant::now();
+    parent.0.kill().unwrap();
+
+    family.iter().for_each(await_end);
+    println!(
+        "3 children and 3 programs of theirs were gone {:?} after their parent was killed",
+        killed.elapsed()
+    );
+}
+
+/// Goal: a detached child outlives its parent, however that ends, with its name; and is nobody's zombie.
+#[test]
+fn a_detached_child_lives_on() {
+    let _dog = watch();
+    for is_killed in [true, false] {
+        let stage = Stage::set();
+        let (mut parent, family) = stage.start("detached child");
+        if is_killed {
+            parent.0.kill().unwrap();
+        } else {
+            drop(parent.0.stdin.take()); // it ends in order
+        }
+        parent.0.wait().unwrap();
+        assert_eq!(family.len(), 2, "one is ready, one never will be");
+        await_end(&family[1]);
+        assert!(!family[0].is_dead().unwrap());
+
+        stage.play("find detached", &[]);
+
+        await_end(&family[0]);
+    }
+}
+
+/// Goal: a program that asks for it is stopped in order by a signal, and its children with it; and a child that is itself sent
+/// one goes on to the next step of its ladder.
+#[test]
+fn signals_stop_a_program_in_order() {
+    let _dog = watch();
+    let stage = Stage::set();
+    for signal in [Signal::INT, Signal::TERM] {
+        let (mut parent, family) = stage.start_with_signals("asked to end");
+        family[0].signal(signal).unwrap();
+        family.iter().for_each(await_end);
+        let mut said = String::new();
+        parent.said.read_to_string(&mut said).unwrap();
+        let mourned = "the mourner: it was shut down with its node or by its supervisor\n";
+        assert_eq!(said, mourned);
+        assert_eq!(parent.process.0.wait().unwrap().code(), Some(0));
+    }
+    let mut command = stage.command("ladder", &[]);
+    command.env("RINGWAY_TEST_SIGNALS", "1");
+    applaud(command);
+}
+
+/// Goal: a second signal ends at once a program that takes its time to stop.
+#[test]
+fn a_second_signal_ends_a_program_at_once() {
+    let _dog = watch();
+    let stage = Stage::set();
+    let (mut parent, family) = stage.start_with_signals("hangs");
+    family[0].signal(Signal::TERM).unwrap();
+    // Noted: what is caught is not, from then on.
+    let status = format!("/proc/{}/status", parent.process.0.id());
+    let catches = || {
+        let status = fs::read_to_string(&status).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        u64::from_str_radix(caught.unwrap().trim(), 16).unwrap() & (1 << 14) != 0
+    };
+    while catches() {
+        thread::yield_now();
+    }
+    assert!(!family[0].is_dead().unwrap());
+
+    family[0].signal(Signal::INT).unwrap();
+
+    family.iter().for_each(await_end);
+    assert_eq!(parent.process.0.wait().unwrap().signal(), Some(2));
 }
 
 /// Goal: a program that does not take its role starts no children without end. Method: it writes down each of its runs.
@@ -266,11 +399,42 @@ impl Stage {
         applaud(self.command(scene, args))
     }
 
+    /// Starts a scene that prints the numbers of processes in its first line, and opens those.
+    fn start(&self, scene: &str) -> (Killed, Vec<Pidfd>) {
+        let (parent, pidfds) = Self::started(self.command(scene, &[]));
+        (parent.process, pidfds)
+    }
+
+    /// The same, of a program that is stopped by signals.
+    fn start_with_signals(&self, scene: &str) -> (Parent, Vec<Pidfd>) {
+        let mut command = self.command(scene, &[]);
+        command.env("RINGWAY_TEST_SIGNALS", "1");
+        Self::started(command)
+    }
+
+    fn started(mut command: Command) -> (Parent, Vec<Pidfd>) {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Killed(command.spawn().unwrap());
+        let mut said = BufReader::new(process.0.stdout.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        let parent = Parent { process, said };
+        let pids = line.split_whitespace();
+        let pids = pids.map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap());
+        (parent, pids.map(|pid| Pidfd::open(pid).unwrap()).collect())
+    }
+
     fn copy_of_family(&self) -> PathBuf {
         let copy = self.path("copy");
         fs::copy(env!("CARGO_BIN_EXE_family"), &copy).unwrap();
         copy
     }
+}
+
+/// A scene that has said its first line.
+struct Parent {
+    process: Killed,
+    said: BufReader<ChildStdout>,
 }
 
 fn applaud(mut command: Command) -> String {

@@ -78,6 +78,24 @@ pub trait Actor: Sized + Send + 'static {
         cx: &mut Context<Self>,
     ) -> impl Future<Output = ()> + Send;
 
+    /// Whether [`Hooks`] are more than the empty ones.
+    #[doc(hidden)]
+    const HAS_HOOKS: bool = false;
+
+    /// [`Hooks::restarted`].
+    #[doc(hidden)]
+    fn on_restarted(
+        &mut self,
+        _last: &ExitReason,
+        _cx: &mut Context<Self>,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send {
+        async { Ok(()) }
+    }
+
+    /// [`Hooks::panicked`].
+    #[doc(hidden)]
+    fn on_panicked(&mut self, _message: &str) {}
+
     /// [`Hooks::tell_failed`].
     #[doc(hidden)]
     fn on_tell_failed(&mut self, message: &'static str, error: HandlerError);
@@ -150,6 +168,27 @@ pub trait Hooks: Actor {
     ) -> impl Future<Output = ()> + Send {
         async {}
     }
+
+    /// Runs after [`started`](Self::started) in an actor that its supervisor has started again, with the reason for which its
+    /// last life ended: in this process or in another one.
+    ///
+    /// # Errors
+    ///
+    /// As those of `started`.
+    fn restarted(
+        &mut self,
+        _last: &ExitReason,
+        _cx: &mut Context<Self>,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Runs when a handler has panicked with that message, before the actor is dropped: to save what can be saved. The actor
+    /// is as the panic has left it, and what the handler was about may be half done. It ends in any case, and `stopping` does
+    /// not run.
+    ///
+    /// Where a panic aborts the process nothing runs.
+    fn panicked(&mut self, _message: &str) {}
 
     /// A tell's handler returned an error: nobody waits for it, so it is reported here.
     fn tell_failed(&mut self, message: &'static str, error: HandlerError) {

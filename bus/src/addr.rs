@@ -30,6 +30,7 @@ use crate::message::{Fill, InPlace, Message, Sendable};
 use crate::remote::RemoteEnd;
 use crate::remote::undelivered::UndeliveredStream;
 use crate::send::{Ask, Follow, LoanError, SendError, Tell, TellAll, TellAllError, Way};
+use crate::stop::{Climber, StopLadder, Stopped, climb};
 use crate::urings::wire::Order;
 
 /// The address of an actor of type `A`, wherever it runs.
@@ -276,6 +277,26 @@ impl<A: Actor> Addr<A> {
             Inner::Local(cell) => cell.core().stop(ExitReason::Shutdown),
             Inner::Remote(end) => end.control(Order::ShutDown),
         }
+    }
+
+    /// The same as the drain of a [`StopLadder`], by a supervisor.
+    pub(crate) fn drain_down(&self) {
+        match self.reached() {
+            Inner::Local(cell) => cell.core().drain(ExitReason::Shutdown),
+            Inner::Remote(end) => end.control(Order::DrainDown),
+        }
+    }
+
+    /// Stops the actor step by step, and waits for its end; for how long at most, the ladder says. An actor of another process
+    /// is stopped, not its process.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves the actor at the step that it has come to.
+    pub async fn stop_by(&self, ladder: StopLadder) -> Stopped {
+        let life = self.now();
+        let take = |step| life.take(step);
+        climb(life.shared(), (ladder, Climber::Actor), take, life.closed()).await
     }
 
     /// Ends the actor at the next `await` of its handler. Does not wait.

@@ -179,6 +179,12 @@ impl Inbox {
         theirs.map(LaneMark::of).collect()
     }
 
+    /// Has the owner look at every lane, whether its driver knows of anything there or not.
+    pub(crate) fn schedule_all(&self) {
+        let lanes = self.lock().lanes.clone();
+        lanes.iter().for_each(InboxLane::schedule);
+    }
+
     /// Puts a lane at the end of the queue and wakes the owner. The lane's state says that it is scheduled.
     pub(crate) fn schedule(&self, lane: Arc<InboxLane>) {
         let mut state = self.lock();

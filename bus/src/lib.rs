@@ -91,6 +91,8 @@ mod remote;
 mod rings;
 mod send;
 mod shared;
+mod signals;
+mod stop;
 mod supervise;
 mod task;
 #[cfg(feature = "test")]
@@ -115,10 +117,14 @@ pub use error::{AttachError, NameError};
 pub use exit::ExitReason;
 pub use groups::{Group, GroupChange, GroupError, GroupWatch};
 pub use mailbox::Overflow;
-pub use node::{ActorBuilder, Drive, Lookup, LookupError, Node, PeerNode, Reachable, SpawnError};
+pub use node::{
+    ActorBuilder, Drive, Lookup, LookupError, Node, NodeStopped, PeerNode, Reachable, SpawnError,
+    StopNode,
+};
 pub use peering::NodeId;
 pub use process::{
-    ArgsOf, ChildProcess, Given, NoArgs, Roles, SpawnProcess, SpawnProcessError, Stage,
+    ArgsOf, ChildProcess, Given, NoArgs, Output, OutputLine, OutputStream, Roles, SpawnProcess,
+    SpawnProcessError, Stage,
 };
 pub use remote::undelivered::{Undelivered, UndeliveredStream};
 pub use rings::RingsError;
@@ -128,6 +134,7 @@ pub use send::{
 };
 /// What [`Roles::run`] returns and `main` hands on.
 pub use std::process::ExitCode;
+pub use stop::{StopLadder, StopStep, Stopped};
 pub use supervise::{
     Change, Child, ChildCounts, ChildInfo, ChildKind, ChildState, ChildType, FindChild, OfActor,
     OfProcess, OfSupervisor, Restart, StartSupervisor, Strategy, SuperviseError, Supervisor, Tree,

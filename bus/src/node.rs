@@ -4,6 +4,7 @@ mod builder;
 mod drive;
 pub(crate) mod lookup;
 mod own_thread;
+pub(crate) mod stop;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use self::drive::Drive;
 pub(crate) use self::lookup::Carried;
 pub use self::lookup::{Lookup, LookupError, Reachable};
 pub(crate) use self::own_thread::OwnThreads;
+pub use self::stop::{NodeStopped, StopNode};
 use crate::actor::Actor;
 use crate::addr::Addr;
 pub(crate) use crate::blocking::block_on;
@@ -325,6 +327,7 @@ impl Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         self.shared.detach_now();
+        self.shared.end_stop();
         // Relaxed: `rouse` fences after it.
         self.stopped.store(true, Relaxed);
         self.shared.queue.rouse();
@@ -371,8 +374,34 @@ impl Shared {
         if can_wait {
             drive_or_park(self, process::all_gone(self), Some(STOP_DEADLINE));
         }
+        self.go();
+    }
+
+    /// Ends what is left of a stop that has begun and does not come to its end any more.
+    fn end_stop(self: &Arc<Self>) {
+        if self.has_left() {
+            return;
+        }
+        let living: Vec<_> = [self.tops.living(), self.living()].concat();
+        living
+            .iter()
+            .for_each(|actor| actor.kill(ExitReason::StopTimeout));
+        process::release_all(self);
+        if !is_at_work(self) && !is_own_thread(self) {
+            wait_for(self, &living, KILL_DEADLINE);
+            drive_or_park(self, process::all_gone(self), Some(STOP_DEADLINE));
+        }
+        self.go();
+    }
+
+    /// Leaves the bus, once.
+    fn go(&self) {
+        if !self.begin_leaving() {
+            return;
+        }
         self.leave();
         self.core().detach();
+        self.changes.wake_all();
     }
 }
 

@@ -29,10 +29,11 @@ pub use crate::message::{
 };
 pub use crate::node::{LookupError, Node, PeerNode, SpawnError};
 pub use crate::peering::NodeId;
-pub use crate::process::{ChildProcess, Roles, SpawnProcessError};
+pub use crate::process::{ChildProcess, Output, Roles, SpawnProcessError};
 pub use crate::queue::{BoundQueue, MessageQueue, QueueError, ReceiveError};
 pub use crate::remote::undelivered::{Undelivered, UndeliveredStream};
 pub use crate::send::{AskError, LoanError, NoSuccessor, SendError, TellAllError};
+pub use crate::stop::StopLadder;
 pub use crate::supervise::{
     Child, ChildInfo, ChildState, Restart, Strategy, SuperviseError, Supervisor, Tree,
 };

@@ -4,7 +4,7 @@
 //! parent                         launcher thread      child (the same program)
 //!   | spawn_process::<A>("role")       |                |
 //!   |--- reaper: start, lifeline ----->|-- posix_spawn->| main: Roles::run
-//!   |                                  |                | takes its role, asks for a signal at the parent's death,
+//!   |                                  |                | takes its role, watches for the parent's death, limits itself,
 //!   |                                                   | attaches, builds A from the arguments, starts it
 //!   |<-- Ready { node, place } over the lifeline -------|
 //!   |=== uring to A ===================================>| handlers
@@ -12,15 +12,21 @@
 //! ```
 //!
 //! # Invariants
-//! - **no orphans**: a child dies with its parent process, by the kernel's signal; with its parent's node, by the lifeline.
+//! - **no orphans**: a child dies with its parent process, whose pidfd it watches; with its parent's node, by the lifeline;
+//!   with it die the programs that it has started, which are of its process group. A detached child dies alone.
 //! - **no zombies**: every child is waited for, by its own pidfd, as soon as it has ended; no other process is.
 //! - **no chains**: a process that was started for a role cannot attach before it takes it, so a program that does not
 //!   know its roles never starts children of its own.
 
+mod cgroup;
 mod child;
+mod conditions;
 mod error;
 mod lifeline;
 mod oom;
+mod options;
+mod outlet;
+mod output;
 mod play;
 mod reaper;
 mod role;
@@ -28,6 +34,7 @@ mod roles;
 mod spawn;
 mod ward;
 mod wards;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +42,8 @@ use std::time::Duration;
 pub use self::child::ChildProcess;
 pub(crate) use self::error::with_causes;
 pub use self::error::{SpawnProcessError, Stage};
+pub(crate) use self::options::{Options, option_methods};
+pub use self::output::{Output, OutputLine, OutputStream};
 pub(crate) use self::play::is_role_taken;
 pub use self::roles::Roles;
 pub use self::spawn::{ArgsOf, Given, NoArgs, SpawnProcess};
@@ -50,12 +59,15 @@ const BURIAL: Duration = Duration::from_secs(1);
 
 /// Tells all children of a node to end.
 pub(crate) fn release_all(shared: &Shared) {
-    shared.wards.living().iter().for_each(|ward| ward.release());
+    let living = shared.wards.living();
+    let bound = living.iter().filter(|ward| ward.ends_with_node());
+    bound.for_each(|ward| ward.release());
 }
 
 /// Waits until all children of a node, which were told to end, have; kills those that take too long.
 pub(crate) async fn all_gone(shared: &Arc<Shared>) {
-    let living = shared.wards.living();
+    let mut living = shared.wards.living();
+    living.retain(|ward| ward.ends_with_node());
     for within in [END_WITHIN, BURIAL] {
         let deadline = Deadline::new(shared, within);
         for ward in &living {

@@ -86,6 +86,7 @@ pub(crate) struct Shared {
     /// The driver of a node without threads, until somebody drives.
     pub(crate) driver: Mutex<Option<Driver>>,
     is_detaching: AtomicBool,
+    is_leaving: AtomicBool,
     has_left: AtomicBool,
     pub(crate) queue: Arc<RunQueue>,
     pub(crate) clock: Clock,
@@ -121,6 +122,8 @@ pub(crate) struct Shared {
 pub(crate) trait Living: Send + Sync {
     /// Ends it, without waiting.
     fn end(&self, reason: ExitReason);
+    /// Ends it when it has nothing left to do.
+    fn drain(&self, reason: ExitReason);
     /// Ends it in the middle of what it does.
     fn kill(&self, reason: ExitReason);
     /// Tells whether it has ended, and registers for the change.
@@ -151,6 +154,7 @@ impl Shared {
             core: OnceLock::new(),
             driver: Mutex::default(),
             is_detaching: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
             queue,
             clock,
@@ -462,6 +466,12 @@ impl Shared {
         // Who waits for a name to be taken again waits for nothing.
         self.changes.wake_all();
         is_first
+    }
+
+    /// Whether the caller is the one who has the node leave.
+    pub(crate) fn begin_leaving(&self) -> bool {
+        // Relaxed: as above.
+        !self.is_leaving.swap(true, Relaxed)
     }
 
     pub(crate) fn is_detaching(&self) -> bool {

@@ -7,12 +7,15 @@
 pub mod epoll;
 pub mod eventfd;
 pub mod fork;
+pub mod group;
 pub mod inherit;
 pub mod launch;
 pub mod limit;
 pub mod lock;
 pub mod memfd;
+pub mod pipe;
 pub mod process;
+pub mod signal;
 pub mod socket;
 
 use std::io;

@@ -4,6 +4,7 @@
 //! arguments and so come to the same place, where [`Roles`] makes them play their roles.
 
 mod actors;
+mod prober;
 mod scenes;
 
 use std::process::abort;
@@ -15,6 +16,7 @@ use ringway::ExitCode;
 use ringway::prelude::*;
 
 use self::actors::{Counter, Failing, Nested, Parent};
+use self::prober::Prober;
 use self::scenes::addresses::Keeper;
 use self::scenes::following::Racer;
 use self::scenes::grouped::Sailor;
@@ -37,7 +39,7 @@ fn main() -> ExitCode {
         Some(_) => config.workers(Workers::Caller),
         None => config,
     };
-    let roles = Roles::with(config)
+    let mut roles = Roles::with(config)
         .actor::<Counter>("counter")
         .actor::<Failing>("failing")
         .actor::<Parent>("parent")
@@ -45,7 +47,11 @@ fn main() -> ExitCode {
         .actor::<Keeper>("keeper")
         .actor::<Racer>("racer")
         .actor::<Knot>("knot")
-        .actor::<Sailor>("sailor");
+        .actor::<Sailor>("sailor")
+        .actor::<Prober>("prober");
+    if std::env::var_os("RINGWAY_TEST_SIGNALS").is_some() {
+        roles = roles.stop_on_signals(StopLadder::new().stop(secs(60)));
+    }
     roles.run(|node| async move {
         watch();
         scenes::play(&scene, node).await

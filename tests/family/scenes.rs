@@ -5,7 +5,11 @@ mod ends;
 pub(crate) mod following;
 pub(crate) mod grouped;
 pub(crate) mod linked;
+mod options;
+mod outputs;
+mod programs;
 mod starts;
+mod stopping;
 mod supervised;
 mod watching;
 
@@ -39,6 +43,21 @@ pub(crate) async fn play(scene: &str, node: Node) -> Outcome {
         "codes" => ends::codes(node).await,
         "detached" => ends::detached(node).await,
         "hungry" => ends::hungry(node).await,
+        "conditions" => options::conditions(node).await,
+        "limits" => options::limits(node).await,
+        "refused options" => options::refused(node).await,
+        "lines" => outputs::lines(node).await,
+        "tails" => outputs::tails(node).await,
+        "inherited errors" => outputs::inherited(node).await,
+        "ladder" => stopping::ladder(node).await,
+        "told of restarts" => stopping::told_of_restarts(node).await,
+        "asked to end" => stopping::asked_to_end(node).await,
+        "hangs" => stopping::hangs(node).await,
+        "programs" => programs::end_with_their_child(node).await,
+        "programs of orphans" => programs::orphans(node).await,
+        "detached child" => programs::detached(node).await,
+        "find detached" => programs::find_detached(node).await,
+        "strangers" => programs::strangers(node).await,
         "last words" => watching::last_words(node).await,
         "told of kills" => watching::told_of_kills(node).await,
         "supervised" => supervised::strategies(node).await,

@@ -29,6 +29,8 @@ use crate::wait_list::{WaitKey, WaitList};
 /// Bits of the control lane: the actor is to stop, or to end at once.
 const STOPS: u32 = 1;
 const DIES: u32 = 2;
+/// It is to stop when it has nothing left to do.
+const DRAINS: u32 = 8;
 /// A bit beside them: its start hook has succeeded.
 const STARTED: u32 = 4;
 
@@ -58,6 +60,8 @@ struct Rare {
     /// The mailbox of other processes; made when the actor becomes reachable for them.
     inbox: OnceLock<Arc<Inbox>>,
     name: OnceLock<String>,
+    /// How the last life ended of an actor that was started again.
+    last_exit: OnceLock<ExitReason>,
     outcome: OnceLock<ExitReason>,
     ended: WaitList,
     late: Mutex<Late>,
@@ -101,6 +105,7 @@ pub(crate) struct Cell<A: Actor> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Nothing,
+    Drain(ExitReason),
     Stop(ExitReason),
     Die(ExitReason),
 }
@@ -120,6 +125,16 @@ impl CellCore {
 
     pub(crate) fn name(&self) -> Option<&str> {
         self.rare.get()?.name.get().map(String::as_str)
+    }
+
+    /// Says that this is not the actor's first life; before it runs.
+    pub(crate) fn is_again(&self, last_exit: ExitReason) {
+        let _ = self.rare().last_exit.set(last_exit); // once a life
+    }
+
+    /// How its last life ended, if it is not the first.
+    pub(super) fn last_exit(&self) -> Option<&ExitReason> {
+        self.rare.get()?.last_exit.get()
     }
 
     pub(crate) fn number(&self) -> Number {
@@ -303,10 +318,12 @@ impl CellCore {
     #[cold]
     fn told_to_end(&self, bits: u32) -> Told {
         let why = self.late().why.clone().unwrap_or(ExitReason::Stopped);
-        if bits & DIES == 0 {
+        if bits & DIES != 0 {
+            Told::Die(why)
+        } else if bits & STOPS != 0 {
             Told::Stop(why)
         } else {
-            Told::Die(why)
+            Told::Drain(why)
         }
     }
 
@@ -389,6 +406,15 @@ impl CellCore {
     /// Asks for an orderly end before the next message.
     pub(crate) fn stop(&self, reason: ExitReason) {
         self.tell_control(STOPS, reason);
+    }
+
+    /// Asks for an orderly end as soon as there is no message: none of those that other processes have sent by now, either.
+    pub(crate) fn drain(&self, reason: ExitReason) {
+        // Before it is told: a lane that nobody has noted yet would not hold it up.
+        if let Some(inbox) = self.inbox_if_any() {
+            inbox.schedule_all();
+        }
+        self.tell_control(DRAINS, reason);
     }
 
     /// Ends the actor at the next `await` of its handler.
@@ -586,6 +612,10 @@ where
 impl<A: Actor> Living for Cell<A> {
     fn end(&self, reason: ExitReason) {
         self.core.stop(reason);
+    }
+
+    fn drain(&self, reason: ExitReason) {
+        self.core.drain(reason);
     }
 
     fn kill(&self, reason: ExitReason) {

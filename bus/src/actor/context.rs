@@ -113,7 +113,7 @@ impl<A: Actor> Context<A> {
         self.local_first = !self.local_first;
         loop {
             match self.cell.core().told() {
-                Told::Nothing => {}
+                Told::Nothing | Told::Drain(_) => {}
                 Told::Stop(reason) => return Poll::Ready(Some(reason)),
                 // Told a moment ago, and about to wake the task, which ends it.
                 Told::Die(_) => {
@@ -158,6 +158,9 @@ impl<A: Actor> Context<A> {
                 // A `Down` may have waited for what lay in a lane that was let go of since the look above. Who lets go of
                 // one from now on wakes the task.
                 if !has_own(&mut self.own, Turns::Any) {
+                    if let Told::Drain(reason) = self.cell.core().told() {
+                        return Poll::Ready(Some(reason));
+                    }
                     match self.own.as_mut().map_or(Rest::Wait, |own| own.rest()) {
                         Rest::Wait => return Poll::Pending,
                         Rest::Stop => return Poll::Ready(Some(ExitReason::Normal)),

@@ -5,15 +5,16 @@
 //!    |                 |  ^                                                          |
 //!    | Err             |  +----------------------------------------------------------+
 //!    v                 v stop
-//!  StartFailed      stopping -> end            panic, kill: end without `stopping`
+//!  StartFailed      stopping -> end            panic: `panicked`; kill; both: end without `stopping`
 //! ```
 
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
+use futures_util::FutureExt;
 use pin_project_lite::pin_project;
 
 use super::cell::{Cell, Told};
@@ -87,6 +88,11 @@ fn live<A: Actor>(mut cx: Context<A>, mut actor: A) -> impl Future<Output = Exit
         if let Err(error) = actor.on_started(&mut cx).await {
             return ExitReason::StartFailed(error.to_string());
         }
+        if let Some(last) = cx.cell().last_exit().cloned()
+            && let Err(error) = actor.on_restarted(&last, &mut cx).await
+        {
+            return ExitReason::StartFailed(error.to_string());
+        }
         cx.cell().publish_start();
         let reason = loop {
             if let Some(reason) = cx.ends() {
@@ -104,7 +110,15 @@ fn live<A: Actor>(mut cx: Context<A>, mut actor: A) -> impl Future<Output = Exit
             if let Some(reason) = next.await {
                 break reason;
             }
-            actor.deliver(&mut cx).await;
+            if A::HAS_HOOKS {
+                let handled = AssertUnwindSafe(actor.deliver(&mut cx)).catch_unwind();
+                if let Err(panic) = handled.await {
+                    actor.on_panicked(&panic_text(&*panic));
+                    resume_unwind(panic);
+                }
+            } else {
+                actor.deliver(&mut cx).await;
+            }
         };
         cx.finish();
         actor.on_stopping(&reason, &mut cx).await;

@@ -9,6 +9,8 @@ use crate::exit::ExitReason;
 use crate::message::Message;
 use crate::remote::RemoteEnd;
 use crate::remote::undelivered::Returns;
+use crate::shared::Shared;
+use crate::stop::StopStep;
 use crate::urings::wire::Order;
 use crate::wait_list::{WaitKey, WaitList};
 
@@ -112,6 +114,26 @@ impl<L: Local + ?Sized> Inner<L> {
         match self {
             Self::Local(local) => local.cell_core().kill(ExitReason::Killed),
             Self::Remote(end) => end.control(Order::Kill),
+        }
+    }
+
+    /// Takes a step of a stop ladder.
+    pub(super) fn take(&self, step: StopStep) {
+        match (self, step) {
+            (Self::Local(local), StopStep::Drain) => local.cell_core().drain(ExitReason::Stopped),
+            (Self::Local(local), StopStep::Kill) => {
+                local.cell_core().kill(ExitReason::StopTimeout);
+            }
+            (Self::Remote(end), StopStep::Drain) => end.control(Order::Drain),
+            (Self::Remote(_), StopStep::Kill) => self.kill(),
+            _ => self.stop(),
+        }
+    }
+
+    pub(super) fn shared(&self) -> Option<Arc<Shared>> {
+        match self {
+            Self::Local(local) => Some(Arc::clone(local.cell_core().shared())),
+            Self::Remote(end) => end.shared(),
         }
     }
 

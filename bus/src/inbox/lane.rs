@@ -259,7 +259,7 @@ impl InboxLane {
     }
 
     /// Gives the lane to its inbox, whatever it holds. Only one of two schedulers wins.
-    fn schedule(self: &Arc<Self>) {
+    pub(super) fn schedule(self: &Arc<Self>) {
         if self.change(HOT, SCHEDULED) || self.change(IDLE, AWAY) {
             self.inbox.schedule(Arc::clone(self));
         }

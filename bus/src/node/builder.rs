@@ -30,6 +30,7 @@ pub struct ActorBuilder<A> {
     capacity: usize,
     overflow: Overflow,
     has_thread: bool,
+    last_exit: Option<ExitReason>,
 }
 
 /// An actor was not started.
@@ -57,6 +58,7 @@ impl<A: Actor> ActorBuilder<A> {
             capacity: CAPACITY,
             overflow: Overflow::Wait,
             has_thread: false,
+            last_exit: None,
         }
     }
 
@@ -89,6 +91,12 @@ impl<A: Actor> ActorBuilder<A> {
         self
     }
 
+    /// Says how the last life ended of what is started again.
+    pub(crate) fn again(mut self, last_exit: Option<ExitReason>) -> Self {
+        self.last_exit = last_exit;
+        self
+    }
+
     /// Starts the actor.
     ///
     /// # Errors
@@ -106,11 +114,15 @@ impl<A: Actor> ActorBuilder<A> {
             capacity,
             overflow,
             has_thread,
+            last_exit,
         } = self;
         if shared.is_detaching() {
             return Err(SpawnError::Detached);
         }
         let cell = Cell::<A>::new(&shared, name.clone(), capacity, overflow);
+        if let Some(last_exit) = last_exit {
+            cell.core().is_again(last_exit);
+        }
         if let Some(name) = name {
             let wanted = Wanted {
                 name: &name,

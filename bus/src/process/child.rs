@@ -11,6 +11,7 @@ use crate::addr::Addr;
 use crate::exit::ExitReason;
 use crate::node::lookup::Deadline;
 use crate::shared::Shared;
+use crate::stop::{Climber, StopLadder, StopStep, Stopped, climb};
 
 /// A child process and its actor, from [`Node::spawn_process`](crate::Node::spawn_process).
 ///
@@ -53,11 +54,35 @@ impl<A: Actor> ChildProcess<A> {
         self.addr.stop();
     }
 
+    /// Stops its actor and its process step by step, and waits for the end of the process: for how long at most, the ladder
+    /// says. The reason is how the process ended, as [`exited`](Self::exited) tells it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves the child at the step that it has come to.
+    pub async fn stop_by(&self, ladder: StopLadder) -> Stopped {
+        let take = |step| match step {
+            StopStep::Drain => self.addr.drain_down(),
+            StopStep::Stop => self.addr.shut_down(),
+            StopStep::Terminate => self.ward.terminate(),
+            StopStep::Kill | StopStep::Left => self.ward.kill(),
+        };
+        let shared = Some(Arc::clone(&self.shared));
+        climb(shared, (ladder, Climber::Process), take, self.exited()).await
+    }
+
     /// Kills the process, in the middle of whatever it does (SIGKILL). Does not wait.
     ///
     /// What its actor had not taken comes back to the senders.
     pub fn kill(&self) {
         self.ward.kill();
+    }
+
+    /// Returns the last 4 KiB that the process, and programs that it has started, have written to its standard error, as text:
+    /// all of it once the process has [ended](Self::exited), and what has come so far before. Empty when [`Output`](crate::Output)
+    /// keeps it from this process.
+    pub fn stderr_tail(&self) -> String {
+        self.ward.stderr_tail()
     }
 
     /// Waits for the end of the process and returns how it ended: [`ExitReason::ProcessExited`] with its code, or

@@ -72,6 +72,16 @@ pub enum SpawnProcessError {
         #[source]
         refusal: OpenRefusal,
     },
+    /// The child cannot have something that was asked for it.
+    #[error("the child for role {role:?} cannot have the `{option}` that was asked for: {reason}")]
+    Option {
+        /// The role.
+        role: String,
+        /// The method that asked for it.
+        option: String,
+        /// What the system said, with the call or the file that refused.
+        reason: String,
+    },
     /// The child could not join the bus.
     #[error("the child for role {role:?} could not join the bus: {reason}")]
     Attach {
@@ -105,6 +115,8 @@ pub enum SpawnProcessError {
         role: String,
         /// How it ended.
         reason: ExitReason,
+        /// The last that it wrote to its standard error: see [`ChildProcess::stderr_tail`](crate::ChildProcess::stderr_tail).
+        stderr: String,
     },
     /// The child was not ready in time, and was killed.
     #[error("the child for role {role:?} was not ready within {within:?}: {stage}")]
@@ -153,6 +165,7 @@ pub(super) enum StartRefusal {
     OtherActor { ours: String, theirs: String },
     OtherArgs { theirs: Box<Description> },
     OtherMessages(OpenRefusal),
+    Option { option: String, reason: String },
     Attach(String),
     Failed(String),
 }
@@ -187,6 +200,11 @@ impl StartRefusal {
                 let refusal = refusal.compared(&Carried::all(A::ACCEPTED));
                 SpawnProcessError::OtherMessages { role, refusal }
             }
+            Self::Option { option, reason } => SpawnProcessError::Option {
+                role,
+                option,
+                reason,
+            },
             Self::Attach(reason) => SpawnProcessError::Attach { role, reason },
             Self::Failed(reason) => SpawnProcessError::StartFailed { role, reason },
         }

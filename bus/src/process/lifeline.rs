@@ -7,7 +7,7 @@
 //!   |----------------------------------------->|  takes its role, attaches, builds its actor
 //!   |<-----------------------------------------|  the answer: ready, or why not
 //!   |               ... a life ...             |
-//!   | closes its end: detached, or dead        |  stops its actor and ends
+//!   | closes its end: detached, or dead        |  stops its actor and ends, unless it is detached itself
 //! ```
 //!
 //! The child finds its end by the number in [`VARIABLE`]. Arguments go as bytes in a file that only these two can open, so
@@ -27,7 +27,9 @@ use ringway_shm::sys::socket::{RecvError, SeqPacket};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::conditions::Conditions;
 use super::error::{ParentLost, StartRefusal};
+use crate::exit::ExitReason;
 use crate::number::Number;
 use crate::peering::NodeId;
 use crate::urings::wire::CarriedType;
@@ -36,7 +38,7 @@ use crate::urings::wire::CarriedType;
 pub(super) const VARIABLE: &str = "RINGWAY_LIFELINE";
 
 /// What both sides must agree on before they understand each other: the form of [`Start`] and [`Answer`].
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Bytes of the largest answer; a socket takes several times as many at once.
 const ANSWER_MAX: usize = 32 * 1024;
 /// Bytes of an error's text in an answer; what is longer is cut.
@@ -61,6 +63,12 @@ pub(super) struct Start {
     pub(super) accepts: Vec<CarriedType>,
     pub(super) args_type: CarriedType,
     pub(super) args: Vec<u8>,
+    /// What the child does to itself first.
+    pub(super) conditions: Conditions,
+    /// It lives on when its parent's node goes, and when its parent dies.
+    pub(super) is_detached: bool,
+    /// How the child's last life ended, if it is started again.
+    pub(super) last_exit: Option<ExitReason>,
 }
 
 impl Start {
@@ -231,6 +239,9 @@ mod tests {
             accepts: vec![args_type.clone()],
             args_type,
             args,
+            conditions: Conditions::default(),
+            is_detached: false,
+            last_exit: None,
         }
     }
 

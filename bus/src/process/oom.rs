@@ -19,20 +19,20 @@ struct Version {
     filesystem: &'static str,
     /// What the mount's options and the line of `/proc/self/cgroup` name; version 2 has all controllers in one.
     controller: &'static str,
-    file: &'static str,
 }
+
+/// The files with the count, in version 1 and in version 2.
+pub(super) const COUNTS: [&str; 2] = ["memory.oom_control", "memory.events.local"];
 
 /// Where both are mounted, memory is counted by version 1.
 const VERSIONS: [Version; 2] = [
     Version {
         filesystem: "cgroup",
         controller: "memory",
-        file: "memory.oom_control",
     },
     Version {
         filesystem: "cgroup2",
         controller: "",
-        file: "memory.events.local",
     },
 ];
 
@@ -61,8 +61,12 @@ pub(super) struct OomWatch {
 impl OomWatch {
     /// Looks at the cgroup of this process, in which its children start; `None` where the kernel does not count.
     pub(super) fn begin() -> Option<Self> {
+        Self::of(own_count()?)
+    }
+
+    /// Looks at a cgroup by the file with its count.
+    pub(super) fn of(count: PathBuf) -> Option<Self> {
         static CGROUPS: Mutex<Option<HashMap<PathBuf, Arc<Cgroup>>>> = Mutex::new(None);
-        let count = own_count()?;
         let before = read(&count)?;
         let cgroup = {
             let mut cgroups = lock(&CGROUPS);
@@ -103,12 +107,28 @@ fn own_count() -> Option<PathBuf> {
         VERSIONS.each_ref().map(|version| mount(&mounts, version))
     });
     let cgroups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    VERSIONS.iter().zip(mounts).find_map(|(version, mount)| {
-        let path = path(&cgroups, version.controller)?;
-        let below = Path::new(path).strip_prefix(&mount.as_ref()?.root).ok()?;
-        let file = mount.as_ref()?.point.join(below).join(version.file);
+    let places = VERSIONS.iter().zip(mounts).zip(COUNTS);
+    places.into_iter().find_map(|((version, mount), file)| {
+        let file = directory(&cgroups, version, mount.as_ref()?)?.join(file);
         read(&file).map(|_| file)
     })
+}
+
+/// The directory of this process's own cgroup: that of a controller of version 1, or, without one, that of version 2.
+pub(super) fn own_directory(controller: Option<&'static str>) -> Option<PathBuf> {
+    let version = Version {
+        filesystem: controller.map_or("cgroup2", |_| "cgroup"),
+        controller: controller.unwrap_or_default(),
+    };
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let cgroups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    directory(&cgroups, &version, &mount(&mounts, &version)?)
+}
+
+fn directory(cgroups: &str, version: &Version, mount: &Mount) -> Option<PathBuf> {
+    let path = path(cgroups, version.controller)?;
+    let below = Path::new(path).strip_prefix(&mount.root).ok()?;
+    Some(mount.point.join(below))
 }
 
 fn mount(mounts: &str, version: &Version) -> Option<Mount> {

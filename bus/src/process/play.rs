@@ -4,34 +4,31 @@
 //! | when | the child |
 //! |---|---|
 //! | before the child asks the kernel for a signal | sees that it has another parent, and ends |
-//! | later | is killed by the kernel |
+//! | later | is woken, sees it, and kills its process group, itself included: see [`watch`](super::watch) |
 //! | not at all, but its node detaches | finds its lifeline closed, stops its actor, and ends |
+//! | at any time after a detached child was ready | lives on |
+//!
+//! At an orderly end it kills what is left in its group, too, as its parent may have died a moment before.
 
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::Relaxed;
-use ringway_shm::sys::epoll::{Epoll, Interest};
-use ringway_shm::sys::process::{ParentError, Pid, Signal, die_with_parent};
 
 use super::error::{ParentLost, StartRefusal, with_causes};
 use super::lifeline::{Answer, ChildEnd, Start};
-use super::role::{Player, Role};
+use super::role::Role;
 use super::roles::{self, Roles};
+use super::watch::{Parent, Watch};
 use crate::exit::ExitReason;
 use crate::node::Node;
 use crate::node::lookup::Deadline;
-use crate::trace::warning;
 use crate::wait_list::WaitKey;
-
-/// How long the actor may take to stop once the parent has gone away.
-const STOP_WITHIN: Duration = Duration::from_secs(1);
 
 /// The code after a panic, as Rust programs have it.
 const PANICKED: u8 = 101;
@@ -51,28 +48,22 @@ pub(super) fn play(roles: &Roles, role: &str) -> Result<ExitCode, ParentLost> {
     // Relaxed: see above.
     IS_TAKEN.store(true, Relaxed);
     let start = lifeline.start()?;
-    bind_to(start.parent)?;
+    let parent = Parent::of_this(start.parent)?;
     take_programs_name();
-    let player = watch(&lifeline).map_err(ParentLost::Watch)?;
+    let watch = Watch::begin(&lifeline, &parent).map_err(ParentLost::Watch)?;
     let reason = match find(roles, role, &start) {
-        Ok(role) => perform(roles, role, &start, &lifeline, &player),
+        Ok(role) => perform(roles, role, &start, &lifeline, &watch),
         Err(refusal) => Err(refusal),
     };
-    Ok(match reason {
+    let code = match reason {
         Ok(reason) => code_of(&reason),
         Err(refusal) => {
             lifeline.answer(&Answer::Refused(refusal));
             ExitCode::FAILURE
         }
-    })
-}
-
-fn bind_to(parent: i32) -> Result<(), ParentLost> {
-    let parent = Pid::from_raw(parent).ok_or(ParentLost::Dead)?;
-    die_with_parent(Signal::KILL, parent).map_err(|error| match error {
-        ParentError::System(error) => ParentLost::Socket(error),
-        _ => ParentLost::Dead,
-    })
+    };
+    parent.end_group();
+    Ok(code)
 }
 
 /// Gives a child of `/proc/self/exe`, which the kernel calls `exe`, its program's name: what `ps`, `top` and `pkill` show.
@@ -93,6 +84,7 @@ fn find<'a>(roles: &'a Roles, role: &str, start: &Start) -> Result<&'a Role, Sta
         roles: roles.names(),
     })?;
     found.check(start)?;
+    start.conditions.apply()?;
     Ok(found)
 }
 
@@ -102,8 +94,10 @@ fn perform(
     role: &Role,
     start: &Start,
     lifeline: &ChildEnd,
-    player: &OnceLock<Arc<dyn Player>>,
+    watch: &Watch,
 ) -> Result<ExitReason, StartRefusal> {
+    let signals = roles::signals(roles.on_signals())
+        .map_err(|error| StartRefusal::Attach(with_causes(&*error)))?;
     let name = format!("{}-{}", role.name, std::process::id());
     let config = roles
         .config()
@@ -111,12 +105,15 @@ fn perform(
         .in_role(&start.bus, start.root(), name);
     let node = Node::attach(config).map_err(|error| StartRefusal::Attach(with_causes(&error)))?;
     let begun = role.begin(&node, start)?;
-    let _ = player.set(Arc::clone(&begun));
+    watch.plays(&begun);
     let outcome = node.run_until(async {
         let mut waiting = WaitKey::default();
         poll_fn(|cx| begun.core().poll_started(&mut waiting, cx))
             .await
             .map_err(refusal_of)?;
+        if start.is_detached {
+            watch.let_go();
+        }
         lifeline.answer(&Answer::Ready {
             node: node.id(),
             number: begun.core().number(),
@@ -125,7 +122,15 @@ fn perform(
         let tops = &node.shared().tops;
         let forever = Deadline::never(node.shared());
         let gave_up = pin!(forever.until(&tops.changes, || tops.gave_up().cloned()));
-        Ok(match select(ended, gave_up).await {
+        let asked = pin!(roles::asked_to_end(&node, signals.as_deref()));
+        let over = match select(select(ended, gave_up), asked).await {
+            Either::Left((over, _)) => over,
+            Either::Right((_, over)) => {
+                begun.core().stop(ExitReason::Shutdown);
+                over.await
+            }
+        };
+        Ok(match over {
             Either::Left((reason, _)) => reason,
             // What the actor has started has no hope: its process ends, and not as a success.
             Either::Right((reason, _)) => reason.expect("no deadline: the wait ends with a reason"),
@@ -149,32 +154,4 @@ fn code_of(reason: &ExitReason) -> ExitCode {
         ExitReason::Panicked(_) => ExitCode::from(PANICKED),
         _ => ExitCode::FAILURE,
     }
-}
-
-/// Has a thread end this process when the parent lets go of it: orderly once there is an actor, at once before.
-fn watch(lifeline: &Arc<ChildEnd>) -> std::io::Result<Arc<OnceLock<Arc<dyn Player>>>> {
-    let epoll = Epoll::create()?;
-    epoll.add(&**lifeline, 0, Interest::Read)?;
-    let player = Arc::<OnceLock<Arc<dyn Player>>>::default();
-    let (theirs, lifeline) = (Arc::clone(&player), Arc::clone(lifeline));
-    let thread = std::thread::Builder::new().name("ringway-lifeline".to_owned());
-    thread.spawn(move || {
-        let mut events = Vec::new();
-        while !lifeline.is_closed() {
-            if let Err(error) = epoll.wait(&mut events, None) {
-                // Then the kernel's signal is what is left.
-                warning!(%error, "the lifeline is not watched");
-                return;
-            }
-        }
-        let Some(player) = theirs.get() else {
-            std::process::exit(1)
-        };
-        player.core().stop(ExitReason::Shutdown);
-        // Nothing is heard any more: this waits. The actor's end ends the process before.
-        let _ = epoll.remove(&*lifeline);
-        let _ = epoll.wait(&mut events, Some(STOP_WITHIN));
-        std::process::exit(1);
-    })?;
-    Ok(player)
 }

@@ -1,4 +1,4 @@
-//! One thread that starts the children of this process, hears what they say, and reaps them.
+//! One thread that starts the children of this process, hears what they say, reads what they write, and reaps them.
 //!
 //! It starts with the first child and lives as long as the process. It waits for each child by its own pidfd, so it needs
 //! no SIGCHLD handler and touches no process that the program started otherwise. No zombie is left: a child is waited for
@@ -6,17 +6,30 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ringway_shm::sys::SysError;
 use ringway_shm::sys::epoll::{Epoll, Interest};
 use ringway_shm::sys::eventfd::Eventfd;
 use ringway_shm::sys::launch::Command;
 
+use super::cgroup::Cgroup;
 use super::ward::Ward;
 use crate::trace::warning;
 
-/// The bell's token; children have two each, from 2 on.
+/// The bell's token; children have several each, from `TOKENS` on.
 const BELL: u64 = 0;
+/// Tokens of one child.
+const TOKENS: u64 = 4;
+/// Of a child's tokens: its pidfd, its lifeline, and from there on its streams.
+const PIDFD: u64 = 0;
+const LIFELINE: u64 = 1;
+const STREAMS: [u64; 2] = [2, 3];
+
+/// Between two looks at cgroups that are to be removed.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Looks at such a one: two seconds and more.
+const LOOKS_MAX: u32 = 400;
 
 /// A child to be started.
 struct Launch {
@@ -55,6 +68,31 @@ fn reaper() -> Result<Arc<Reaper>, std::io::Error> {
     Ok(Arc::clone(reaper.insert(new)))
 }
 
+/// A cgroup whose child is dead. The kernel may need a moment until it sees that it is empty.
+struct Grave {
+    cgroup: Cgroup,
+    looks: u32,
+}
+
+impl Grave {
+    fn new(cgroup: Cgroup) -> Self {
+        Self { cgroup, looks: 0 }
+    }
+
+    /// Whether it is removed, or will not be.
+    fn is_gone(&mut self) -> bool {
+        self.looks += 1;
+        if self.cgroup.remove() {
+            return true;
+        }
+        let is_given_up = self.looks == LOOKS_MAX;
+        if is_given_up {
+            warning!(cgroup = ?self.cgroup, "a child's cgroup cannot be removed");
+        }
+        is_given_up
+    }
+}
+
 impl Reaper {
     fn create() -> Result<Arc<Self>, SysError> {
         let (epoll, bell) = (Epoll::create()?, Eventfd::create()?);
@@ -70,8 +108,10 @@ impl Reaper {
         let mut wards = HashMap::new();
         let mut last = 0;
         let mut events = Vec::new();
+        let mut graves: Vec<Grave> = Vec::new();
         loop {
-            if let Err(error) = self.epoll.wait(&mut events, None) {
+            let again = (!graves.is_empty()).then_some(LOOK_AGAIN);
+            if let Err(error) = self.epoll.wait(&mut events, again) {
                 // Only a descriptor that somebody closed behind our back does that.
                 warning!(%error, "children are no longer waited for");
                 return;
@@ -79,14 +119,24 @@ impl Reaper {
             for event in &events {
                 if event.token == BELL {
                     last = self.start_all(&mut wards, last);
-                } else if let Some(ward) = wards.get(&(event.token / 2)) {
-                    if event.token % 2 == 1 {
-                        self.hear(ward);
-                    } else if self.bury(ward) {
-                        wards.remove(&(event.token / 2));
+                    continue;
+                }
+                let number = event.token / TOKENS;
+                let Some(ward) = wards.get(&number) else {
+                    continue;
+                };
+                match event.token % TOKENS {
+                    PIDFD => {
+                        if self.bury(ward) {
+                            graves.extend(ward.take_cgroup().map(Grave::new));
+                            wards.remove(&number);
+                        }
                     }
+                    LIFELINE => self.hear(ward),
+                    token => self.read(ward, usize::from(token == STREAMS[1])),
                 }
             }
+            graves.retain_mut(|grave| !grave.is_gone());
         }
     }
 
@@ -112,11 +162,21 @@ impl Reaper {
         ward.launched(command.spawn());
         let watched = ward.with_fds(|child, lifeline| {
             let Some(child) = child else { return Ok(false) };
-            self.epoll.add(child.pidfd(), number * 2, Interest::Read)?;
+            let token = number * TOKENS;
+            self.epoll
+                .add(child.pidfd(), token + PIDFD, Interest::Read)?;
             if let Some(lifeline) = lifeline {
-                self.epoll.add(lifeline, number * 2 + 1, Interest::Read)?;
+                self.epoll.add(lifeline, token + LIFELINE, Interest::Read)?;
             }
-            Ok(true)
+            ward.with_outlets(|outlets| {
+                for (outlet, stream) in outlets.iter().zip(STREAMS) {
+                    if let Some(outlet) = outlet {
+                        self.epoll
+                            .add(outlet.from(), token + stream, Interest::Read)?;
+                    }
+                }
+                Ok(true)
+            })
         });
         match watched {
             Ok(true) => return true,
@@ -141,6 +201,15 @@ impl Reaper {
         }
     }
 
+    fn read(&self, ward: &Ward, stream: usize) {
+        if !ward.read(stream) {
+            ward.with_outlets(|outlets| {
+                let outlet = outlets.get(stream).and_then(Option::as_ref);
+                outlet.map(|outlet| self.epoll.remove(outlet.from()))
+            });
+        }
+    }
+
     /// Reaps a child that has ended, after its last words.
     fn bury(&self, ward: &Arc<Ward>) -> bool {
         ward.hear();
@@ -151,6 +220,11 @@ impl Reaper {
             // Out of the set before they are closed; what is not in it any more does no harm.
             let _ = child.map(|child| self.epoll.remove(child.pidfd()));
             let _ = lifeline.map(|lifeline| self.epoll.remove(lifeline));
+        });
+        ward.with_outlets(|outlets| {
+            for outlet in outlets.iter().flatten() {
+                let _ = self.epoll.remove(outlet.from());
+            }
         });
         ward.over();
         true

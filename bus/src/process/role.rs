@@ -81,7 +81,8 @@ fn begin<A: Actor + FromArgs<A::Args>>(
     start: &Start,
 ) -> Result<Arc<dyn Player>, BoxError> {
     let args = within(node.shared(), || decode::<A>(node.shared(), &start.args))?;
-    let mut builder = node.actor(A::from_args(args)?);
+    let actor = A::from_args(args)?;
+    let mut builder = node.actor(actor).again(start.last_exit.clone());
     if let Some(name) = &start.name {
         builder = builder.name(name);
     }
@@ -102,6 +103,7 @@ fn decode<A: Actor>(shared: &Shared, bytes: &[u8]) -> Result<A::Args, BoxError> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::conditions::Conditions;
     use super::super::error::SpawnProcessError;
     use super::*;
     use crate::node::Reachable as _;
@@ -155,6 +157,9 @@ mod tests {
                 .collect(),
             args_type: CarriedType::of(&Carried::of::<Begin>()),
             args: Vec::new(),
+            conditions: Conditions::default(),
+            is_detached: false,
+            last_exit: None,
         }
     }
 

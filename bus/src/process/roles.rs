@@ -1,9 +1,10 @@
 //! What a program's processes can be: the parent, which runs a closure, or a child, which plays one of the roles.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 use ringway_shm::sys::inherit;
@@ -18,6 +19,8 @@ use crate::control::ROLE_VARIABLE;
 use crate::message::BoxError;
 use crate::node::Node;
 use crate::node::lookup::Deadline;
+use crate::signals::Signals;
+use crate::stop::StopLadder;
 
 /// What a program's processes can be; [`run`](Self::run) or [`take`](Self::take) is the first thing in its `main`.
 ///
@@ -95,6 +98,8 @@ use crate::node::lookup::Deadline;
 pub struct Roles {
     config: NodeConfig,
     roles: Vec<Role>,
+    /// How the first signal that asks for it stops a process.
+    on_signals: Option<StopLadder>,
 }
 
 impl Roles {
@@ -109,6 +114,7 @@ impl Roles {
         Self {
             config,
             roles: Vec::new(),
+            on_signals: None,
         }
     }
 
@@ -128,6 +134,17 @@ impl Roles {
         self
     }
 
+    /// Has the first SIGINT or SIGTERM stop a process of the program in order: in the parent the closure of [`run`](Self::run) is
+    /// dropped at its next `await`, and the node [stops](Node::stop) by that ladder; in a child the actor of the role is stopped.
+    /// The process exits with success if that is how all ended. A second signal ends it at once.
+    ///
+    /// This sets what the processes do about both signals. Without it they do what the program says, or end at once. What a
+    /// terminal sends comes to the parent alone, which then stops its children.
+    pub fn stop_on_signals(mut self, ladder: StopLadder) -> Self {
+        self.on_signals = Some(ladder);
+        self
+    }
+
     /// In a child: plays its role to the end. Elsewhere: attaches, runs `main`, and detaches, which ends the children.
     ///
     /// A root [`Supervisor`](crate::Supervisor) that gives up its children ends `main` as an error would: `main` is dropped at
@@ -140,17 +157,20 @@ impl Roles {
         F: FnOnce(Node) -> R,
         R: Future<Output = Result<(), BoxError>>,
     {
-        let config = self.config.clone();
+        let (config, on_signals) = (self.config.clone(), self.on_signals);
         if let Some(code) = self.take() {
             return code;
         }
-        let outcome = Node::attach(config)
-            .map_err(BoxError::from)
-            .and_then(|node| {
-                let outcome = node.run_until(unless_given_up(&node, main(node.clone())));
-                node.detach();
-                outcome
-            });
+        let outcome = signals(on_signals).and_then(|signals| {
+            let node = Node::attach(config)?;
+            let main = unless_given_up(&node, main(node.clone()));
+            let outcome = node.run_until(unless_asked_to_end(&node, signals.as_deref(), main));
+            match on_signals {
+                Some(ladder) => drop(node.stop().by(ladder).wait()),
+                None => node.detach(),
+            }
+            outcome
+        });
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -175,6 +195,10 @@ impl Roles {
             );
             ExitCode::FAILURE
         }))
+    }
+
+    pub(super) fn on_signals(&self) -> Option<StopLadder> {
+        self.on_signals
     }
 
     pub(super) fn config(&self) -> &NodeConfig {
@@ -207,6 +231,35 @@ async fn unless_given_up(
     tops.gave_up().map_or(Ok(()), |reason| {
         Err(format!("a supervisor gave up: {reason}").into())
     })
+}
+
+/// The signals that stop this process, if it is to be stopped by any.
+pub(super) fn signals(wanted: Option<StopLadder>) -> Result<Option<Arc<Signals>>, BoxError> {
+    let signals = wanted.map(|_| Signals::get()).transpose();
+    Ok(signals?)
+}
+
+/// Waits for a signal, if there is to be one.
+pub(super) async fn asked_to_end(node: &Node, signals: Option<&Signals>) {
+    match signals {
+        Some(signals) => {
+            let forever = Deadline::never(node.shared());
+            forever.until(&signals.changes, || signals.came()).await;
+        }
+        None => pending().await,
+    }
+}
+
+/// Runs the program until a signal asks it to end.
+async fn unless_asked_to_end(
+    node: &Node,
+    signals: Option<&Signals>,
+    main: impl Future<Output = Result<(), BoxError>>,
+) -> Result<(), BoxError> {
+    match select(pin!(main), pin!(asked_to_end(node, signals))).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right(_) => Ok(()),
+    }
 }
 
 /// Hides from this process's own children what it was told to be.

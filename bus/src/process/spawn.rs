@@ -2,19 +2,18 @@
 
 mod start;
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::child::ChildProcess;
 use super::error::SpawnProcessError;
+use super::options::{Options, option_methods};
 use crate::actor::Actor;
+use crate::exit::ExitReason;
 use crate::node::Node;
 use crate::shared::Shared;
 
@@ -63,8 +62,9 @@ pub struct SpawnProcess<A: Actor, G = NoArgs> {
     name: Option<String>,
     args: G,
     within: Duration,
-    env: BTreeMap<OsString, OsString>,
-    executable: Option<PathBuf>,
+    options: Options,
+    is_detached: bool,
+    last_exit: Option<ExitReason>,
     of: PhantomData<fn() -> A>,
 }
 
@@ -72,7 +72,9 @@ impl Node {
     /// Starts a process that runs the actor of a role; ready when messages can be sent to it.
     ///
     /// The child runs this very program, with the same arguments, and comes to the same `main`, where
-    /// [`Roles`](crate::Roles) makes it play its role. It dies with this process, at whatever instruction that dies.
+    /// [`Roles`](crate::Roles) makes it play its role. It dies with this process, at whatever instruction that dies, unless it
+    /// is [detached](SpawnProcess::detached). It leads a process group of its own, so what a terminal sends (ctrl-C) comes to
+    /// this process alone; when it ends, however it does, what is left of that group is killed.
     pub fn spawn_process<A: Actor>(&self, role: impl Into<String>) -> SpawnProcess<A> {
         SpawnProcess {
             shared: Arc::clone(self.shared()),
@@ -80,8 +82,9 @@ impl Node {
             name: None,
             args: NoArgs,
             within: WITHIN,
-            env: BTreeMap::new(),
-            executable: None,
+            options: Options::default(),
+            is_detached: false,
+            last_exit: None,
             of: PhantomData,
         }
     }
@@ -100,8 +103,9 @@ impl<A: Actor, G> SpawnProcess<A, G> {
             name,
             args: _,
             within,
-            env,
-            executable,
+            options,
+            is_detached,
+            last_exit,
             of,
         } = self;
         SpawnProcess {
@@ -110,8 +114,9 @@ impl<A: Actor, G> SpawnProcess<A, G> {
             name,
             args,
             within,
-            env,
-            executable,
+            options,
+            is_detached,
+            last_exit,
             of,
         }
     }
@@ -128,18 +133,30 @@ impl<A: Actor, G> SpawnProcess<A, G> {
         self
     }
 
-    /// Sets a variable of the child's environment, which is otherwise this process's.
-    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.env.insert(name.into(), value.into());
+    /// Has the child live on when this process dies or its node detaches: with its node and the names of its actors, until
+    /// its actor ends or somebody kills it. Until it is ready it ends with this process as any other, and as long as this
+    /// process lives it is reaped. It writes to this process's standard error itself, not by way of this process.
+    pub fn detached(mut self) -> Self {
+        self.is_detached = true;
         self
     }
 
-    /// Runs another program, which must have the role. The default is the one that is running, even if its file was
-    /// replaced or deleted since. The path is not searched for; arguments are this process's, the first is the path.
-    pub fn executable(mut self, path: impl Into<PathBuf>) -> Self {
-        self.executable = Some(path.into());
+    pub(crate) fn with_options(mut self, options: Options) -> Self {
+        self.options = options;
         self
     }
+
+    /// Says how the last life ended of what is started again.
+    pub(crate) fn again(mut self, last_exit: Option<ExitReason>) -> Self {
+        self.last_exit = last_exit;
+        self
+    }
+
+    fn options(&mut self) -> &mut Options {
+        &mut self.options
+    }
+
+    option_methods!();
 }
 
 impl<A: Actor, G: ArgsOf<A>> SpawnProcess<A, G> {
@@ -171,7 +188,7 @@ impl<A: Actor, G> fmt::Debug for SpawnProcess<A, G> {
         f.debug_struct("SpawnProcess")
             .field("role", &self.role)
             .field("within", &self.within)
-            .field("executable", &self.executable)
+            .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }

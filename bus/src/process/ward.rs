@@ -9,9 +9,11 @@ use ringway_shm::sys::SysError;
 use ringway_shm::sys::launch::{self, Child};
 use ringway_shm::sys::process::{ExitStatus, Pid, Pidfd, Signal};
 
+use super::cgroup::Cgroup;
 use super::error::StartRefusal;
 use super::lifeline::{Answer, Heard, ParentEnd};
 use super::oom::OomWatch;
+use super::outlet::Outlet;
 use crate::exit::ExitReason;
 use crate::number::Number;
 use crate::peering::NodeId;
@@ -38,7 +40,12 @@ struct State {
     exit: Option<ExitReason>,
     /// Nobody wants it any more: it is killed as soon as it is there.
     is_doomed: bool,
+    /// The last of its standard error, once its outlets are gone.
+    stderr_tail: String,
 }
+
+/// What it writes, to its standard output and its standard error, as far as this process is concerned.
+pub(super) type Outlets = [Option<Outlet>; 2];
 
 /// What a child said.
 #[derive(Debug, Clone)]
@@ -60,10 +67,18 @@ pub(super) enum News {
 #[derive(Debug)]
 pub(crate) struct Ward {
     pub(super) role: String,
+    /// It lives on without this node, once it is ready.
+    is_detached: bool,
     shared: Weak<Shared>,
     /// Set before the child is started, where the kernel counts its kills.
     oom: OnceLock<OomWatch>,
     state: Mutex<State>,
+    /// Locked after the state, where both are.
+    outlets: Mutex<Outlets>,
+    /// Its number, for those who take its lines.
+    pid: Arc<OnceLock<u32>>,
+    /// One of its own, until the reaper removes it.
+    cgroup: Mutex<Option<Cgroup>>,
     /// Woken at every change.
     pub(crate) changes: WaitList,
 }
@@ -75,16 +90,28 @@ impl Ward {
         self.role == role
     }
 
-    pub(super) fn new(shared: &Arc<Shared>, role: String, lifeline: ParentEnd) -> Arc<Self> {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        role: String,
+        is_detached: bool,
+        lifeline: ParentEnd,
+        outlets: Outlets,
+        pid: Arc<OnceLock<u32>>,
+        cgroup: Option<Cgroup>,
+    ) -> Arc<Self> {
         let state = State {
             lifeline: Some(lifeline),
             ..State::default()
         };
         Arc::new(Self {
             role,
+            is_detached,
             shared: Arc::downgrade(shared),
             oom: OnceLock::new(),
             state: Mutex::new(state),
+            outlets: Mutex::new(outlets),
+            pid,
+            cgroup: Mutex::new(cgroup),
             changes: WaitList::default(),
         })
     }
@@ -95,7 +122,8 @@ impl Ward {
 
     /// The process is about to be started.
     pub(super) fn about_to_launch(&self) {
-        if let Some(watch) = OomWatch::begin() {
+        let own = lock(&self.cgroup).as_ref().and_then(Cgroup::kills);
+        if let Some(watch) = own.map_or_else(OomWatch::begin, OomWatch::of) {
             let _ = self.oom.set(watch); // a child is started once
         }
     }
@@ -110,6 +138,9 @@ impl Ward {
                     pid = child.pid().as_raw_nonzero().get(),
                     "child started"
                 );
+                let _ = self
+                    .pid
+                    .set(child.pid().as_raw_nonzero().get().unsigned_abs()); // once
                 Process::Started(child)
             }
             Err(error) => {
@@ -168,7 +199,18 @@ impl Ward {
         let oom = self.oom.get().map(|watch| (watch, watch.now())); // not under the lock
         let mut state = self.state();
         if state.exit.is_none() {
-            let reason = match wait(state.child()?.pidfd()) {
+            let child = state.child()?;
+            // While the child's number is certainly its own: before it is waited for.
+            if child.pidfd().is_dead().unwrap_or(false) {
+                Self::kill_rest(&self.role, child);
+                lock(&self.cgroup).iter().for_each(Cgroup::kill);
+                // Before its end is known: who hears of that finds its last words.
+                lock(&self.outlets)
+                    .iter_mut()
+                    .flatten()
+                    .for_each(Outlet::take_rest);
+            }
+            let reason = match wait(child.pidfd()) {
                 Ok(status) => match reason_of(status?) {
                     KILLED if !state.is_doomed && oom.is_some_and(|(it, now)| it.explains(now)) => {
                         ExitReason::OutOfMemory
@@ -178,7 +220,8 @@ impl Ward {
                 Err(error) => {
                     // The program ignores SIGCHLD, or waits for children that it did not start.
                     warning!(role = self.role, %error, "a child was reaped by somebody else");
-                    ExitReason::ProcessDied
+                    let status = child.pidfd().ended_as();
+                    status.map_or(ExitReason::ProcessDied, reason_of)
                 }
             };
             debug!(role = self.role, %reason, "child ended");
@@ -190,9 +233,53 @@ impl Ward {
         reason
     }
 
+    /// Ends the programs that a dead child has left behind.
+    fn kill_rest(role: &str, child: &Child) {
+        if let Err(error) = child.kill_group() {
+            // Programs of other users, such as those that change who they are.
+            warning!(role, %error, "programs that a child has started cannot be killed");
+            let _ = (role, error);
+        }
+    }
+
+    /// Whether it ends when this node does.
+    pub(super) fn ends_with_node(&self) -> bool {
+        !self.is_detached || self.state().answer.is_none()
+    }
+
+    /// Hands over its cgroup, to be removed.
+    pub(super) fn take_cgroup(&self) -> Option<Cgroup> {
+        lock(&self.cgroup).take()
+    }
+
+    /// Lends out the descriptors that the reaper reads, with the place of each.
+    pub(super) fn with_outlets<T>(&self, look: impl FnOnce(&Outlets) -> T) -> T {
+        look(&lock(&self.outlets))
+    }
+
+    /// Takes in what the child has written to one of its streams. Returns whether there may be more to come.
+    pub(super) fn read(&self, stream: usize) -> bool {
+        let mut outlets = lock(&self.outlets);
+        let outlet = outlets.get_mut(stream).and_then(Option::as_mut);
+        outlet.is_some_and(Outlet::take_in)
+    }
+
+    /// The last that the child has written to its standard error, as far as this process got it.
+    pub(crate) fn stderr_tail(&self) -> String {
+        let tail = lock(&self.outlets)[1].as_ref().and_then(Outlet::tail);
+        tail.unwrap_or_else(|| self.state().stderr_tail.clone())
+    }
+
     /// The reaper is done with it: nothing of it is open any more.
     pub(super) fn over(self: &Arc<Self>) {
-        self.state().lifeline = None;
+        let stderr_tail = self.stderr_tail();
+        {
+            let mut state = self.state();
+            state.lifeline = None;
+            state.stderr_tail = stderr_tail;
+        }
+        let outlets = std::mem::take(&mut *lock(&self.outlets));
+        drop(outlets);
         if let Some(shared) = self.shared.upgrade() {
             shared.wards.over(self, |node| shared.peer(node).is_some());
         }
@@ -230,6 +317,18 @@ impl Ward {
         let mut state = self.state();
         // One that was not started yet finds its lifeline closed.
         state.lifeline = None;
+    }
+
+    /// Sends the child a SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let state = self.state();
+        if let Some(child) = state.child()
+            && state.exit.is_none()
+            && let Err(error) = child.pidfd().signal(Signal::TERM)
+        {
+            warning!(%error, "a child cannot be told to terminate");
+            let _ = error;
+        }
     }
 
     /// Ends the child at once, also if it is only about to be started.

@@ -9,6 +9,7 @@ use crate::actor::Actor;
 use crate::addr::{ActorId, Addr};
 use crate::exit::ExitReason;
 use crate::shared::lock;
+use crate::stop::StopStep;
 use crate::wait_list::WaitList;
 
 /// What a child is.
@@ -59,6 +60,11 @@ pub struct ChildInfo {
     pub starts: u64,
     /// How its last life ended, if one has.
     pub last_exit: Option<ExitReason>,
+    /// The step of its [ladder](crate::Child::stop_by) at which that life ended, if its supervisor stopped it.
+    pub last_stop: Option<StopStep>,
+    /// The last 4 KiB of the standard error of that life's process; see [`ChildProcess::stderr_tail`](crate::ChildProcess::stderr_tail).
+    /// Empty for children without one.
+    pub last_stderr: String,
 }
 
 /// How many children a supervisor has.

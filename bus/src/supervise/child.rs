@@ -1,10 +1,7 @@
 //! What a supervisor is to start: child specifications, as programs write them.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::copies::{Copied, Copies};
@@ -13,12 +10,11 @@ use super::rules::Restart;
 use super::supervisor::Supervisor;
 use crate::actor::Actor;
 use crate::mailbox::Overflow;
-use crate::process::{ArgsOf, Given, NoArgs};
+use crate::process::{ArgsOf, Given, NoArgs, Options, option_methods};
+use crate::stop::StopLadder;
 
 /// How long a child may take until it has started, unless told otherwise.
 const START_WITHIN: Duration = Duration::from_secs(10);
-/// How long a child may take to stop before it is killed, unless told otherwise.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// A child of a supervisor: what it is, and when it is started again.
 ///
@@ -41,8 +37,8 @@ pub struct Child<K = ()> {
     pub(super) id: String,
     pub(super) restart: Restart,
     pub(super) start_within: Duration,
-    /// For ever, for a supervisor: its own children are what takes time.
-    pub(super) stop_within: Option<Duration>,
+    /// Waits for ever, for a supervisor: its own children are what takes time.
+    pub(super) ladder: Option<StopLadder>,
     pub(super) kind: K,
     pub(super) copies: Option<Copies<K>>,
 }
@@ -62,8 +58,7 @@ pub struct OfProcess<A: Actor, G> {
     role: String,
     pub(super) name: Option<String>,
     args: G,
-    env: BTreeMap<OsString, OsString>,
-    executable: Option<PathBuf>,
+    options: Options,
     of: PhantomData<fn() -> A>,
 }
 
@@ -80,7 +75,7 @@ macro_rules! clone_fields {
 
 clone_fields! {
     [A, F: Clone] OfActor<A, F>: make name mailbox overflow has_thread of;
-    [A: Actor, G: Clone] OfProcess<A, G>: role name args env executable of;
+    [A: Actor, G: Clone] OfProcess<A, G>: role name args options of;
 }
 
 /// A child that is a supervisor.
@@ -117,8 +112,7 @@ impl Child {
                 role,
                 name: None,
                 args: NoArgs,
-                env: BTreeMap::new(),
-                executable: None,
+                options: Options::default(),
                 of: PhantomData,
             },
         )
@@ -131,7 +125,7 @@ impl Child {
         F: FnMut() -> Supervisor + Send + 'static,
     {
         let mut child = Child::of(id, OfSupervisor { make });
-        child.stop_within = None;
+        child.ladder = None;
         child
     }
 }
@@ -142,7 +136,7 @@ impl<K> Child<K> {
             id: id.into(),
             restart: Restart::default(),
             start_within: START_WITHIN,
-            stop_within: Some(STOP_WITHIN),
+            ladder: Some(StopLadder::new()),
             kind,
             copies: None,
         }
@@ -153,7 +147,7 @@ impl<K> Child<K> {
             id: self.id,
             restart: self.restart,
             start_within: self.start_within,
-            stop_within: self.stop_within,
+            ladder: self.ladder,
             kind: change(self.kind),
             copies: self.copies.map(|copies| Copies::new(copies.count)),
         }
@@ -190,9 +184,15 @@ impl<K> Child<K> {
         self
     }
 
-    /// Bounds each stop, after which the child is killed; the default is 5 s.
+    /// Bounds each stop, after which the child is killed, a process after a SIGTERM and one second more; the default is 5 s.
     pub fn stop_within(mut self, within: Duration) -> Self {
-        self.stop_within = Some(within);
+        self.ladder = Some(self.ladder.unwrap_or_default().stop(within));
+        self
+    }
+
+    /// Sets the steps by which the child is stopped. [`ChildInfo::last_stop`](crate::ChildInfo::last_stop) tells how far they went.
+    pub fn stop_by(mut self, ladder: StopLadder) -> Self {
+        self.ladder = Some(ladder);
         self
     }
 }
@@ -236,8 +236,7 @@ impl<A: Actor, G> Child<OfProcess<A, G>> {
             role: kind.role,
             name: kind.name,
             args: Given::new(args),
-            env: kind.env,
-            executable: kind.executable,
+            options: kind.options,
             of: PhantomData,
         })
     }
@@ -248,24 +247,18 @@ impl<A: Actor, G> Child<OfProcess<A, G>> {
         self
     }
 
-    /// Sets a variable of the environment; see [`SpawnProcess::env`](crate::SpawnProcess::env).
-    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.kind.env.insert(name.into(), value.into());
-        self
+    fn options(&mut self) -> &mut Options {
+        &mut self.kind.options
     }
 
-    /// Runs another program; see [`SpawnProcess::executable`](crate::SpawnProcess::executable).
-    pub fn executable(mut self, path: impl Into<PathBuf>) -> Self {
-        self.kind.executable = Some(path.into());
-        self
-    }
+    option_methods!();
 }
 
 /// A child without its type, as its supervisor keeps it.
 pub(super) struct Spec {
     pub(super) id: String,
     pub(super) restart: Restart,
-    pub(super) stop_within: Option<Duration>,
+    pub(super) ladder: Option<StopLadder>,
     pub(super) kind: Box<dyn Kind>,
 }
 
@@ -293,7 +286,7 @@ impl<K: ChildKind> From<Child<K>> for Spec {
         Self {
             id: child.id,
             restart: child.restart,
-            stop_within: child.stop_within,
+            ladder: child.ladder,
             kind: child.kind.into_kind(child.start_within),
         }
     }
@@ -324,8 +317,7 @@ impl<A: Actor, G: ArgsOf<A> + Clone> sealed::IntoKind for OfProcess<A, G> {
             role: self.role,
             name: self.name,
             args: self.args,
-            env: self.env,
-            executable: self.executable,
+            options: self.options,
             start_within,
             of: PhantomData,
         })

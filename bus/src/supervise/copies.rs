@@ -75,7 +75,7 @@ impl Spec {
                 id: numbered(&child.id, index),
                 restart: child.restart,
                 start_within: child.start_within,
-                stop_within: child.stop_within,
+                ladder: child.ladder,
                 kind: copy(&child.kind, index),
                 copies: None,
             })

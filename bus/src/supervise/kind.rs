@@ -20,8 +20,12 @@ pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// One kind of child: begins a life of it whenever it is told to, which is when the last one is dead.
 pub(super) trait Kind: Send {
-    /// Begins a life.
-    fn begin(&mut self, shared: &Arc<Shared>) -> Result<Begun, ExitReason>;
+    /// Begins a life; `last` is how the one before ended.
+    fn begin(
+        &mut self,
+        shared: &Arc<Shared>,
+        last: Option<&ExitReason>,
+    ) -> Result<Begun, ExitReason>;
     fn child_type(&self) -> ChildType;
     /// The name on the bus that each life has.
     fn bus_name(&self) -> Option<&str> {
@@ -40,10 +44,18 @@ pub(super) struct Begun {
 
 /// One life of a child: from its beginning to the proof of its end.
 pub(super) trait Life: Send + Sync {
+    /// Asks for an orderly end when there is nothing left to do. Does not wait.
+    fn drain(&self);
     /// Asks for an orderly end. Does not wait.
     fn stop(&self);
+    /// Asks its process for an end, if it is one. Does not wait.
+    fn terminate(&self) {}
     /// Ends it at once, as far as that can be done. Does not wait.
     fn kill(&self, reason: ExitReason);
+    /// The last that it wrote to a standard error of its own.
+    fn stderr_tail(&self) -> String {
+        String::new()
+    }
     /// Waits until nothing of it runs any more.
     fn ended(self: Arc<Self>) -> Boxed<ExitReason>;
 }

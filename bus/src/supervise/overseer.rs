@@ -18,7 +18,6 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::StreamExt;
@@ -41,11 +40,8 @@ use crate::exit::ExitReason;
 use crate::mailbox::Batch;
 use crate::message::{BoxError, HandlerError};
 use crate::remote::undelivered::Returns;
+use crate::stop::{BURIAL, Climber, StopStep};
 use crate::trace::{debug, warning};
-
-/// How long a killed child is waited for when its supervisor ends: longer only if it never comes to an `await`, or hangs in
-/// the kernel.
-const BURIAL: Duration = Duration::from_secs(1);
 
 /// What a supervisor's cell is of. No message reaches it.
 pub(super) struct Overseen;
@@ -93,6 +89,8 @@ struct Slot {
     /// Lives so far: the number of this one.
     starts: u64,
     last_exit: Option<ExitReason>,
+    last_stderr: String,
+    last_stop: Option<StopStep>,
 }
 
 /// The end of one life of a child, by its number.
@@ -109,9 +107,9 @@ enum Doing {
     },
     Stopping {
         key: ChildKey,
-        /// When it is killed, or, if it was, when it is left behind.
+        /// How far it has come, and when the next step follows; of one that was killed, when it is left behind.
+        step: StopStep,
         until: Option<Nanos>,
-        was_killed: bool,
     },
 }
 
@@ -257,7 +255,7 @@ impl Overseer {
     fn hear_control(&mut self) {
         let (reason, kills) = match self.cell.core().told() {
             Told::Nothing => return,
-            Told::Stop(reason) => (reason, false),
+            Told::Drain(reason) | Told::Stop(reason) => (reason, false),
             Told::Die(reason) => (reason, true),
         };
         self.plan.end(Ending::Told(reason));
@@ -265,10 +263,8 @@ impl Overseer {
             self.is_killed = true;
             let lives = self.slots.iter().filter_map(|slot| slot.life.as_ref());
             lives.for_each(|life| life.kill(ExitReason::Killed));
-            if let Doing::Stopping {
-                key, was_killed, ..
-            } = self.doing
-                && !was_killed
+            if let Doing::Stopping { key, step, .. } = self.doing
+                && step < StopStep::Kill
             {
                 self.stop(key);
             }
@@ -297,7 +293,7 @@ impl Overseer {
         let slot = self.slot(key);
         slot.starts += 1;
         let number = slot.starts;
-        match slot.spec.kind.begin(&shared) {
+        match slot.spec.kind.begin(&shared, slot.last_exit.as_ref()) {
             Ok(Begun { life, ready }) => {
                 slot.life = Some(Arc::clone(&life));
                 let ended = life.ended();
@@ -315,8 +311,7 @@ impl Overseer {
 
     fn start_failed(&mut self, key: ChildKey, reason: ExitReason) {
         let slot = self.slot(key);
-        slot.life = None;
-        slot.last_exit = Some(reason.clone());
+        slot.is_over(&reason);
         debug!(child = slot.spec.id, %reason, "a child did not start");
         let moment = self.moment();
         self.plan.start_failed(key, reason, moment);
@@ -385,82 +380,92 @@ impl Overseer {
     }
 
     fn ended(&mut self, key: ChildKey, reason: ExitReason) {
-        if matches!(self.doing, Doing::Stopping { key: stopping, .. } if stopping == key) {
+        let mut last_stop = None;
+        if let Doing::Stopping {
+            key: stopping,
+            step,
+            ..
+        } = self.doing
+            && stopping == key
+        {
+            last_stop = Some(step);
             self.doing = Doing::Nothing;
         }
         let slot = self.slot(key);
-        slot.life = None;
-        slot.face = None;
-        slot.last_exit = Some(reason.clone());
+        slot.is_over(&reason);
+        slot.last_stop = last_stop;
         debug!(child = slot.spec.id, %reason, "a child has ended");
         let moment = self.moment();
         self.plan.ended(key, reason, moment);
     }
 
-    /// Begins to stop a child: asks it to, or kills it if there is no time for that.
+    /// Begins to stop a child: by its ladder, or kills it if there is no time for that.
     fn stop(&mut self, key: ChildKey) {
-        if self.is_killed {
-            return self.kill(key);
-        }
-        let shared = Arc::clone(self.cell.core().shared());
-        let slot = self.slot(key);
-        if let Some(life) = &slot.life {
-            life.stop();
-        }
-        let until = slot
-            .spec
-            .stop_within
-            .map(|within| shared.clock.after(within));
-        self.doing = Doing::Stopping {
-            key,
-            until,
-            was_killed: false,
-        };
+        self.climb(key, StopStep::Drain);
     }
 
     fn kill(&mut self, key: ChildKey) {
-        let slot = self.slot(key);
-        if let Some(life) = &slot.life {
-            life.kill(ExitReason::StopTimeout);
-        }
-        self.doing = Doing::Stopping {
-            key,
-            until: None,
-            was_killed: true,
-        };
+        self.climb(key, StopStep::Kill);
     }
 
-    /// Kills a child that does not stop in time; leaves one behind that cannot be killed.
+    /// Takes the first step with a time, `from` that one on.
+    fn climb(&mut self, key: ChildKey, from: StopStep) {
+        let is_killed = self.is_killed;
+        let shared = Arc::clone(self.cell.core().shared());
+        let slot = self.slot(key);
+        let of = match slot.spec.kind.child_type() {
+            ChildType::Process => Climber::Process,
+            ChildType::Actor | ChildType::Supervisor => Climber::Actor,
+        };
+        let (step, within) = match slot.spec.ladder {
+            _ if is_killed => (StopStep::Kill, None),
+            Some(ladder) => ladder.step(from, of),
+            None => (from.max(StopStep::Stop), None),
+        };
+        if let Some(life) = &slot.life {
+            match step {
+                StopStep::Drain => life.drain(),
+                StopStep::Stop => life.stop(),
+                StopStep::Terminate => life.terminate(),
+                StopStep::Kill | StopStep::Left => life.kill(ExitReason::StopTimeout),
+            }
+        }
+        let until = within.map(|within| shared.clock.after(within));
+        self.doing = Doing::Stopping { key, step, until };
+    }
+
+    /// Goes on to the next step with a child that does not stop in time; leaves one behind that cannot be killed.
     fn mind_the_time(&mut self) -> bool {
         let is_ending = self.plan.is_ending();
-        let clock = &self.cell.core().shared().clock;
-        let Doing::Stopping {
-            key,
-            until,
-            was_killed,
-        } = &mut self.doing
-        else {
+        let shared = Arc::clone(self.cell.core().shared());
+        let clock = &shared.clock;
+        let Doing::Stopping { key, step, until } = &mut self.doing else {
             return false;
         };
-        let (key, was_killed) = (*key, *was_killed);
+        let (key, step) = (*key, *step);
         match *until {
             // A supervisor ends, whatever it has below it.
-            None if was_killed && is_ending => {
+            None if step == StopStep::Kill && is_ending => {
                 let slot = self.slots.iter().find(|slot| slot.key == key);
                 if slot.is_some_and(|it| it.spec.kind.child_type() != ChildType::Supervisor) {
                     *until = Some(clock.after(BURIAL));
                 }
                 false
             }
-            Some(at) if clock.has_passed(at) && was_killed => {
+            Some(at) if clock.has_passed(at) && step == StopStep::Kill => {
                 let child = &self.slot(key).spec.id;
                 warning!(child, "a child that does not end is left behind");
                 let _ = child;
+                self.doing = Doing::Stopping {
+                    key,
+                    step: StopStep::Left,
+                    until: None,
+                };
                 self.ended(key, ExitReason::StopTimeout);
                 true
             }
             Some(at) if clock.has_passed(at) => {
-                self.kill(key);
+                self.climb(key, step.next());
                 true
             }
             _ => false,
@@ -561,7 +566,17 @@ impl Slot {
             face: None,
             starts: 0,
             last_exit: None,
+            last_stderr: String::new(),
+            last_stop: None,
         }
+    }
+
+    /// Its life has ended so, or did not begin.
+    fn is_over(&mut self, reason: &ExitReason) {
+        let life = self.life.take();
+        self.face = None;
+        self.last_exit = Some(reason.clone());
+        self.last_stderr = life.map_or_else(String::new, |life| life.stderr_tail());
     }
 }
 

@@ -263,6 +263,8 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
                 (Some(actor), Order::Stop) => actor.end(ExitReason::Stopped),
                 (Some(actor), Order::ShutDown) => actor.end(ExitReason::Shutdown),
                 (Some(actor), Order::Kill) => actor.kill(ExitReason::Killed),
+                (Some(actor), Order::Drain) => actor.drain(ExitReason::Stopped),
+                (Some(actor), Order::DrainDown) => actor.drain(ExitReason::Shutdown),
                 _ => {}
             }
         }

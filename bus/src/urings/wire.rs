@@ -154,6 +154,9 @@ pub(crate) enum Order {
     Unlink {
         by: Number,
     },
+    /// A stop as soon as there is no message; as a part of something larger or not.
+    Drain,
+    DrainDown,
 }
 
 /// Why a node would not open its half of a uring.

@@ -15,6 +15,7 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
     let generics = generics(input);
     let (params, arguments, bounds) = generics.split_for_impl();
     let (variants, handles) = (variants(attr), &attr.handles);
+    let has_hooks = attr.hooks.is_some();
     let args: Type = match &attr.args {
         Some(At { value, .. }) => value.clone(),
         None => parse_quote!(()),
@@ -66,6 +67,7 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
             type Letters = #letters #arguments;
             const ACCEPTED: &'static [::ringway::private::Accepted] =
                 &[#(#accepted),*];
+            const HAS_HOOKS: bool = #has_hooks;
 
             fn open(
                 incoming: &mut ::ringway::private::Incoming<'_>,
@@ -104,6 +106,18 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
                 cx: &mut ::ringway::private::Context<Self>,
             ) {
                 ::ringway::private::Hooks::stopping(self, reason, cx).await
+            }
+
+            async fn on_restarted(
+                &mut self,
+                last: &::ringway::private::ExitReason,
+                cx: &mut ::ringway::private::Context<Self>,
+            ) -> ::core::result::Result<(), ::ringway::private::BoxError> {
+                ::ringway::private::Hooks::restarted(self, last, cx).await
+            }
+
+            fn on_panicked(&mut self, message: &str) {
+                ::ringway::private::Hooks::panicked(self, message)
             }
 
             fn on_tell_failed(

@@ -2,6 +2,8 @@
 //!
 //! That readability is the only proof of death that Ringway accepts: no clock, no closed socket, no number.
 
+mod info;
+
 use std::fs::File;
 use std::io::{Read, Take};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -44,6 +46,17 @@ impl ExitStatus {
     #[must_use]
     pub const fn is_success(self) -> bool {
         matches!(self, Self::Code(0))
+    }
+
+    /// From the form that `wait` has.
+    const fn of_wait(status: i32) -> Self {
+        if libc::WIFEXITED(status) {
+            return Self::Code(libc::WEXITSTATUS(status));
+        }
+        Self::Signal {
+            signal: libc::WTERMSIG(status),
+            core_dumped: libc::WCOREDUMP(status),
+        }
     }
 
     fn of(status: &WaitIdStatus) -> Option<Self> {
@@ -194,6 +207,13 @@ impl Pidfd {
     pub(crate) fn is_unreaped_child(&self) -> bool {
         self.wait_with(WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT)
             .is_ok()
+    }
+
+    /// Returns how a child of this process ended for which other code of this process has waited, where the kernel still
+    /// tells (Linux 6.15 and later); `None` while it runs, or as long as nobody has waited for it.
+    #[must_use]
+    pub fn ended_as(&self) -> Option<ExitStatus> {
+        info::wait_status(self.fd.as_fd()).map(ExitStatus::of_wait)
     }
 
     fn wait_with(&self, options: WaitIdOptions) -> Result<Option<ExitStatus>, SysError> {

@@ -133,7 +133,7 @@ pub(super) async fn stops(node: Node) -> Outcome {
         assert_eq!(ends.next().await, Some(u64::try_from(pid)?));
     }
     assert_eq!(last.closed().await, ExitReason::Shutdown);
-    assert_eq!(hangs.closed().await, ExitReason::ProcessSignaled(9));
+    assert_eq!(hangs.closed().await, ExitReason::ProcessSignaled(15));
 
     let wrong = Child::process::<Counter>("failing").args(Start::default());
     let supervisor = Supervisor::one_for_one().child(counter("a")).child(wrong);
@@ -164,7 +164,7 @@ pub(super) async fn detached(node: Node) -> Outcome {
     node.detach();
     assert!(!has_children());
     assert!(tree.is_closed());
-    assert_eq!(hangs.closed().await, ExitReason::ProcessSignaled(9));
+    assert_eq!(hangs.closed().await, ExitReason::ProcessSignaled(15));
     Ok(())
 }
 

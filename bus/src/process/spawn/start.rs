@@ -1,28 +1,35 @@
 //! What a spawner does: it hands the child to the reaper, hears its answer, and opens the uring to its actor.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use ringway_shm::sys::launch::Command;
+use ringway_shm::sys::launch::{Command, Standard};
+use ringway_shm::sys::pipe;
 
 use super::{ArgsOf, SpawnProcess};
 use crate::actor::Actor;
 use crate::addr::Addr;
 use crate::control::ROLE_VARIABLE;
+use crate::exit::ExitReason;
 use crate::message::{Message, Parcel, Semantics as _};
 use crate::node::lookup::Deadline;
 use crate::node::{Carried, Reachable as _};
 use crate::number::Number;
 use crate::peering::NodeId;
 use crate::process::BURIAL;
+use crate::process::cgroup::Cgroup;
 use crate::process::child::ChildProcess;
 use crate::process::error::{SpawnProcessError, Stage, with_causes};
 use crate::process::lifeline::{self, ParentEnd, Start};
+use crate::process::options::{Options, Unfit};
+use crate::process::outlet::{Cut, Giver, Outlet, Passed, Taker};
+use crate::process::output::{OutputStream, To};
 use crate::process::reaper;
-use crate::process::ward::{News, Spoken, Ward};
+use crate::process::ward::{News, Outlets, Spoken, Ward};
 use crate::remote::Obstacle;
 use crate::shared::Shared;
 use crate::token::Room;
@@ -66,13 +73,22 @@ impl<A: Actor, G: ArgsOf<A>> SpawnProcess<A, G> {
             role,
             name,
             args,
-            env,
-            executable,
+            options,
+            is_detached,
+            last_exit,
             ..
         } = self;
         if role.is_empty() || role.contains('\0') {
             return Err(SpawnProcessError::RoleName { role });
         }
+        let unfit = |(option, reason): Unfit| SpawnProcessError::Option {
+            role: role.clone(),
+            option: option.to_owned(),
+            reason,
+        };
+        let cgroup = Cgroup::create(&options.limits).map_err(unfit)?;
+        let mut conditions = options.conditions.clone();
+        conditions.cgroup = cgroup.as_ref().map(Cgroup::doors).unwrap_or_default();
         let start = Start {
             bus: shared.core().bus().to_owned(),
             root: Start::bytes_of(&shared.core().root()?),
@@ -80,27 +96,25 @@ impl<A: Actor, G: ArgsOf<A>> SpawnProcess<A, G> {
             role: role.clone(),
             name,
             actor: std::any::type_name::<A>().to_owned(),
-            is_same_program: executable.is_none(),
+            is_same_program: options.executable.is_none(),
             accepts: Addr::<A>::accepted().iter().map(CarriedType::of).collect(),
             args_type: CarriedType::of(&Carried::of::<A::Args>()),
             args: encode::<A>(&shared, args.into_args(), &role)?,
+            conditions,
+            is_detached,
+            last_exit: last_exit.map(ExitReason::shortened),
         };
+        let mut command = options.command().map_err(unfit)?;
         let (lifeline, theirs) = ParentEnd::create(&start)?;
-        let mut command = match executable {
-            Some(path) => Command::new(path),
-            None => Command::own_executable(),
-        };
-        command.own_args();
-        for (name, value) in env {
-            command.env(name, value);
-        }
         let number = command
             .keep(theirs.as_fd().try_clone_to_owned()?)
-            .map_err(std::io::Error::from)?;
+            .map_err(io::Error::from)?;
         command
             .env(ROLE_VARIABLE, &role)
             .env(lifeline::VARIABLE, number.to_string());
-        let ward = Ward::new(&shared, role, lifeline);
+        let pid = Arc::default();
+        let outlets = outlets(&shared, &role, &options, is_detached, &pid, &mut command)?;
+        let ward = Ward::new(&shared, role, is_detached, lifeline, outlets, pid, cgroup);
         shared.wards.add(&ward);
         if shared.is_detaching() {
             shared.wards.remove(&ward);
@@ -112,6 +126,54 @@ impl<A: Actor, G: ArgsOf<A>> SpawnProcess<A, G> {
         }
         Ok(ward)
     }
+}
+
+/// Connects the child's streams to where they go; returns this process's ends.
+fn outlets(
+    shared: &Arc<Shared>,
+    role: &str,
+    options: &Options,
+    is_detached: bool,
+    pid: &Arc<OnceLock<u32>>,
+    command: &mut Command,
+) -> Result<Outlets, SpawnProcessError> {
+    let streams = [
+        (OutputStream::Stdout, Standard::Output, &options.stdout),
+        (OutputStream::Stderr, Standard::Error, &options.stderr),
+    ];
+    let mut outlets = Outlets::default();
+    for ((stream, number, output), outlet) in streams.into_iter().zip(&mut outlets) {
+        if is_detached && output.needs_parent() {
+            return Err(SpawnProcessError::Option {
+                role: role.to_owned(),
+                option: stream.to_string(),
+                reason: "a detached child has nobody who takes its lines".to_owned(),
+            });
+        }
+        let taker = match &output.0 {
+            To::Direct => continue,
+            To::Inherit if is_detached || stream == OutputStream::Stdout => continue,
+            To::Null => {
+                let null = pipe::open_null().map_err(io::Error::from)?;
+                command.standard(number, null).map_err(io::Error::from)?;
+                continue;
+            }
+            To::Inherit => Taker::Own(Passed::new(role)),
+            To::Lines(sink) => {
+                let giver = Giver {
+                    sink: Arc::clone(sink),
+                    role: role.to_owned(),
+                    pid: Arc::clone(pid),
+                    stream,
+                };
+                Taker::Lines(Cut::new(shared, giver))
+            }
+        };
+        let (ours, theirs) = pipe::create().map_err(io::Error::from)?;
+        command.standard(number, theirs).map_err(io::Error::from)?;
+        *outlet = Some(Outlet::new(ours, taker, stream));
+    }
+    Ok(outlets)
 }
 
 /// The arguments as bytes.
@@ -165,6 +227,7 @@ async fn reach<A: Actor>(
             return Err(SpawnProcessError::Ended {
                 role: role(),
                 reason,
+                stderr: ward.stderr_tail(),
             });
         }
         None => return Err(late(Stage::Starting)),
@@ -191,7 +254,14 @@ async fn open<A: Actor>(
     let opened = pin!(deadline.until(&end.room, || end.open_result()));
     let ended = pin!(deadline.until(&ward.changes, || ward.exit()));
     let role = ward.role.clone();
-    let ended_for = |reason| Some(Err(SpawnProcessError::Ended { role, reason }));
+    let ended_for = |reason| {
+        let stderr = ward.stderr_tail();
+        Some(Err(SpawnProcessError::Ended {
+            role,
+            reason,
+            stderr,
+        }))
+    };
     match select(opened, ended).await {
         Either::Left((Some(Ok(())), _)) => Some(Ok(Addr::abroad(Arc::clone(&end)))),
         // The actor has ended after it had started, and the process is about to.

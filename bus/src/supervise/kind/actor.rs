@@ -29,9 +29,16 @@ pub(in crate::supervise) struct Actors<F> {
 }
 
 impl<A: Actor, F: FnMut() -> A + Send> Kind for Actors<F> {
-    fn begin(&mut self, shared: &Arc<Shared>) -> Result<Begun, ExitReason> {
+    fn begin(
+        &mut self,
+        shared: &Arc<Shared>,
+        last: Option<&ExitReason>,
+    ) -> Result<Begun, ExitReason> {
         let actor = make(&mut self.make)?;
-        let mut builder = Node::of(shared).actor(actor).overflow(self.overflow);
+        let mut builder = Node::of(shared)
+            .actor(actor)
+            .overflow(self.overflow)
+            .again(last.cloned());
         if let Some(name) = &self.name {
             builder = builder.name(name);
         }
@@ -91,6 +98,10 @@ impl<A: Actor, F: FnMut() -> A + Send> Kind for Actors<F> {
 pub(super) struct CellLife<A: Actor>(pub(super) Arc<Cell<A>>);
 
 impl<A: Actor> Life for CellLife<A> {
+    fn drain(&self) {
+        self.0.core().drain(ExitReason::Shutdown);
+    }
+
     fn stop(&self) {
         self.0.core().stop(ExitReason::Shutdown);
     }

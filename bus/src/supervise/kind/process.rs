@@ -1,10 +1,7 @@
 //! Children that are processes: a life is a process, and over when that has been waited for.
 
 use std::any::type_name;
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::marker::PhantomData;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -17,7 +14,7 @@ use crate::addr::Addr;
 use crate::exit::ExitReason;
 use crate::node::Node;
 use crate::node::lookup::Deadline;
-use crate::process::{ArgsOf, Ward, with_causes};
+use crate::process::{ArgsOf, Options, Ward, with_causes};
 use crate::shared::Shared;
 use crate::supervise::board::{ChildType, Face};
 use crate::wait_list::WaitList;
@@ -32,28 +29,27 @@ pub(in crate::supervise) struct Processes<A: Actor, G> {
     pub(in crate::supervise) role: String,
     pub(in crate::supervise) name: Option<String>,
     pub(in crate::supervise) args: G,
-    pub(in crate::supervise) env: BTreeMap<OsString, OsString>,
-    pub(in crate::supervise) executable: Option<PathBuf>,
+    pub(in crate::supervise) options: Options,
     pub(in crate::supervise) start_within: Duration,
     pub(in crate::supervise) of: PhantomData<fn() -> A>,
 }
 
 impl<A: Actor, G: ArgsOf<A> + Clone> Kind for Processes<A, G> {
-    fn begin(&mut self, shared: &Arc<Shared>) -> Result<Begun, ExitReason> {
+    fn begin(
+        &mut self,
+        shared: &Arc<Shared>,
+        last: Option<&ExitReason>,
+    ) -> Result<Begun, ExitReason> {
         let failed = |error| ExitReason::StartFailed(with_causes(&error));
         let args = make(|| self.args.clone())?;
         let mut spawn = Node::of(shared)
             .spawn_process::<A>(&self.role)
             .with_args(args)
+            .with_options(self.options.clone())
+            .again(last.cloned())
             .within(self.start_within);
         if let Some(name) = &self.name {
             spawn = spawn.name(name);
-        }
-        if let Some(path) = &self.executable {
-            spawn = spawn.executable(path);
-        }
-        for (name, value) in &self.env {
-            spawn = spawn.env(name, value);
         }
         let (ward, ready) = spawn.begin().map_err(failed)?;
         let life = Arc::new(ProcessLife {
@@ -102,6 +98,17 @@ struct ProcessLife<A: Actor> {
 }
 
 impl<A: Actor> Life for ProcessLife<A> {
+    fn drain(&self) {
+        match self.addr.get() {
+            Some(addr) => addr.drain_down(),
+            None => self.ward.release(),
+        }
+    }
+
+    fn terminate(&self) {
+        self.ward.terminate();
+    }
+
     fn stop(&self) {
         match self.addr.get() {
             Some(addr) => addr.shut_down(),
@@ -111,6 +118,10 @@ impl<A: Actor> Life for ProcessLife<A> {
 
     fn kill(&self, _reason: ExitReason) {
         self.ward.kill();
+    }
+
+    fn stderr_tail(&self) -> String {
+        self.ward.stderr_tail()
     }
 
     fn ended(self: Arc<Self>) -> Boxed<ExitReason> {

@@ -16,7 +16,11 @@ pub(in crate::supervise) struct Supervisors<F> {
 }
 
 impl<F: FnMut() -> Supervisor + Send> Kind for Supervisors<F> {
-    fn begin(&mut self, shared: &Arc<Shared>) -> Result<Begun, ExitReason> {
+    fn begin(
+        &mut self,
+        shared: &Arc<Shared>,
+        _last: Option<&ExitReason>,
+    ) -> Result<Begun, ExitReason> {
         let supervisor = make(&mut self.make)?;
         let tree = supervisor
             .begin(shared, true)

@@ -34,6 +34,8 @@ fn shown(plan: &Plan, slot: &Slot) -> Shown {
             pid: slot.face.as_ref().and_then(|face| face.pid),
             starts: slot.starts,
             last_exit: slot.last_exit.clone(),
+            last_stop: slot.last_stop,
+            last_stderr: slot.last_stderr.clone(),
         },
         bus_name: slot.spec.kind.bus_name().map(str::to_owned),
         address: face.map(|face| face.address.clone()),

@@ -10,19 +10,32 @@ use std::ptr;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-/// Starts `program`; the child puts a copy of each descriptor at its number, in order, and keeps no other that is
-/// close-on-exec. Equal numbers clear that flag, in the child alone. Returns when the program is loaded.
+/// What a child does before its program is loaded.
+pub(super) struct Begin {
+    /// It puts a copy of each descriptor at its number, in order, and keeps no other that is close-on-exec. Equal numbers
+    /// clear that flag, in the child alone.
+    pub(super) duplicates: Vec<(RawFd, RawFd)>,
+    /// Where it goes.
+    pub(super) directory: Option<RawFd>,
+    pub(super) leads_group: bool,
+}
+
+/// Starts `program`; returns when it is loaded.
 pub(super) fn spawn(
     program: &CStr,
     args: &Strings,
     env: &Strings,
-    duplicates: impl Iterator<Item = (RawFd, RawFd)>,
+    begin: &Begin,
 ) -> Result<Pid, Errno> {
     let mut actions = FileActions::new()?;
-    for (fd, number) in duplicates {
-        actions.duplicate(fd, number)?;
+    // First: the numbers are this process's, and a copy may take the place of any.
+    if let Some(directory) = begin.directory {
+        actions.enter(directory)?;
     }
-    let attributes = Attributes::new()?;
+    for (fd, number) in &begin.duplicates {
+        actions.duplicate(*fd, *number)?;
+    }
+    let attributes = Attributes::new(begin.leads_group)?;
     let mut pid = 0;
     // SAFETY: all pointers are to live objects of this frame or the caller's: the arrays of strings end with a null
     // pointer, actions and attributes are initialized. The child shares memory until exec and runs nothing of ours.
@@ -100,6 +113,12 @@ impl FileActions {
         // SAFETY: `self.0` is initialized; the numbers are only noted.
         check(unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut self.0, fd, number) })
     }
+
+    /// Has the child go to the directory that `fd` is open on.
+    fn enter(&mut self, fd: RawFd) -> Result<(), Errno> {
+        // SAFETY: `self.0` is initialized; the number is only noted.
+        check(unsafe { libc::posix_spawn_file_actions_addfchdir_np(&raw mut self.0, fd) })
+    }
 }
 
 impl Drop for FileActions {
@@ -112,13 +131,21 @@ impl Drop for FileActions {
 struct Attributes(libc::posix_spawnattr_t);
 
 impl Attributes {
-    fn new() -> Result<Self, Errno> {
+    fn new(leads_group: bool) -> Result<Self, Errno> {
         let mut record = MaybeUninit::uninit();
         // SAFETY: initializes the record that it is given.
         check(unsafe { libc::posix_spawnattr_init(record.as_mut_ptr()) })?;
         // SAFETY: initialized by the call above, which succeeded.
         let mut attributes = Self(unsafe { record.assume_init() });
         attributes.reset_signals()?;
+        let mut flags = libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
+        if leads_group {
+            // The group's number is 0 unless it is set: a new one, of the child's own number.
+            flags |= libc::POSIX_SPAWN_SETPGROUP;
+        }
+        let flags = c_short::try_from(flags).map_err(|_| Errno::INVAL)?;
+        // SAFETY: the record is initialized.
+        check(unsafe { libc::posix_spawnattr_setflags(&raw mut attributes.0, flags) })?;
         Ok(attributes)
     }
 
@@ -132,11 +159,7 @@ impl Attributes {
         // SAFETY: the set is initialized, the signal is a valid one.
         unsafe { libc::sigaddset(set.as_mut_ptr(), libc::SIGPIPE) };
         // SAFETY: both records are initialized; the set is copied.
-        check(unsafe { libc::posix_spawnattr_setsigdefault(&raw mut self.0, set.as_ptr()) })?;
-        let flags = libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
-        let flags = c_short::try_from(flags).map_err(|_| Errno::INVAL)?;
-        // SAFETY: the record is initialized.
-        check(unsafe { libc::posix_spawnattr_setflags(&raw mut self.0, flags) })
+        check(unsafe { libc::posix_spawnattr_setsigdefault(&raw mut self.0, set.as_ptr()) })
     }
 }
 
