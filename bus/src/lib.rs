@@ -107,7 +107,7 @@ mod wait_list;
 pub use access::Access;
 pub use actor::{
     Accepts, Actor, Context, Down, FromArgs, Handler, Hooks, LinkDown, MonitorId, Monitored,
-    PipeId, TimerId, Undone,
+    PipeId, StateMachine, TimerId, Undone,
 };
 pub use addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use config::{ConfigError, NodeConfig, Workers};

@@ -7,8 +7,8 @@ pub use serde::{Deserialize, Serialize};
 
 pub use crate::access::Access;
 pub use crate::actor::{
-    Accepts, Actor, Context, Down, FromArgs, Handler, Hooks, LinkDown, MonitorId, PipeId, TimerId,
-    Undone,
+    Accepts, Actor, Context, Down, FromArgs, Handler, Hooks, LinkDown, MonitorId, PipeId,
+    StateMachine, TimerId, Undone,
 };
 pub use crate::addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use crate::config::{ConfigError, NodeConfig, Workers};
