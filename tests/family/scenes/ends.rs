@@ -7,6 +7,7 @@ use std::task::Poll;
 use futures::channel::mpsc::unbounded;
 use futures::poll;
 use ringway::prelude::*;
+use ringway::test::kill_processes;
 use ringway::{AskError, ExitReason};
 
 use super::{assert_works, await_no_children, begin, child, has_children};
@@ -50,6 +51,12 @@ pub(super) async fn killed(node: Node) -> Outcome {
     assert_eq!(child.exited().await, ExitReason::ProcessSignaled(9));
     assert_eq!(counter.closed().await, ExitReason::ProcessSignaled(9));
     assert!(!has_children());
+
+    // By the name of its role, as tests do it.
+    let child = self::child(&node).await?;
+    assert_eq!(kill_processes(&node, "nobody"), 0);
+    assert_eq!(kill_processes(&node, "counter"), 1);
+    assert_eq!(child.exited().await, ExitReason::ProcessSignaled(9));
     Ok(())
 }
 
