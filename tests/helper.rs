@@ -48,6 +48,11 @@ impl Helper {
         self.output.take().expect("taken once")
     }
 
+    /// What the process reads, for whoever writes it elsewhere.
+    pub(crate) fn take_input(&mut self) -> ChildStdin {
+        self.input.take().expect("taken once")
+    }
+
     /// Says a line and returns the line that answers it.
     pub(crate) fn ask(&mut self, line: &str) -> String {
         writeln!(self.input.as_mut().expect("not ended"), "{line}").unwrap();

@@ -14,7 +14,7 @@ use crate::entry::{
     Beside, EntryHeader, EntryKind, EntryToken, Expected, Sealed, Segments, Trust, Unsealed,
     Verified,
 };
-use crate::envelope::Plain;
+use crate::envelope::{Plain, Redelivered};
 use crate::lease::LeaseOwner;
 use crate::message::{Message, Parcel, Semantics as _};
 use crate::remote::ops::{OpKind, Said};
@@ -44,12 +44,40 @@ pub(crate) fn pack<M: Message + ?Sized>(
         }
         packed => packed?,
     };
-    outgoing(tokenized, kind, deadline, heap).map_err(|unsealed| {
-        match M::Semantics::unpack(unsealed.tokenized) {
-            Ok(parcel) => TokenizeError::new(parcel, unsealed.cause),
-            Err(error) => unreachable!("packed: by the same semantics a moment ago: {error}"),
+    outgoing(tokenized, kind, deadline, heap).map_err(|unsealed| not_sealed(*unsealed))
+}
+
+/// Encodes an ask that may be sent more than once: in an envelope that says so, which lies before its payload in a block.
+#[cold]
+pub(crate) fn pack_again<M: Message + ?Sized>(
+    parcel: Parcel<M>,
+    envelope: Redelivered,
+    deadline: Nanos,
+    end: &RemoteEnd,
+    make_room: impl FnOnce(),
+) -> Result<Outgoing, TokenizeError<M>> {
+    let heap = &end.heap;
+    let header = submission(OpKind::Ask, deadline);
+    let room = header.room::<Redelivered>();
+    let tokenized = match M::Semantics::pack(parcel, heap, room) {
+        Err(error) if is_full(&error) => {
+            make_room();
+            M::Semantics::pack(error.into_inner(), heap, room)?
         }
-    })
+        packed => packed?,
+    };
+    match EntryToken::seal(header, envelope, tokenized, heap) {
+        Ok(sealed) => Ok(Outgoing::new(sealed, OpKind::Ask)),
+        Err(unsealed) => Err(not_sealed(*unsealed)),
+    }
+}
+
+/// The message of what could not be sealed.
+fn not_sealed<M: Message + ?Sized>(unsealed: Unsealed) -> TokenizeError<M> {
+    match M::Semantics::unpack(unsealed.tokenized) {
+        Ok(parcel) => TokenizeError::new(parcel, unsealed.cause),
+        Err(error) => unreachable!("packed: by the same semantics a moment ago: {error}"),
+    }
 }
 
 /// The same of what needs no way through larger forms: small values, and loans that lie where they are to be sent from.

@@ -41,6 +41,16 @@ pub enum DeadReason {
     /// It was told, and its handler returned an error.
     #[error("the handler of a tell failed: {0}")]
     Failed(HandlerError),
+    /// It was sent again as often as was allowed, and each time its receiver ended after it took the message.
+    #[error(
+        "the receiver ended each of {attempts} times after it took the message, at last: {reason}"
+    )]
+    Poisoned {
+        /// How many handlers had begun.
+        attempts: u32,
+        /// How the last receiver ended.
+        reason: ExitReason,
+    },
     /// It was handled, and who had asked was not there any more for the reply.
     #[error("nobody waited for the reply")]
     ReplyUnread,

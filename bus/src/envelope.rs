@@ -6,6 +6,7 @@
 //! | [`Checked`] | a checksum over header and payload | in the entry; beside a deadline, before the payload |
 //! | [`Timed`] | timestamp, deadline, expiry | before the payload, in the block |
 //! | [`Traced`] | trace context | before the payload, in the block |
+//! | [`Redelivered`] | what an actor is told of a message that may come more than once | before the payload, in the block |
 //!
 //! A header before the payload takes one line of 64 bytes, so that the payload starts on a line of its own.
 
@@ -115,6 +116,34 @@ impl Traced {
     }
 }
 
+/// A message that is sent again when its receiver dies: which it is, and which attempt this is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Redelivered {
+    /// The node that sends it.
+    pub node: u64,
+    /// Its number there.
+    pub number: u64,
+    /// From 1: one more than the handlers that had begun before.
+    pub attempt: u32,
+    /// Bit 0: a tell, of which only the end of its handler is answered.
+    pub flags: u32,
+}
+
+impl sealed::Sealed for Redelivered {}
+
+impl Envelope for Redelivered {
+    const KIND: EnvelopeKind = EnvelopeKind::Redelivered;
+
+    fn from_received(received: Received) -> Option<Self> {
+        if let Received::Redelivered(redelivered) = received {
+            Some(redelivered)
+        } else {
+            None
+        }
+    }
+}
+
 impl sealed::Sealed for Plain {}
 impl sealed::Sealed for Timed {}
 impl sealed::Sealed for Checked {}
@@ -183,6 +212,8 @@ pub enum EnvelopeKind {
     Checked,
     /// [`Traced`].
     Traced,
+    /// [`Redelivered`].
+    Redelivered,
 }
 
 impl EnvelopeKind {
@@ -193,6 +224,7 @@ impl EnvelopeKind {
             Self::Timed => 1,
             Self::Checked => 2,
             Self::Traced => 3,
+            Self::Redelivered => 4,
         }
     }
 
@@ -204,6 +236,7 @@ impl EnvelopeKind {
             1 => Some(Self::Timed),
             2 => Some(Self::Checked),
             3 => Some(Self::Traced),
+            4 => Some(Self::Redelivered),
             _ => None,
         }
     }
@@ -214,7 +247,7 @@ impl EnvelopeKind {
         match self {
             Self::Plain => HeaderPlace::None,
             Self::Checked if !is_ask => HeaderPlace::Word,
-            Self::Checked | Self::Timed | Self::Traced => HeaderPlace::Line,
+            Self::Checked | Self::Timed | Self::Traced | Self::Redelivered => HeaderPlace::Line,
         }
     }
 }
@@ -253,6 +286,8 @@ pub enum Received {
     Checked(Checked),
     /// A trace context.
     Traced(Traced),
+    /// Which message, and which attempt.
+    Redelivered(Redelivered),
 }
 
 impl Received {
@@ -264,6 +299,7 @@ impl Received {
             EnvelopeKind::Timed => Self::Timed(front(line)),
             EnvelopeKind::Checked => Self::Checked(front(line)),
             EnvelopeKind::Traced => Self::Traced(front(line)),
+            EnvelopeKind::Redelivered => Self::Redelivered(front(line)),
         }
     }
 }
@@ -307,7 +343,7 @@ mod tests {
     #[test]
     fn kinds_round_trip_or_are_refused() {
         let known: Vec<_> = (0..=u8::MAX).filter_map(EnvelopeKind::from_bits).collect();
-        assert_eq!(known.len(), 4);
+        assert_eq!(known.len(), 5);
         assert!(
             known
                 .iter()

@@ -51,6 +51,9 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What becomes of a message when its receiver, or its sender, dies: `docs/when-things-die.md` in the repository, and the table in
+//! `docs/fate.md`. In short: [`AskError::Died`], [`Addr::undelivered`], [`Ask::redeliver`], [`Node::dead_letters`].
+//!
 //! What it does not do: reach other hosts, keep messages on disk, or defend against a process that may `ptrace` it.
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
@@ -130,7 +133,8 @@ pub use remote::undelivered::{Undelivered, UndeliveredStream};
 pub use rings::RingsError;
 pub use ringway_shm::heap::{Heap, HeapError, HeapStats};
 pub use send::{
-    Ask, AskError, LoanError, NoSuccessor, SendError, Tell, TellAll, TellAllError, Unsent,
+    Ask, AskError, LoanError, MessageId, NoSuccessor, Redeliver, RedeliveredAsk, RedeliveredTell,
+    SendError, Tell, TellAll, TellAllError, Unsent,
 };
 /// What [`Roles::run`] returns and `main` hands on.
 pub use std::process::ExitCode;

@@ -41,6 +41,7 @@ use crate::peering::NodeId;
 use crate::process::Wards;
 use crate::remote::RemoteEnd;
 use crate::rings::{RingSpan, RingsError};
+use crate::send::redeliver::Ledgers;
 use crate::supervise::Tops;
 use crate::task::RunQueue;
 use crate::token::{Room, TokenizeError, Tokenized};
@@ -109,6 +110,8 @@ pub(crate) struct Shared {
     replying: Mutex<Vec<Arc<InboxLane>>>,
     closing: Closing,
     pub(crate) dead: DeadLetters,
+    /// The order of what is sent again.
+    pub(crate) ledgers: Ledgers,
     /// Blocks that peers still read when this node left.
     lent_at_leave: Mutex<Vec<Block>>,
     /// Child processes.
@@ -133,7 +136,12 @@ pub(crate) trait Living: Send + Sync {
     #[cfg(feature = "test")]
     fn is_at_rest(&self) -> bool;
     fn core(&self) -> &CellCore;
+    /// Its cell, if it is that actor.
+    fn cell_of(self: Arc<Self>, number: Number) -> Option<CellOf>;
 }
+
+/// An actor's cell whose type is not known, and the messages that it handles.
+pub(crate) type CellOf = (Arc<dyn Any + Send + Sync>, &'static [Accepted]);
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -172,6 +180,7 @@ impl Shared {
             replying: Mutex::default(),
             closing: Closing::default(),
             dead: DeadLetters::default(),
+            ledgers: Ledgers::default(),
             lent_at_leave: Mutex::default(),
             wards: Wards::default(),
             tops: Tops::default(),
@@ -241,6 +250,12 @@ impl Shared {
             .iter()
             .filter_map(|(_, living)| living.upgrade())
             .collect()
+    }
+
+    /// The cell of an actor that has not ended.
+    pub(crate) fn cell_of(&self, place: u32, number: Number) -> Option<CellOf> {
+        let living = lock(&self.living).get(place as usize).cloned();
+        living?.upgrade()?.cell_of(number)
     }
 
     /// Hands a lane to the driver, which looks at it at once.

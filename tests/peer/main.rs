@@ -8,6 +8,9 @@ mod deaths;
 #[allow(dead_code, reason = "the tests' half of it")]
 mod messages;
 mod visitor;
+#[allow(dead_code, reason = "the tests' half of it")]
+mod worker;
+mod yard;
 
 use ringway_shm::sys::process::{Pid, Signal, die_with_parent};
 
@@ -29,6 +32,8 @@ fn main() {
             crowd::play(count.parse().expect("a number"));
         }
         ["visitor"] => visitor::play(),
+        ["yard"] => yard::play(),
+        ["sender-of", row, names @ ..] => yard::send(row, names),
         words => deaths::play(words),
     }
 }

@@ -1,5 +1,6 @@
 //! What stands for an actor while it lives, and a little longer: its mailbox, its inbox, and how it ended.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
@@ -23,7 +24,7 @@ use crate::mailbox::{Mailbox, Overflow, Pushed, Refused};
 use crate::message::Message;
 use crate::number::Number;
 use crate::remote::undelivered::{Readers, Returns};
-use crate::shared::{Living, Shared, lock};
+use crate::shared::{CellOf, Living, Shared, lock};
 use crate::wait_list::{WaitKey, WaitList};
 
 /// Bits of the control lane: the actor is to stop, or to end at once.
@@ -220,6 +221,15 @@ impl CellCore {
     /// Whether peers cannot reach it any more, nor will.
     pub(crate) fn has_withdrawn(&self) -> bool {
         self.late().is_withdrawn
+    }
+
+    /// A route to this very actor for one who keeps it; `None` when it has ended.
+    pub(crate) fn own_route<M: Message + ?Sized>(&self) -> Option<Arc<dyn LocalRoute<M>>> {
+        // Relaxed: set before the task ran.
+        let place = self.place.load(Relaxed);
+        let (cell, accepted) = self.shared.cell_of(place, self.number)?;
+        let mut routes = accepted.iter();
+        routes.find_map(|it| it.route_of(Arc::clone(&cell)))
     }
 
     /// What came back to the actor's addresses.
@@ -638,6 +648,11 @@ impl<A: Actor> Living for Cell<A> {
 
     fn core(&self) -> &CellCore {
         &self.core
+    }
+
+    fn cell_of(self: Arc<Self>, number: Number) -> Option<CellOf> {
+        let is_it = self.core.number == number;
+        is_it.then_some((self as Arc<dyn Any + Send + Sync>, A::ACCEPTED))
     }
 }
 

@@ -28,6 +28,7 @@ use crate::node::Node;
 use crate::peering::NodeId;
 use crate::process::with_causes;
 use crate::remote::undelivered::Returns;
+use crate::send::redeliver::{About, MessageId};
 
 /// Messages handled before the task lets others run.
 const TURN_MAX: u8 = 64;
@@ -45,6 +46,8 @@ pub struct Context<A: Actor> {
     own: MaybeOwn<A::Letters>,
     /// Reports the tell in hand, should its handler not come to its end.
     in_hand: Option<fn(&Returns)>,
+    /// Of the message in hand, if it may come more than once.
+    about: Option<Box<About>>,
     /// Why the actor ends, once it has decided to.
     ends: Option<Box<ExitReason>>,
     /// Messages since others ran.
@@ -79,6 +82,7 @@ impl<A: Actor> Context<A> {
             remote: None,
             own: None,
             in_hand: None,
+            about: None,
             ends: None,
             turn: 0,
             local_first: true,
@@ -191,12 +195,43 @@ impl<A: Actor> Context<A> {
         let mut incoming = Incoming::new(lane, taken);
         let letter = A::open(&mut incoming);
         if letter.is_some() {
-            remote.port = incoming.into_port();
+            let about;
+            (remote.port, about) = incoming.into_port();
+            if let Some(about) = about {
+                self.begin_again(about);
+            }
         } else {
             let refused = incoming.refuse();
             self.refused(refused);
         }
         letter
+    }
+
+    /// A message is about to be handled that may come more than once.
+    #[cold]
+    pub(super) fn begin_again(&mut self, about: About) {
+        self.about = Some(Box::new(about));
+    }
+
+    /// The same, no more.
+    #[inline]
+    pub(super) fn end_again(&mut self) -> Option<Box<About>> {
+        // Nothing is written where there is nothing.
+        self.about.as_ref()?;
+        self.about.take()
+    }
+
+    /// Returns which attempt at handling the message in hand this is: 1, or one more than the handlers that had begun and not
+    /// come to their ends, for a message that is [sent again](crate::Ask::redeliver) then.
+    pub fn attempt(&self) -> u32 {
+        self.about.as_ref().map_or(1, |about| about.attempt)
+    }
+
+    /// Returns the id of the message in hand, the same at every attempt, if it was sent to be
+    /// [redelivered](crate::Ask::redeliver): a handler that keeps the ids of what it has done, where that outlives it, does nothing
+    /// twice.
+    pub fn message_id(&self) -> Option<MessageId> {
+        self.about.as_ref().map(|about| about.id)
     }
 
     /// The node that sent the entry in hand, if there is one.

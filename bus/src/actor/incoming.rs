@@ -6,9 +6,11 @@ use super::Undone;
 use super::letter::Letter;
 use crate::addr;
 use crate::entry::{EntryToken, Expected, Found, Verified, VerifyError};
+use crate::envelope::Received;
 use crate::inbox::reply::RemotePort;
 use crate::inbox::{InboxLane, Taken};
 use crate::message::{Delivery, TypeId};
+use crate::send::redeliver::About;
 use crate::token::{Long, Signature};
 
 /// An entry of another process, before it is known to be a message.
@@ -18,6 +20,8 @@ pub struct Incoming<'a> {
     /// What of its payload was in the slots behind it.
     long: Option<Long>,
     port: Option<RemotePort>,
+    /// What its sender says of a message that it may send more than once.
+    about: Option<About>,
     problem: Option<String>,
 }
 
@@ -37,6 +41,7 @@ impl<'a> Incoming<'a> {
             port: RemotePort::of(lane, taken),
             long: taken.long.take(),
             token: &taken.token,
+            about: None,
             problem: None,
         }
     }
@@ -75,8 +80,8 @@ impl<'a> Incoming<'a> {
 
     /// The way back of an entry that was opened, if it needs one.
     #[inline]
-    pub(super) fn into_port(self) -> Option<RemotePort> {
-        self.port
+    pub(super) fn into_port(self) -> (Option<RemotePort>, Option<About>) {
+        (self.port, self.about)
     }
 
     #[inline]
@@ -117,6 +122,11 @@ impl<'a> Incoming<'a> {
                 self.token.verify_lent(Expected::Any, &segments, owner)
             }
         };
+        if let Ok(verified) = &verified
+            && let Received::Redelivered(said) = verified.envelope()
+        {
+            self.about = About::of(said);
+        }
         verified.map_err(|error| self.bad_entry(&error))
     }
 

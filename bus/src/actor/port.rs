@@ -5,10 +5,11 @@ use std::task::Waker;
 use super::dead_letter::Begun;
 use super::reply::{self, Answerer, Asker};
 use super::{Actor, Context, Undone};
-use crate::clock::Nanos;
+use crate::clock::{Clock, Nanos};
 use crate::dead::DeadReason;
 use crate::message::{HandlerError, Message, Parcel};
 use crate::remote::undelivered::{Returns, Undelivered};
+use crate::send::redeliver::About;
 
 /// What an asker of this process gets instead of a reply.
 #[derive(Debug)]
@@ -32,9 +33,16 @@ enum Port<M: Message + ?Sized> {
     Tell,
     /// An asker of this process.
     Ask(Answerer<Answer<M>>),
+    /// A sender of this process that sends the message again if it is not handled.
+    Again(Box<Again<M>>),
     /// An entry of another process, whose way back its actor's [`Context`] keeps: there is one in hand at a time, and a
     /// letter that waits is never one.
     Remote,
+}
+
+struct Again<M: Message + ?Sized> {
+    answerer: Answerer<Answer<M>>,
+    about: About,
 }
 
 impl<M: Message + ?Sized> ReplyPort<M> {
@@ -55,6 +63,15 @@ impl<M: Message + ?Sized> ReplyPort<M> {
         (Self(Port::Ask(answerer)), asker)
     }
 
+    /// The port of a message that may be sent more than once.
+    pub(crate) fn again(deadline: Nanos, waker: &Waker, about: About) -> (Self, Asker<Answer<M>>) {
+        let (answerer, asker) = reply::slot(deadline, waker);
+        (
+            Self(Port::Again(Box::new(Again { answerer, about }))),
+            asker,
+        )
+    }
+
     pub(super) fn remote() -> Self {
         Self(Port::Remote)
     }
@@ -69,6 +86,13 @@ impl<M: Message + ?Sized> ReplyPort<M> {
     pub(super) fn still_wanted<A: Actor>(self, cx: &mut Context<A>) -> Result<Self, ()> {
         let why = match &self.0 {
             Port::Tell => return Ok(self),
+            Port::Again(again) => match unwanted(&again.answerer, &cx.cell().shared().clock) {
+                Some(why) => why,
+                None => {
+                    cx.begin_again(again.about);
+                    return Ok(self);
+                }
+            },
             Port::Ask(answerer) => {
                 if cx.cell().shared().clock.has_passed(answerer.deadline()) {
                     Undone::Expired
@@ -97,6 +121,10 @@ impl<M: Message + ?Sized> ReplyPort<M> {
             Port::Ask(answerer) => {
                 answerer.answer(Err(Box::new(Failure { why, message: None })));
             }
+            Port::Again(again) => {
+                let failure = Failure { why, message: None };
+                again.answerer.answer(Err(Box::new(failure)));
+            }
             Port::Remote => cx.take_remote().into_iter().for_each(|it| it.undone(&why)),
         }
     }
@@ -107,6 +135,7 @@ impl<M: Message + ?Sized> ReplyPort<M> {
         match &self.0 {
             Port::Tell => false,
             Port::Ask(_) => true,
+            Port::Again(again) => !again.about.is_tell,
             Port::Remote => cx.is_remote_ask(),
         }
     }
@@ -135,7 +164,15 @@ impl<M: Message + ?Sized> ReplyPort<M> {
                 }
                 Ok(())
             }
+            (Port::Again(again), result) => {
+                cx.end_again();
+                again.answer(result)
+            }
             (Port::Remote, result) => match cx.take_remote() {
+                Some(port) if cx.end_again().is_some_and(|about| about.is_tell) => {
+                    port.acknowledge(cx.cell().shared());
+                    result.map(drop)
+                }
                 Some(port) => {
                     if port.is_unheard() && result.is_ok() {
                         cx.dead_letter::<M>(DeadReason::ReplyUnread, Begun::Yes);
@@ -171,8 +208,41 @@ impl<M: Message + ?Sized> ReplyPort<M> {
                     returns.count_cancelled();
                 }
             }
+            Port::Again(again) => {
+                again.answerer.answer(Err(Box::new(Failure {
+                    why: why.clone(),
+                    message: Some(parcel),
+                })));
+            }
             Port::Remote => {}
         }
+    }
+}
+
+/// Why a handler need not begin.
+fn unwanted<T>(answerer: &Answerer<T>, clock: &Clock) -> Option<Undone> {
+    if clock.has_passed(answerer.deadline()) {
+        return Some(Undone::Expired);
+    }
+    answerer.is_cancelled().then_some(Undone::Cancelled)
+}
+
+impl<M: Message + ?Sized> Again<M> {
+    /// Sends what the handler returned. The failure of a tell comes back as well: that is the actor's to report.
+    fn answer(self, result: Result<M::Reply, HandlerError>) -> Result<(), HandlerError> {
+        let failed = |error| {
+            Box::new(Failure {
+                why: Undone::Failed(error),
+                message: None,
+            })
+        };
+        let error = result
+            .as_ref()
+            .err()
+            .filter(|_| self.about.is_tell)
+            .cloned();
+        self.answerer.answer(result.map_err(failed));
+        error.map_or(Ok(()), Err)
     }
 }
 
@@ -181,6 +251,7 @@ impl<M: Message + ?Sized> std::fmt::Debug for ReplyPort<M> {
         f.write_str(match self.0 {
             Port::Tell => "ReplyPort::Tell",
             Port::Ask(_) => "ReplyPort::Ask",
+            Port::Again(_) => "ReplyPort::Again",
             Port::Remote => "ReplyPort::Remote",
         })
     }

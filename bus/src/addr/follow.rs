@@ -147,6 +147,10 @@ pub(crate) trait Successors<M: Message + ?Sized>: Send + Sync {
     fn changes<'a>(&'a self, shared: &'a Shared) -> &'a WaitList;
     /// What is followed, for errors.
     fn followed(&self) -> &str;
+    /// The same, told from everything else.
+    fn receiver(&self) -> Followed;
+    /// The same for one who keeps it.
+    fn own(&self) -> Arc<dyn Successors<M>>;
 }
 
 macro_rules! successors {
@@ -170,6 +174,14 @@ macro_rules! successors {
 
             fn followed(&self) -> &str {
                 self.source.followed().text()
+            }
+
+            fn receiver(&self) -> Followed {
+                self.source.followed().clone()
+            }
+
+            fn own(&self) -> Arc<dyn Successors<M>> {
+                Self::new(Arc::clone(&self.source))
             }
         }
     )+};

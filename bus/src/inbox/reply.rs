@@ -182,6 +182,14 @@ impl RemotePort {
         }
     }
 
+    /// Says that a tell was handled, well or not, to a sender who would else send it again.
+    #[cold]
+    pub(crate) fn acknowledge(mut self, shared: &Arc<Shared>) {
+        if let Some(op) = self.op.take() {
+            self.end(op, EntryKind::Reply, None, shared);
+        }
+    }
+
     /// The entry has reached a queue's owner: what remains is the lease on its block.
     pub(crate) fn received(mut self, shared: &Shared) {
         if let Some(op) = self.op.take() {

@@ -66,9 +66,9 @@ fn after(waited: &Duration) -> String {
 
 /// A message that met the end of a life.
 pub(super) struct Lost<S> {
-    message: S,
-    reason: ExitReason,
-    ended: ActorId,
+    pub(super) message: S,
+    pub(super) reason: ExitReason,
+    pub(super) ended: ActorId,
 }
 
 impl<S> Lost<S> {
@@ -108,7 +108,7 @@ fn lost_again<S: Sendable>(
 }
 
 /// Finds the next life, or gives the message back.
-async fn next<S: Sendable>(
+pub(super) async fn next<S: Sendable>(
     follow: &dyn Successors<S::Message>,
     lost: Lost<S>,
     began: Nanos,

@@ -17,6 +17,7 @@ use ringway_shm::words::EntryWords;
 
 use self::local::{LocalAsk, Look, Refused};
 use super::again::{self, Boxed, Lost};
+use super::redeliver::{About, Redeliver, RedeliveredAsk};
 use super::way::{Load, Sending, Sent, Wanted, Way};
 use super::{AskError, Follow, SendError};
 use crate::actor::Undone;
@@ -120,6 +121,66 @@ impl<'a, S: Sendable> Ask<'a, S> {
         let mut asking = Asking::fresh(way, None, message, Stage::Sending(None));
         (asking.sending.began, asking.sending.deadline) = (began, until);
         Self(Progress::Asking(asking))
+    }
+
+    /// The same, of a message that may be sent more than once.
+    pub(super) fn again(
+        way: Way<'a, S::Message>,
+        message: S,
+        (began, until): (Nanos, Nanos),
+        about: About,
+    ) -> Self {
+        let mut asking = Asking::fresh(way, None, message, Stage::Sending(None));
+        (asking.sending.began, asking.sending.deadline) = (began, until);
+        asking.sending.wanted = Wanted::Again(Box::new(about));
+        Self(Progress::Asking(asking))
+    }
+
+    /// Whether the message is in its receiver's mailbox, or was.
+    pub(super) fn is_sent(&self) -> bool {
+        match &self.0 {
+            Progress::Asking(asking) => matches!(
+                asking.stage,
+                Stage::Local(_) | Stage::Remote(_) | Stage::Ending
+            ),
+            _ => false,
+        }
+    }
+
+    /// Has the message sent to the next life of its receiver, in order, when the one that it reached dies before it has
+    /// handled it to its end; at most `times` more often than once if the handler had begun.
+    ///
+    /// That takes an address that follows: found by [`lookup`](crate::Node::lookup), or a supervisor's. The address of one life
+    /// has no next one. The message is copied for each attempt. Its handler sees which attempt it is
+    /// ([`Context::attempt`](crate::Context::attempt)), and by [`Context::message_id`](crate::Context::message_id) whether it
+    /// has had the message before: a receiver may die after the effect of a message and before its reply, so each is handled *at
+    /// least* once. What was answered is never sent again; and nothing is sent again by a process that is dead itself.
+    ///
+    /// A message whose receivers all end after they took it is poison: after the last attempt it is a
+    /// [dead letter](crate::DeadLetter), and the asker gets [`AskError::Poisoned`]. Lives that end before they took it do not
+    /// count.
+    ///
+    /// # Panics
+    ///
+    /// When it was polled before.
+    pub fn redeliver(self, times: u32) -> RedeliveredAsk<'a, S>
+    where
+        S: Redeliver,
+    {
+        match self.0 {
+            Progress::Fresh(fresh) => {
+                let to = (Way::Local(fresh.route), fresh.follow);
+                RedeliveredAsk::new(to, fresh.message, times, fresh.wait)
+            }
+            Progress::Asking(mut asking) if matches!(asking.stage, Stage::Fresh(_)) => {
+                let Stage::Fresh(wait) = asking.stage else {
+                    unreachable!("looked at a moment ago");
+                };
+                let to = (asking.sending.way, asking.sending.follow);
+                RedeliveredAsk::new(to, asking.sending.take_back(), times, wait)
+            }
+            _ => panic!("an ask was polled before it was told to be redelivered"),
+        }
     }
 
     /// Waits for the reply no longer than `deadline`, from when the ask is first polled; without effect after that. The
@@ -370,7 +431,12 @@ impl<S: Sendable> Asking<'_, S> {
     fn poll_sending(&mut self, cx: &Context<'_>) -> Step<Result<Arrival<S>, AskError<S>>> {
         let mut is_first = false;
         if let (Stage::Sending(asker @ None), Way::Local(_)) = (&mut self.stage, self.sending.way) {
-            let (port, waiting) = ReplyPort::ask(self.sending.deadline, cx.waker());
+            let (port, waiting) = match &self.sending.wanted {
+                Wanted::Again(about) => {
+                    ReplyPort::again(self.sending.deadline, cx.waker(), **about)
+                }
+                _ => ReplyPort::ask(self.sending.deadline, cx.waker()),
+            };
             self.sending.wanted = Wanted::Reply(Some(port));
             *asker = Some(waiting);
             is_first = true;
@@ -481,6 +547,9 @@ impl<S: Sendable> Asking<'_, S> {
         words: &EntryWords,
         is_held: bool,
     ) -> Step<Result<Arrival<S>, AskError<S>>> {
+        if matches!(&self.sending.wanted, Wanted::Again(about) if about.is_tell) {
+            return self.acknowledged(end, op, *words, is_held);
+        }
         let text = || completion::payload::<String>(end, op, words, is_held);
         let verdict = EntryToken::of_words(words).kind();
         let result = match verdict {
@@ -511,6 +580,32 @@ impl<S: Sendable> Asking<'_, S> {
             }),
         };
         Step::Ready(result)
+    }
+
+    /// What a tell's completion says: its handler has ended, or has not.
+    #[cold]
+    fn acknowledged(
+        &mut self,
+        end: &Arc<RemoteEnd>,
+        op: Key,
+        words: EntryWords,
+        is_held: bool,
+    ) -> Step<Result<Arrival<S>, AskError<S>>> {
+        if is_held {
+            end.release(op);
+        }
+        let reason = "it was told".to_owned();
+        Step::Ready(Err(match EntryToken::from_words(words).kind() {
+            Some(EntryKind::Dropped) => {
+                self.stage = Stage::Ending;
+                return Step::Next;
+            }
+            Some(EntryKind::Reply | EntryKind::Failed) => AskError::Reply { reason },
+            Some(EntryKind::Refused) => AskError::Refused { reason },
+            _ => AskError::Deadline {
+                waited: self.sending.way.clock().now().since(self.sending.began),
+            },
+        }))
     }
 
     /// Waits for how the receiver ended.

@@ -161,6 +161,14 @@ pub enum AskError<S> {
         /// How the receiver ended.
         reason: ExitReason,
     },
+    /// It was sent again as often as was allowed, and each time its receiver ended after it took the message, which is a
+    /// [dead letter](crate::DeadLetter) now.
+    Poisoned {
+        /// How many handlers had begun.
+        attempts: u32,
+        /// How the last receiver ended.
+        reason: ExitReason,
+    },
     /// The handler returned an error.
     Handler(HandlerError),
     /// The receiver's mailbox was full and its policy dropped the message; it comes back if it is still there.
@@ -204,6 +212,10 @@ impl<S> AskError<S> {
             Self::Died { reason, .. } => {
                 write!(f, "the receiver ended after it took the message: {reason}")
             }
+            Self::Poisoned { attempts, reason } => write!(
+                f,
+                "the receiver ended each of {attempts} times after it took the message, at last: {reason}"
+            ),
             Self::Handler(error) => write!(f, "the handler failed: {error}"),
             Self::Dropped { .. } => f.write_str("the receiver's mailbox dropped the message"),
             Self::Refused { reason } => write!(f, "the receiver refused the message: {reason}"),
@@ -224,6 +236,7 @@ impl<S> fmt::Debug for AskError<S> {
             Self::Unsent(error) => return error.fmt(f),
             Self::Deadline { .. } => "Deadline",
             Self::Died { .. } => "Died",
+            Self::Poisoned { .. } => "Poisoned",
             Self::Handler(_) => "Handler",
             Self::Dropped { .. } => "Dropped",
             Self::Refused { .. } => "Refused",

@@ -9,6 +9,7 @@ use futures_util::future::FusedFuture;
 use futures_util::task::noop_waker_ref;
 
 use super::again::{self, Boxed, Lost};
+use super::redeliver::{Redeliver, RedeliveredTell};
 use super::way::{Patience, Sending, Sent, Way};
 use super::{Follow, SendError};
 use crate::message::Sendable;
@@ -72,6 +73,27 @@ impl<'a, S: Sendable> Tell<'a, S> {
             message,
             deadline: None,
         }))
+    }
+
+    /// Has the message sent to the next life of its receiver, in order, when the one that it reached dies before it has
+    /// handled it to its end; at most `times` more often than once if the handler had begun. What becomes of it in the end is
+    /// no error of this: a message that is given up is a [dead letter](crate::DeadLetter) of this node.
+    ///
+    /// [`Ask::redeliver`](crate::Ask::redeliver) says all the rest: what it takes, what is promised, and how a handler knows a
+    /// message that it has had before.
+    ///
+    /// # Panics
+    ///
+    /// When it was polled before.
+    pub fn redeliver(self, times: u32) -> RedeliveredTell<'a, S>
+    where
+        S: Redeliver,
+    {
+        let Stage::Fresh(fresh) = self.0 else {
+            panic!("a tell was polled before it was told to be redelivered");
+        };
+        let to = (fresh.way, fresh.follow);
+        RedeliveredTell::new(to, fresh.message, times, fresh.deadline)
     }
 
     /// Waits for room no longer than `deadline`, from when the tell is first polled; without effect after that. The default

@@ -11,11 +11,12 @@ use ringway_shm::generation::Key;
 use ringway_shm::heap::HeapError;
 use ringway_shm::sys::fork;
 
+use super::redeliver::About;
 use super::{Follow, LoanError, SendError};
 use crate::actor::Undone;
 use crate::actor::cell::LocalRoute;
 use crate::actor::port::ReplyPort;
-use crate::addr::ActorId;
+use crate::addr::{ActorId, Recipient};
 use crate::clock::{Clock, Nanos};
 use crate::completion;
 use crate::driver::timer::TimerKey;
@@ -52,6 +53,14 @@ impl<M: Message + ?Sized> Way<'_, M> {
             Self::Local(route) => ActorId::of(route.core()),
             Self::Remote(end) => ActorId::at(end),
         }
+    }
+
+    /// The same for one who keeps it; `None` when the actor has ended.
+    pub(super) fn own(&self) -> Option<Recipient<M>> {
+        Some(match self {
+            Self::Local(route) => Recipient::local(route.core().own_route()?),
+            Self::Remote(end) => Recipient::remote(Arc::clone(end)),
+        })
     }
 
     pub(super) fn shared(&self) -> Option<Arc<Shared>> {
@@ -146,6 +155,8 @@ pub(super) enum Wanted<M: Message + ?Sized> {
     Nothing,
     /// A reply, through this port if the receiver is local.
     Reply(Option<ReplyPort<M>>),
+    /// A reply to what may be sent more than once, until there is a port.
+    Again(Box<About>),
 }
 
 /// A message on its way.
@@ -298,6 +309,7 @@ impl<'a, S: Sendable> Sending<'a, S> {
         let port = match &mut self.wanted {
             Wanted::Nothing => ReplyPort::tell(),
             Wanted::Reply(port) => port.take().unwrap_or_else(ReplyPort::tell),
+            Wanted::Again(_) => ReplyPort::tell(), // an ask makes its port before it is offered
         };
         let (handed, port, refused) = match route.push(parcel.into(), port) {
             Ok(()) => return Ok(None),
@@ -411,7 +423,13 @@ impl<'a, S: Sendable> Sending<'a, S> {
                 shared.sweep_replies();
             }
         };
-        let error = match completion::pack(parcel, kind, deadline, end, make_room) {
+        let packed = match &self.wanted {
+            Wanted::Again(about) => {
+                completion::pack_again(parcel, (**about).into(), deadline, end, make_room)
+            }
+            _ => completion::pack(parcel, kind, deadline, end, make_room),
+        };
+        let error = match packed {
             Ok(outgoing) => return Ok(outgoing),
             Err(error) => error,
         };

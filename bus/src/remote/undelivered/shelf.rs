@@ -135,6 +135,11 @@ impl Shelf {
         }
     }
 
+    /// A shelf of its own for what its sender has kept.
+    pub(crate) fn of<M: Message + ?Sized>(kept: Undelivered<M>, shared: &Arc<Shared>) -> Self {
+        Self::new(Item::typed(kept), &Arc::downgrade(shared))
+    }
+
     /// Takes the message, if it is still there and of type `M`.
     pub(crate) fn take<M: Message + ?Sized>(&self) -> Option<Undelivered<M>> {
         let item = lock(&self.item).take_if(|item| item.message_type() == Some(M::TYPE_ID))?;
