@@ -366,3 +366,44 @@ fn a_leaving_node_waits_for_no_name() {
         assert!(matches!(error, SendError::Ended { .. }), "{error}");
     });
 }
+
+// Goal: what came back is read from life to life, by one stream: what a life had begun, what it had not, and then that of the next,
+// whether the stream waited for it or not; it ends with the node.
+#[test]
+fn what_came_back_is_read_from_life_to_life() {
+    both("following-undelivered", |stage| {
+        let (mut life, mut watcher) = begin(stage.home());
+        let found = follow(stage);
+        let mut back = found.undelivered::<Note>();
+        let mut begun = found.undelivered::<Hold>();
+        block_on(async {
+            // More than an address has places for.
+            for round in 0..6 {
+                found.tell(Hold { number: round }).await.unwrap();
+                found.tell(Note { number: round }).await.unwrap();
+                watcher.expect(Event::Began(round));
+                life.kill();
+                life.closed().await;
+                found.closed().await;
+                let taken = begun.next().await.unwrap();
+                assert!(taken.taken, "{taken:?}");
+                let note = back.next().await.unwrap();
+                assert!(!note.taken, "{note:?}");
+                assert_eq!(note.message.unwrap().into_value().unwrap().number, round);
+                if round % 2 == 0 {
+                    assert!(poll!(&mut back.next()).is_pending());
+                    assert!(back.try_next().is_none());
+                }
+                (life, watcher) = begin(stage.home());
+                // Both are told of a life that was reached.
+                assert_eq!(found.ask(Note { number: 9 }).await.unwrap(), 9);
+                watcher.expect(Event::Began(9));
+                watcher.expect(Event::Ended(9));
+            }
+            drop(life);
+            stage.sender().detach();
+            assert!(back.next().await.is_none());
+            assert!(begun.next().await.is_none());
+        });
+    });
+}

@@ -28,7 +28,7 @@ use crate::exit::ExitReason;
 use crate::loan::Loan;
 use crate::message::{Fill, InPlace, Message, Sendable};
 use crate::remote::RemoteEnd;
-use crate::remote::undelivered::UndeliveredStream;
+use crate::remote::undelivered::{Later, Returns, UndeliveredStream};
 use crate::send::{Ask, Follow, LoanError, SendError, Tell, TellAll, TellAllError, Way};
 use crate::stop::{Climber, StopLadder, Stopped, climb};
 use crate::urings::wire::Order;
@@ -50,7 +50,8 @@ use crate::urings::wire::Order;
 /// | of an address that follows | |
 /// | --- | --- |
 /// | `tell`, `try_tell`, `ask`, `stop`, `kill`, [`Context::monitor`](crate::Context::monitor) | go to the life that there is now; a monitor stays with it |
-/// | `id`, `closed`, `is_closed`, `undelivered`, `loan` | are about the life that the address, or a clone of it, reached last |
+/// | `id`, `closed`, `is_closed`, `loan` | are about the life that the address, or a clone of it, reached last |
+/// | `undelivered` | goes on with the next life when all of the last has been read, and ends with this node alone |
 /// | equality, hash | by what it follows: the bus and the name, or the supervisor and the child |
 /// | as a field of a message | follows the same name wherever it is read; of a child without a name on the bus, it is of one life there |
 /// | [`pinned`](Self::pinned) | is the address of the one life that was reached last |
@@ -245,7 +246,7 @@ impl<A: Actor> Addr<A> {
     /// `addr.undelivered::<Job>()` is a [`Stream`](futures_util::Stream) that ends with the actor; see
     /// [`Undelivered`](crate::Undelivered). It keeps the 4096 youngest.
     pub fn undelivered<M: Message + ?Sized>(&self) -> UndeliveredStream<M> {
-        UndeliveredStream::new(self.reached().returns())
+        UndeliveredStream::new(self.inner.returns(), self.later())
     }
 
     /// Returns an address of the same actor for one of its messages; it follows what this one follows.
@@ -367,6 +368,17 @@ macro_rules! following {
 
             fn source(&self) -> Option<Arc<dyn Source<Self>>> {
                 self.follow.as_ref().map(|follow| Arc::clone(follow.source()))
+            }
+
+            /// What came back from the lives after the first.
+            fn later(&self) -> Option<Arc<dyn Later>> {
+                let follow = Arc::clone(self.follow.as_ref()?);
+                Some(follow)
+            }
+
+            /// What came back from the life that was reached last.
+            pub(crate) fn came_back(&self) -> Arc<Returns> {
+                self.reached().returns()
             }
 
             /// The name by which any node can follow it.

@@ -7,6 +7,7 @@
 //! of the dead is kept. An address that has used them all asks for the life each time, under a lock; its clones have new
 //! places.
 
+use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -17,12 +18,16 @@ use super::{ActorId, Addr, Recipient};
 use crate::actor::{Accepts, Actor};
 use crate::message::Message;
 use crate::node::Reachable;
+use crate::remote::undelivered::{Later, Returns};
 use crate::send::NoSuccessor;
 use crate::shared::{Shared, lock};
 use crate::wait_list::WaitList;
 
 /// Lives that one address can reach after its first one, before it asks for the life at each send.
 const LIVES: usize = 3; // what is kept of a dead process may be a mapping
+
+/// Lives of which what came back is kept for readers; what is older and was never read is dropped.
+const RETURNS_MAX: usize = 8;
 
 /// Where the next life is looked for.
 pub(crate) trait Source<T>: Send + Sync {
@@ -70,6 +75,10 @@ pub(super) struct Following<T> {
     lives: [OnceLock<T>; LIVES],
     /// The life that was found last.
     found: Mutex<Option<T>>,
+    /// What came back from the lives that were reached, the last ones.
+    returns: Mutex<VecDeque<Arc<Returns>>>,
+    /// Woken when another life was reached.
+    moved: WaitList,
 }
 
 impl<T: Reachable + Clone> Following<T> {
@@ -79,6 +88,8 @@ impl<T: Reachable + Clone> Following<T> {
             reached: AtomicUsize::new(0),
             lives: [const { OnceLock::new() }; LIVES],
             found: Mutex::default(),
+            returns: Mutex::default(),
+            moved: WaitList::default(),
         })
     }
 
@@ -119,6 +130,11 @@ impl<T: Reachable + Clone> Following<T> {
 
     /// A send has reached this life: the next ones go there straight.
     fn reach(&self, actor: ActorId) {
+        if let Some(life) = lock(&self.found).clone()
+            && life.actor() == actor
+        {
+            self.keep_returns(life.returns());
+        }
         let found = lock(&self.found);
         let Some(life) = found.as_ref().filter(|life| life.actor() == actor) else {
             return;
@@ -134,6 +150,37 @@ impl<T: Reachable + Clone> Following<T> {
             // Release life-reached: pairs with the load in `reached`.
             self.reached.store(count + 1, Release);
         }
+    }
+}
+
+impl<T> Following<T> {
+    fn keep_returns(&self, newest: Arc<Returns>) {
+        let mut returns = lock(&self.returns);
+        if returns.iter().any(|it| Arc::ptr_eq(it, &newest)) {
+            return;
+        }
+        returns.push_back(newest);
+        let oldest = (returns.len() > RETURNS_MAX).then(|| returns.pop_front());
+        drop(returns);
+        drop(oldest); // outside the lock: what was never read goes with it
+        self.moved.wake_all();
+    }
+}
+
+impl<T: Send + Sync> Later for Following<T> {
+    fn after(&self, returns: &Arc<Returns>) -> Option<Arc<Returns>> {
+        let later = lock(&self.returns);
+        let place = later.iter().position(|it| Arc::ptr_eq(it, returns));
+        later.get(place.map_or(0, |place| place + 1)).cloned()
+    }
+
+    fn moved(&self) -> &WaitList {
+        &self.moved
+    }
+
+    fn is_over(&self) -> bool {
+        let shared = self.source.shared();
+        shared.is_none_or(|shared| shared.is_detaching())
     }
 }
 

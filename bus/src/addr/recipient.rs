@@ -143,7 +143,7 @@ impl<M: Message + ?Sized> Recipient<M> {
 
     /// The tells that failed after their `Ok`; see [`Addr::undelivered`](crate::Addr::undelivered).
     pub fn undelivered(&self) -> UndeliveredStream<M> {
-        UndeliveredStream::new(self.reached().returns())
+        UndeliveredStream::new(self.inner.returns(), self.later())
     }
 
     /// Asks the receiver to stop before its next message; see [`Addr::stop`](crate::Addr::stop).

@@ -16,7 +16,7 @@ pub use self::returns::Returns;
 pub(crate) use self::shelf::{Raw, Shelf};
 use crate::actor::Undone;
 use crate::message::{Message, Parcel};
-use crate::wait_list::WaitKey;
+use crate::wait_list::{WaitKey, WaitList};
 
 /// A tell that had returned `Ok` and was not handled to its end.
 ///
@@ -62,30 +62,67 @@ impl<M: Message + ?Sized> std::fmt::Debug for Undelivered<M> {
     }
 }
 
+/// What came back from the lives after the first that an address follows.
+pub(crate) trait Later: Send + Sync {
+    /// Of the life that was reached after this one; of the oldest that is kept if this one is not.
+    fn after(&self, returns: &Arc<Returns>) -> Option<Arc<Returns>>;
+    /// Woken when another life was reached.
+    fn moved(&self) -> &WaitList;
+    /// Whether no other will be.
+    fn is_over(&self) -> bool;
+}
+
 /// The messages of one type that came back to one address, oldest first; ends when the receiver has ended and all
-/// have been read. Dropping it loses nothing: another stream of the same address goes on.
+/// have been read. That of an address that follows goes on with the next life then, and ends with this node. Dropping it loses
+/// nothing: another stream of the same address goes on.
 ///
 /// What comes back while there is no such stream is a [dead letter](crate::DeadLetter) at once; it is kept all the same, as
 /// far as there is room, for a stream that is made later.
 pub struct UndeliveredStream<M: Message + ?Sized> {
     returns: Arc<Returns>,
     key: WaitKey,
+    /// For an address that follows.
+    later: Option<Arc<dyn Later>>,
+    moved: WaitKey,
     of: PhantomData<fn() -> Box<M>>,
 }
 
 impl<M: Message + ?Sized> UndeliveredStream<M> {
-    pub(crate) fn new(returns: Arc<Returns>) -> Self {
+    pub(crate) fn new(returns: Arc<Returns>, later: Option<Arc<dyn Later>>) -> Self {
         returns.listen(M::TYPE_ID);
         Self {
             returns,
             key: WaitKey::default(),
+            later,
+            moved: WaitKey::default(),
             of: PhantomData,
         }
     }
 
     /// Takes the next message that has come back already; never waits.
     pub fn try_next(&mut self) -> Option<Undelivered<M>> {
-        self.returns.take().0
+        loop {
+            match self.returns.take() {
+                (None, true) if self.goes_on() => {}
+                (returned, _) => return returned,
+            }
+        }
+    }
+
+    /// All of an ended life has been read: goes on with the next one, if one was reached.
+    fn goes_on(&mut self) -> bool {
+        let Some(next) = self.later.as_ref().and_then(|it| it.after(&self.returns)) else {
+            return false;
+        };
+        next.listen(M::TYPE_ID);
+        self.let_go();
+        self.returns = next;
+        true
+    }
+
+    fn let_go(&mut self) {
+        self.returns.readers().remove(&mut self.key);
+        self.returns.stop_listening(M::TYPE_ID);
     }
 }
 
@@ -94,22 +131,40 @@ impl<M: Message + ?Sized> Stream for UndeliveredStream<M> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        for registered in [false, true] {
-            match this.returns.take() {
-                (Some(returned), _) => return Poll::Ready(Some(returned)),
-                (None, true) => return Poll::Ready(None),
-                (None, false) if registered => return Poll::Pending,
-                (None, false) => this.returns.readers().register(&mut this.key, cx),
+        let (mut registered, mut waits_for_life) = (false, false);
+        loop {
+            let (returned, has_ended) = this.returns.take();
+            if returned.is_some() {
+                return Poll::Ready(returned);
+            }
+            if !has_ended {
+                if registered {
+                    return Poll::Pending;
+                }
+                this.returns.readers().register(&mut this.key, cx);
+                registered = true;
+            } else if this.goes_on() {
+                registered = false;
+            } else {
+                let Some(later) = this.later.as_ref().filter(|it| !it.is_over()) else {
+                    return Poll::Ready(None);
+                };
+                if waits_for_life {
+                    return Poll::Pending;
+                }
+                later.moved().register(&mut this.moved, cx);
+                waits_for_life = true;
             }
         }
-        Poll::Pending
     }
 }
 
 impl<M: Message + ?Sized> Drop for UndeliveredStream<M> {
     fn drop(&mut self) {
-        self.returns.readers().remove(&mut self.key);
-        self.returns.stop_listening(M::TYPE_ID);
+        self.let_go();
+        if let Some(later) = &self.later {
+            later.moved().remove(&mut self.moved);
+        }
     }
 }
 

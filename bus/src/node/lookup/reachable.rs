@@ -7,6 +7,7 @@ use crate::actor::{Accepted, Actor};
 use crate::addr::{ActorId, Addr, Recipient, Source};
 use crate::message::{Message, MessageSchema, TypeId};
 use crate::remote::RemoteEnd;
+use crate::remote::undelivered::Returns;
 use crate::shared::Target;
 
 /// What a name can be looked up as: an [`Addr`] or a [`Recipient`]. Sealed.
@@ -31,6 +32,9 @@ pub trait Reachable: Sized + Send + 'static {
     /// Whether that has ended.
     #[doc(hidden)]
     fn is_over(&self) -> bool;
+    /// What came back to the addresses of that life.
+    #[doc(hidden)]
+    fn returns(&self) -> Arc<Returns>;
     /// What it is the address of, for errors.
     #[doc(hidden)]
     fn called() -> &'static str;
@@ -101,6 +105,10 @@ impl<M: Message + ?Sized> Reachable for Recipient<M> {
         self.is_closed()
     }
 
+    fn returns(&self) -> Arc<Returns> {
+        self.came_back()
+    }
+
     fn called() -> &'static str {
         type_name::<M>()
     }
@@ -132,6 +140,10 @@ impl<A: Actor> Reachable for Addr<A> {
 
     fn is_over(&self) -> bool {
         self.is_closed()
+    }
+
+    fn returns(&self) -> Arc<Returns> {
+        self.came_back()
     }
 
     fn called() -> &'static str {
