@@ -12,6 +12,10 @@
 //! peers what to announce ([`Heap::on_change`]), and keeps who has answered; a token may be
 //! sent to a peer only for a segment that it [has acknowledged](Heap::is_acknowledged).
 //!
+//! Large blocks (32 KiB and more) are used in turn, some 4 MiB of them: a peer that has just read
+//! one has its lines in a cache of its own, and writing them again would fetch back each. A heap
+//! that is used for such blocks again and again grows for that, once, within a quarter of its limit.
+//!
 //! Never zeroes a block, never moves one, and never waits for a peer: exhaustion is an error.
 //!
 //! # Invariants
@@ -190,10 +194,17 @@ impl Heap {
     pub fn allocate(&self, len: usize) -> Result<Block, HeapError> {
         let units = self.units_for(len)?;
         // A forked child must not touch the lock, which the parent may have held.
-        if fork::check().is_ok()
-            && let Some(place) = self.books().allocate(units)
-        {
-            return Ok(Block::new(self.clone(), place, len));
+        if fork::check().is_ok() {
+            let (place, wish) = {
+                let mut books = self.books();
+                (books.allocate(units), books.take_wish())
+            };
+            if wish > 0 {
+                self.widen(wish);
+            }
+            if let Some(place) = place {
+                return Ok(Block::new(self.clone(), place, len));
+            }
         }
         self.allocate_slow(units, len)
     }

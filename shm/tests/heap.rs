@@ -376,3 +376,24 @@ fn two_threads() {
     );
     assert_eq!(log.announced().len(), log.retired().len() + 1);
 }
+
+// Goal: a heap that is used for large blocks one after the other grows, once, so that they take turns; not beyond a quarter of
+// its limit, nor for a few.
+#[test]
+fn large_blocks_get_room_to_take_turns() {
+    let offsets = |heap: &Heap, times: usize| {
+        let one = |_| heap.allocate(1 << 20).unwrap().offset();
+        (0..times).map(one).collect::<Vec<_>>()
+    };
+    let small = heap(8 * MIB, MIB, 64 * MIB);
+    offsets(&small, 100);
+    assert_eq!(small.stats().bytes, MIB);
+    let large = heap(64 * MIB, MIB, 64 * MIB);
+    offsets(&large, 10);
+    assert_eq!(large.stats().bytes, MIB);
+    let used = offsets(&large, 100);
+    let last: std::collections::BTreeSet<_> = used[96..].iter().collect();
+    assert_eq!((last.len(), &used[92..96]), (4, &used[96..]));
+    assert_eq!(large.stats().bytes, 5 * MIB);
+    assert_eq!(large.stats().segments, 1, "the first is given back");
+}

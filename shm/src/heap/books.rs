@@ -1,7 +1,8 @@
 //! The heap's books: free lists by size class over the spaces of all its segments.
 //!
 //! A freed block goes onto its class's list and is the first to be handed out again, since its
-//! lines are in the cache. A list that is full frees its oldest block to the space it came from,
+//! lines are in the cache; large ones are handed out in turn, since theirs are in the cache of the
+//! processor that has read them. A list that is full frees its oldest block to the space it came from,
 //! where it joins its neighbours; when no space can serve a request, all lists are flushed first.
 //! So memory is never short only because it lies on the wrong list. Pure bookkeeping in private
 //! memory: it makes no system call and does not know where segments are mapped.
@@ -78,6 +79,7 @@ pub(crate) struct Books<H> {
     empty: usize,
     allocated: u64,
     freed: u64,
+    wish: u32, // units that would let large blocks take turns; 0 for none
 }
 
 impl<H: Copy> Books<H> {
@@ -89,16 +91,39 @@ impl<H: Copy> Books<H> {
             empty: 0,
             allocated: 0,
             freed: 0,
+            wish: 0,
         }
     }
 
     /// Hands out a block of `units`, a number that [`units_for`](super::class::units_for) made.
     pub(crate) fn allocate(&mut self, units: u32) -> Option<Place<H>> {
-        let Listed { slot, run } = match self.lists.pop(units) {
+        let another = match self.lists.is_short(units) {
+            true => self.another(units),
+            false => None,
+        };
+        let Listed { slot, run } = match another.or_else(|| self.lists.pop(units)) {
             Some(listed) => listed,
             None => self.carve(units)?,
         };
         Some(self.hand_out(slot, run))
+    }
+
+    /// Units of a segment that would let large blocks take turns, told once.
+    #[inline]
+    pub(crate) fn take_wish(&mut self) -> u32 {
+        std::mem::take(&mut self.wish)
+    }
+
+    /// A block of `units` that is not on the list, if a space has one.
+    #[cold]
+    fn another(&mut self, units: u32) -> Option<Listed> {
+        let found = self.search_spaces(units);
+        if found.is_none()
+            && let Some(wish) = self.lists.stayed_short(units)
+        {
+            self.wish = wish;
+        }
+        found
     }
 
     /// Hands out a block of `units` of the segment in `slot` only, for the one who has just brought

@@ -17,6 +17,8 @@ const MANTISSA: u32 = (1 << MANTISSA_BITS) - 1;
 const LIST_UNITS: u32 = 8192; // 512 KiB: what one free list may hold: about a core's second-level cache
 const LIST_MAX: u32 = 64; // and no more blocks than this: a flush of all lists stays below a millisecond
 const LIST_MIN: u32 = 2; // two blocks in turn are the least that a sender of large messages needs
+const TURN_MIN: u32 = 512; // 32 KiB: from here on blocks of a class are used in turn
+const TURN_UNITS: u32 = 65536; // 4 MiB of them: more than the second-level caches of both sides hold
 
 /// Returns the units that hold `len` bytes (one for none), or `None` when they cannot be counted in
 /// 32 bits.
@@ -30,8 +32,8 @@ pub(crate) fn units_for(len: usize) -> Option<u32> {
 pub(crate) struct Class(u8);
 
 impl Class {
-    /// Units of the largest class: 1 MiB. Larger blocks are few, and what they cost is their bytes.
-    pub(crate) const LARGEST: u32 = 16 * 1024;
+    /// Units of the largest class: 4 MiB. Larger blocks are few, and what they cost is their bytes.
+    pub(crate) const LARGEST: u32 = 64 * 1024;
 
     /// How many classes there are, counting class 0, which holds nothing.
     pub(crate) const COUNT: usize = index_down(Self::LARGEST) as usize + 1;
@@ -53,7 +55,19 @@ impl Class {
 
     /// Returns how many free blocks of this class are kept at hand.
     pub(crate) fn list_max(self) -> usize {
-        (LIST_UNITS / self.units().max(1)).clamp(LIST_MIN, LIST_MAX) as usize
+        let units = if self.takes_turns() {
+            TURN_UNITS
+        } else {
+            LIST_UNITS
+        };
+        (units / self.units().max(1)).clamp(LIST_MIN, LIST_MAX) as usize
+    }
+
+    /// Whether the block that was freed first is used again first, so that what a peer has just read is left alone for a while:
+    /// its lines are still in that processor's own cache, from where each would have to be fetched back to be written. A small
+    /// block costs less than the miss that another one would be.
+    pub(crate) fn takes_turns(self) -> bool {
+        self.units() >= TURN_MIN
     }
 
     /// Returns the index of this class's free list.
@@ -135,7 +149,9 @@ mod tests {
     #[test]
     fn lists_hold_fewer_of_the_larger() {
         assert_eq!(Class::of(1).unwrap().list_max(), 64);
-        assert_eq!(Class::of(1024).unwrap().list_max(), 8); // 64 KiB
+        assert_eq!(Class::of(256).unwrap().list_max(), 32); // 16 KiB
+        assert_eq!(Class::of(1024).unwrap().list_max(), 64); // 64 KiB, in turn
+        assert_eq!(Class::of(16 * 1024).unwrap().list_max(), 4);
         assert_eq!(Class::of(Class::LARGEST).unwrap().list_max(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! Lists of freed blocks, one for each size class, the last freed first.
+//! Lists of freed blocks, one for each size class: the last freed first, the large ones in turn.
 //!
 //! # Invariants
 //! - **one-class**: a list holds runs of just its class's units.
@@ -22,7 +22,12 @@ pub(super) struct Listed {
 pub(super) struct Lists {
     of_class: Vec<VecDeque<Listed>>,
     units: u64,
+    /// By class: how often too few blocks took turns.
+    short: Vec<u8>,
 }
+
+/// So often a block is used again out of turn before it is worth a segment that they can take turns.
+const SHORT_MAX: u8 = 16;
 
 impl Lists {
     /// How many lists there are.
@@ -32,6 +37,7 @@ impl Lists {
         Self {
             of_class: (0..Self::COUNT).map(|_| VecDeque::new()).collect(),
             units: 0,
+            short: vec![0; Self::COUNT],
         }
     }
 
@@ -65,9 +71,30 @@ impl Lists {
         Some(oldest)
     }
 
-    /// Takes the youngest block of just these units.
+    /// Whether another block of just these units is to be used before one of those on the list: too few take turns.
+    pub(super) fn is_short(&self, units: u32) -> bool {
+        class_of(units).is_some_and(|class| {
+            class.takes_turns() && self.of_class[class.index()].len() < class.list_max()
+        })
+    }
+
+    /// There was no other: at times that tells how many units it takes, that enough of them can take turns.
+    pub(super) fn stayed_short(&mut self, units: u32) -> Option<u32> {
+        let class = class_of(units)?;
+        let short = self.short.get_mut(class.index())?;
+        *short = short.saturating_add(1);
+        let blocks = u32::try_from(class.list_max()).unwrap_or(0) + 1;
+        (*short == SHORT_MAX).then(|| blocks.saturating_mul(units))
+    }
+
+    /// Takes a block of just these units: the youngest, or the oldest of those that take turns.
     pub(super) fn pop(&mut self, units: u32) -> Option<Listed> {
-        let listed = self.of_class[class_of(units)?.index()].pop_back()?;
+        let class = class_of(units)?;
+        let list = &mut self.of_class[class.index()];
+        let listed = match class.takes_turns() {
+            true => list.pop_front()?,
+            false => list.pop_back()?,
+        };
         debug_assert_eq!(listed.run.units(), units, "one-class");
         self.units -= u64::from(units);
         Some(listed)
@@ -82,6 +109,7 @@ impl Lists {
 
     /// Drops all blocks of the segment in `slot`, which leaves the books.
     pub(super) fn forget(&mut self, slot: u32) {
+        self.short.fill(0);
         for list in &mut self.of_class {
             list.retain(|listed| {
                 let stays = listed.slot != slot;

@@ -67,6 +67,23 @@ impl Heap {
         }
     }
 
+    /// Adds a segment of so many units, that large blocks can take turns, if that is little beside the limit. All goes on without.
+    #[cold]
+    pub(super) fn widen(&self, units: u32) {
+        let wanted = u64::from(units) * UNIT as u64;
+        let turn = lock(&self.shared.growth);
+        if self.table().bytes().saturating_add(wanted) > self.shared.config.limit / 4 {
+            return;
+        }
+        let Ok(Added { segment, space }) = self.add_segment(wanted) else {
+            return;
+        };
+        self.books()
+            .insert(segment.key.index(), home(&segment), space);
+        drop(turn);
+        self.announce(segment);
+    }
+
     /// Adds one segment, unless there are `bytes` already; `true` when there may be more to do.
     pub(super) fn grow_towards(&self, bytes: u64) -> Result<bool, HeapError> {
         guard()?;

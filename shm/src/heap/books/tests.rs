@@ -105,3 +105,37 @@ fn refused_requests_are_tried_again_after_a_free() {
     );
     assert_eq!(books.free(b), Freed::InUse);
 }
+
+// Goal: large blocks are used in turn, the one freed longest ago first, while the spaces have as many as shall take turns;
+// where they have fewer, those take turns, and what is missing is told once.
+#[test]
+fn large_blocks_take_turns() {
+    const UNITS: u32 = 1024; // 64 KiB
+    let wanted = Class::of(UNITS).unwrap().list_max();
+    let mut roomy = books(&[UNITS * 100]);
+    let mut used: Vec<u32> = Vec::new();
+    for _ in 0..wanted * 3 {
+        let place = roomy.allocate(UNITS).unwrap();
+        used.push(place.offset());
+        let _ = roomy.free(place);
+    }
+    assert_eq!(used[wanted..], used[..wanted * 2]);
+    used.truncate(wanted);
+    used.sort_unstable();
+    used.dedup();
+    assert_eq!(used.len(), wanted, "no block twice in a turn");
+    assert_eq!(roomy.take_wish(), 0);
+
+    let mut narrow = books(&[UNITS * 3]);
+    let mut wishes = Vec::new();
+    let mut last = [None; 2];
+    for _ in 0..100 {
+        let place = narrow.allocate(UNITS).unwrap();
+        assert!(!last.contains(&Some(place.offset())), "three take turns");
+        last = [last[1], Some(place.offset())];
+        let _ = narrow.free(place);
+        wishes.push(narrow.take_wish());
+    }
+    wishes.retain(|wish| *wish > 0);
+    assert_eq!(wishes, [UNITS * (u32::try_from(wanted).unwrap() + 1)]);
+}
