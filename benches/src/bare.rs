@@ -8,10 +8,10 @@ use crate::figures::Ticks;
 use crate::options::{Mode, Options};
 use crate::pair::{Other, Teller};
 use crate::payload::{self, Touch};
-use crate::ring::{Link, Writer};
+use crate::ring::{Link, Shape, Writer};
 use crate::series::Series;
 
-/// What the answering process is told: `ring PATH BYTES MODE TOUCH ask|tell`.
+/// What the answering process is told: `ring PATH BYTES SLOTS MODE TOUCH ask|tell`, where 0 slots are as many as usual.
 pub(crate) const RING: &str = "ring";
 
 /// Ends a series; no message has this number.
@@ -43,7 +43,7 @@ pub(crate) fn ask(
     (bytes, touch): (usize, Touch),
     options: &Options,
 ) -> Result<Ticks> {
-    let mut link = begin(other, mode, bytes, touch, "ask")?;
+    let mut link = begin(other, mode, (bytes, options.slots), touch, "ask")?;
     let mut series = Series::new(mode, options);
     while let Some(number) = series.next() {
         let from = ticks();
@@ -65,7 +65,7 @@ pub(crate) fn tell(
     (bytes, touch): (usize, Touch),
     options: &Options,
 ) -> Result<Stream> {
-    let mut link = begin(other, mode, bytes, touch, "tell")?;
+    let mut link = begin(other, mode, (bytes, options.slots), touch, "tell")?;
     let mut sent = 0;
     let mut stream = |writer: &mut Writer, budget| {
         let (start, first) = (Instant::now(), sent);
@@ -86,10 +86,19 @@ pub(crate) fn tell(
     })
 }
 
-fn begin(other: &mut Other, mode: Mode, bytes: usize, touch: Touch, what: &str) -> Result<Link> {
-    let link = Link::create(bytes, mode)?;
+fn begin(
+    other: &mut Other,
+    mode: Mode,
+    (bytes, slots): (usize, Option<usize>),
+    touch: Touch,
+    what: &str,
+) -> Result<Link> {
+    let link = Link::create(Shape::of(bytes, slots), mode)?;
+    let slots = slots.unwrap_or(0);
     let (path, mode, touch) = (link.path(), mode.name(), touch.name());
-    other.tell(&format!("{RING} {path} {bytes} {mode} {touch} {what}"))?;
+    other.tell(&format!(
+        "{RING} {path} {bytes} {slots} {mode} {touch} {what}"
+    ))?;
     other.ready()?;
     Ok(link)
 }
@@ -107,13 +116,14 @@ fn end(link: &mut Link, other: &mut Other, sent: u64) -> Result<Instant> {
 
 /// The answering side.
 pub(crate) fn serve(words: &[&str], teller: &mut Teller) -> Result<()> {
-    let [path, bytes, mode, touch, what] = words else {
+    let [path, bytes, slots, mode, touch, what] = words else {
         return Err(format!("{RING} {words:?}").into());
     };
     let (mode, touch) = (Mode::named(mode), Touch::named(touch));
     let (mode, touch) = mode.zip(touch).ok_or("no such mode or touch")?;
     let bytes: usize = bytes.parse()?;
-    let mut link = Link::open(path, bytes, mode)?;
+    let slots = Some(slots.parse()?).filter(|slots| *slots > 0);
+    let mut link = Link::open(path, Shape::of(bytes, slots), mode)?;
     teller.say(crate::pair::READY)?;
     let (mut next, mut is_right) = (0, true);
     loop {

@@ -19,6 +19,7 @@ pub(crate) const TEXT: &str = "options, where they make sense:
   --bytes N                 only payloads of N bytes (8, 32, or a multiple of 8 from 64 up)
   --touch ends|fill|sum     only so much of them written and read
   --senders N               only with N sending processes, 1 to 16
+  --slots N                 a bare ring of N slots, a power of two, which are used in turn
   --batch N                 tell: only with N messages handed over at a time; 1 for one by one
   --seconds S               how long a measurement lasts; default 0.2
   --rounds N                how often each is made, in turn with the others; default 3
@@ -62,6 +63,7 @@ pub(crate) struct Options {
     pub(crate) touch: Option<Touch>,
     pub(crate) senders: Option<usize>,
     pub(crate) batch: Option<usize>,
+    pub(crate) slots: Option<usize>,
     /// How long a measurement lasts.
     pub(crate) budget: Duration,
     pub(crate) rounds: usize,
@@ -79,6 +81,7 @@ impl Options {
             touch: None,
             senders: None,
             batch: None,
+            slots: None,
             budget: Duration::from_millis(200),
             rounds: 3,
             brief: words.contains(&"--brief"),
@@ -102,6 +105,7 @@ impl Options {
                 "--touch" => options.touch = Some(known(Touch::named, value()?)?),
                 "--bytes" => options.bytes = Some(payload_bytes(value()?.parse()?)?),
                 "--senders" => options.senders = Some(value()?.parse()?),
+                "--slots" => options.slots = Some(value()?.parse::<usize>()?.clamp(1, 1 << 16)),
                 "--batch" => options.batch = Some(value()?.parse::<usize>()?.max(1)),
                 "--seconds" => options.budget = Duration::try_from_secs_f64(value()?.parse()?)?,
                 "--rounds" => options.rounds = value()?.parse::<usize>()?.max(1),

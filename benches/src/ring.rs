@@ -41,20 +41,20 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// A link for payloads up to `bytes`, in new memory.
-    pub(crate) fn create(bytes: usize, mode: Mode) -> Result<Self> {
-        let memory = Shared::create(Shape::of(bytes).len() * 2)?;
-        Ok(Self::over(memory, bytes, mode, [0, 1]))
+    /// A link of this shape, in new memory.
+    pub(crate) fn create(shape: Shape, mode: Mode) -> Result<Self> {
+        let memory = Shared::create(shape.len() * 2)?;
+        Ok(Self::over(memory, shape, mode, [0, 1]))
     }
 
     /// The other end of the link at `path`.
-    pub(crate) fn open(path: &str, bytes: usize, mode: Mode) -> Result<Self> {
-        let memory = Shared::open(path, Shape::of(bytes).len() * 2)?;
-        Ok(Self::over(memory, bytes, mode, [1, 0]))
+    pub(crate) fn open(path: &str, shape: Shape, mode: Mode) -> Result<Self> {
+        let memory = Shared::open(path, shape.len() * 2)?;
+        Ok(Self::over(memory, shape, mode, [1, 0]))
     }
 
-    fn over(memory: Shared, bytes: usize, mode: Mode, [out, back]: [usize; 2]) -> Self {
-        let (memory, shape) = (Rc::new(memory), Shape::of(bytes));
+    fn over(memory: Shared, shape: Shape, mode: Mode, [out, back]: [usize; 2]) -> Self {
+        let memory = Rc::new(memory);
         let ring = |which| Ring {
             memory: Rc::clone(&memory),
             at: which * shape.len(),
@@ -81,16 +81,18 @@ impl Link {
     }
 }
 
+/// The slots of one direction.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
+pub(crate) struct Shape {
     slots: usize,
     /// Bytes of a slot's block.
     block: usize,
 }
 
 impl Shape {
-    fn of(bytes: usize) -> Self {
-        let slots = if bytes <= INLINE {
+    /// Slots for payloads up to `bytes`, used in turn: as many as are usual, or so many as a power of two.
+    pub(crate) fn of(bytes: usize, slots: Option<usize>) -> Self {
+        let usual = if bytes <= INLINE {
             1024
         } else if bytes <= 4096 {
             256
@@ -104,6 +106,7 @@ impl Shape {
         } else {
             0
         };
+        let slots = slots.map_or(usual, usize::next_power_of_two);
         Self { slots, block }
     }
 
