@@ -1,8 +1,9 @@
 //! A worker process that crashes on poisoned input, and is started again: nothing but the poison is lost.
 //!
 //! A supervisor keeps a ledger, an actor of this process, and a worker in a process of its own. Each job is asked of the
-//! worker, whose answer goes into the ledger. Poison kills the worker's process in the middle of its handler; the jobs that
-//! it had not begun come back to their askers, who give them to its next life. A watcher counts the deaths by `Down`s.
+//! worker, whose answer goes into the ledger. Poison kills the worker's process in the middle of its handler; what that had not
+//! answered is sent again to its next life (`redeliver`), the poison once and no more: then it is a dead letter. A watcher
+//! hears of a death by a `Down`.
 //!
 //! ```sh
 //! cargo run --example supervise
@@ -60,7 +61,7 @@ impl Handler<u64> for Ledger {
 #[serde(crate = "ringway::serde")]
 struct Watch(Option<Addr<Worker>>);
 
-/// Hears of each death of the worker.
+/// Hears of the death of a life of the worker.
 #[derive(Actor, Default)]
 #[actor(handles(Watch, Down))]
 struct Watcher {
@@ -95,8 +96,9 @@ fn main() -> ringway::ExitCode {
 }
 
 async fn supervise(node: &Node) -> Result<()> {
+    let mut dead_letters = node.dead_letters();
     let tree = Supervisor::one_for_one()
-        .intensity(5, secs(10))
+        .intensity(20, secs(10))
         .backoff(ms(5)..ms(50))
         .child(Child::actor("ledger", Ledger::default))
         .child(Child::actor("watcher", Watcher::default))
@@ -105,32 +107,26 @@ async fn supervise(node: &Node) -> Result<()> {
         .await?;
     let ledger: Addr<Ledger> = tree.addr("ledger").await?;
     let watcher: Addr<Watcher> = tree.addr("watcher").await?;
-    let mut jobs: Vec<_> = (1..=JOBS).map(|number| Job { number }).collect();
+    // Follows the child from life to life.
+    let worker: Addr<Worker> = tree.addr("worker").await?;
+    watcher.ask(Watch(Some(worker.clone()))).await?;
+    let mut asks: FuturesUnordered<_> = (1..=JOBS)
+        .map(|number| {
+            let ask = worker.ask(Job { number }).redeliver(1);
+            async move { (number, ask.deadline(secs(20)).await) }
+        })
+        .collect();
     let (mut poison, mut expected) = (Vec::new(), 0);
-    while !jobs.is_empty() {
-        // The life that runs now, or the next one.
-        let worker: Addr<Worker> = tree.addr("worker").await?;
-        watcher.ask(Watch(Some(worker.clone()))).await?;
-        let mut asks: FuturesUnordered<_> = jobs
-            .drain(..)
-            .map(|job| {
-                let ask = worker.ask(job);
-                async move { (job, ask.await) }
-            })
-            .collect();
-        while let Some((job, answer)) = asks.next().await {
-            match answer {
-                Ok(square) => {
-                    expected += job.number * job.number;
-                    ledger.tell(square).await?;
-                }
-                // Its handler had begun: it may have done anything. It is not tried again.
-                Err(AskError::Died { taken: true, .. }) => poison.push(job.number),
-                // Never begun: as good as new.
-                Err(error) => jobs.push(error.into_inner().ok_or("a job was lost")?),
+    while let Some((number, answer)) = asks.next().await {
+        match answer {
+            Ok(square) => {
+                expected += number * number;
+                ledger.tell(square).await?;
             }
+            // Two lives ended with it in hand.
+            Err(AskError::Poisoned { attempts: 2, .. }) => poison.push(number),
+            Err(error) => return Err(error.into()),
         }
-        jobs.sort_by_key(|job| job.number);
     }
     poison.sort_unstable();
     assert_eq!(poison, [20, 40, 60]);
@@ -139,11 +135,19 @@ async fn supervise(node: &Node) -> Result<()> {
         .map(|number| number * number)
         .sum();
     assert_eq!(expected, clean, "nothing else was lost");
-    let last: Addr<Worker> = tree.addr("worker").await?;
-    assert_eq!(last.ask(Job { number: 7 }).await?, 49);
-    while watcher.ask(Watch(None)).await? < 3 {}
-    let worker = tree.which_children().pop().ok_or("three children")?;
-    assert_eq!((worker.id.as_str(), worker.starts), ("worker", 4));
+    let mut dead = Vec::new();
+    while dead.len() < poison.len() {
+        let letter = dead_letters.next().await.ok_or("the node has left")?;
+        println!("{letter:?}");
+        let job = letter.take::<Job>().and_then(|job| job.into_value().ok());
+        dead.push(job.ok_or("a job")?.number);
+    }
+    dead.sort_unstable();
+    assert_eq!(dead, poison, "which are the dead letters");
+    assert_eq!(worker.ask(Job { number: 7 }).await?, 49);
+    while watcher.ask(Watch(None)).await? < 1 {}
+    let child = tree.which_children().pop().ok_or("three children")?;
+    assert_eq!((child.id.as_str(), child.starts), ("worker", 7));
     tree.stop();
     assert_eq!(tree.closed().await, ExitReason::Stopped);
     Ok(())
