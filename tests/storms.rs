@@ -8,7 +8,7 @@ use std::process::Command;
 use self::support::Bus;
 
 /// Goal: three levels of supervisors, eight processes: under kills and panics nothing hangs and nothing leaks, and every
-/// message's fate is what its sender was told.
+/// message's fate is what its sender was told; what is redelivered is handled at least once, and its effect counted once.
 #[test]
 fn everything_is_accounted_for_in_a_storm() {
     let bus = Bus::new("storm");

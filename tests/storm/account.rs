@@ -19,6 +19,8 @@ pub(crate) enum Fate {
     Told,
     /// An ask was answered.
     Answered,
+    /// It is sent again until somebody has handled it: at least once.
+    Redelivered,
     /// It was taken by who died before the end of the handler: nobody knows.
     InDoubt,
 }
@@ -86,20 +88,25 @@ impl Account {
         }
     }
 
+    /// Waits until everything that is sent again has been handled.
+    pub(crate) fn await_redelivered(&self) {
+        self.await_none("are still to be handled", |sums| sums.outstanding == 0);
+    }
+
     /// Checks that everything is accounted for, once what is under way has come in.
     pub(crate) fn balance(&self) -> Sums {
+        self.await_none("are missing", |sums| sums.missing <= sums.nameless)
+    }
+
+    fn await_none(&self, what: &str, is_done: impl Fn(&Sums) -> bool) -> Sums {
         let began = Instant::now();
         loop {
             let sums = self.sums();
-            if sums.missing <= sums.nameless {
+            if is_done(&sums) {
                 return sums;
             }
             // What was said by those who died is still being read.
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{} are missing: {sums}",
-                sums.missing
-            );
+            assert!(began.elapsed() < PATIENCE, "some {what}: {sums:?}");
             thread::yield_now();
         }
     }
@@ -117,6 +124,7 @@ impl Account {
                 Fate::Told => (&mut sums.told, 1),
                 Fate::Answered => (&mut sums.answered, 1),
                 Fate::InDoubt => (&mut sums.in_doubt, 1),
+                Fate::Redelivered => (&mut sums.redelivered, u32::MAX),
             };
             *count += 1;
             assert!(
@@ -125,6 +133,11 @@ impl Account {
             );
             let is_missing = *effects == 0 && matches!(fate, Fate::Told | Fate::Answered);
             sums.missing += u64::from(is_missing);
+            if *fate == Fate::Redelivered {
+                // A ledger that goes by the numbers counts it once.
+                sums.outstanding += u64::from(*effects == 0);
+                sums.repeated += u64::from(*effects > 1);
+            }
         }
         sums
     }
@@ -141,6 +154,11 @@ pub(crate) struct Sums {
     answered: u64,
     returned: u64,
     in_doubt: u64,
+    redelivered: u64,
+    /// Those of them that were handled more than once.
+    repeated: u64,
+    /// And not at all so far.
+    outstanding: u64,
     nameless: u64,
     /// Told or answered, without an effect: with those that have no name.
     missing: u64,
@@ -148,12 +166,18 @@ pub(crate) struct Sums {
 
 impl fmt::Display for Sums {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = self.told + self.answered + self.returned + self.in_doubt;
+        let all = self.told + self.answered + self.returned + self.in_doubt + self.redelivered;
         write!(
             f,
             "{all} messages: {} told, {} answered, {} returned without effect, {} in doubt; {} of those told died with \
-             their receivers after they were taken",
-            self.told, self.answered, self.returned, self.in_doubt, self.nameless
+             their receivers after they were taken; {} redelivered, {} of them handled more than once",
+            self.told,
+            self.answered,
+            self.returned,
+            self.in_doubt,
+            self.nameless,
+            self.redelivered,
+            self.repeated
         )
     }
 }

@@ -18,10 +18,12 @@ use crate::tree::{ACTORS, Forest, PROCESSES};
 /// A load; it returns the thread that reads what comes back to it.
 pub(crate) type Load = fn(&Forest, &Arc<Account>, &AtomicBool, &Chance) -> Outcome<JoinHandle<()>>;
 
-pub(crate) const ALL: [Load; 2] = [tells, asks];
+pub(crate) const ALL: [Load; 3] = [tells, asks, redelivered];
 
 /// Tells in a row to one leaf.
 const BURST: usize = 24;
+/// Lives of a receiver that may end with a message in hand: more than there are kills.
+const TIMES: u32 = 10_000;
 /// Asks under way at a time.
 const WINDOW: usize = 12;
 
@@ -30,8 +32,7 @@ async fn some_leaf(forest: &Forest, chance: &Chance) -> Outcome<Addr<Worker>> {
         index if index < PROCESSES.len() => PROCESSES[index],
         index => ACTORS[index - PROCESSES.len()],
     };
-    // Of one life: what comes back from it is read to its end.
-    Ok(forest.leaf(place).await?.1.pinned())
+    Ok(forest.leaf(place).await?.1)
 }
 
 fn tells(
@@ -46,7 +47,8 @@ fn tells(
     block_on(async {
         // Ordering: Relaxed, as in the other load: nothing else is told by it.
         while !over.load(Ordering::Relaxed) {
-            let leaf = some_leaf(forest, chance).await?;
+            // Of one life: what comes back from it is read to its end.
+            let leaf = some_leaf(forest, chance).await?.pinned();
             // From before the first tell, and so for all of them.
             watch_returns(&leaf, &streams);
             for _ in 0..BURST {
@@ -129,7 +131,7 @@ fn asks(
     block_on(async {
         let mut under_way: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
         while !over.load(Ordering::Relaxed) {
-            let leaf = some_leaf(forest, chance).await?;
+            let leaf = some_leaf(forest, chance).await?.pinned();
             while under_way.len() < WINDOW {
                 let (number, leaf) = (account.draft(), leaf.clone());
                 under_way.push(if chance.below(2) == 0 {
@@ -137,6 +139,44 @@ fn asks(
                 } else {
                     let page = Page::of(number);
                     Box::pin(async move { settle(number, leaf.ask(page).await, account) })
+                });
+            }
+            under_way.next().await;
+        }
+        while under_way.next().await.is_some() {}
+        Outcome::Ok(())
+    })?;
+    Ok(thread::spawn(|| {}))
+}
+
+/// Tells and asks that are sent again until somebody has handled them.
+fn redelivered(
+    forest: &Forest,
+    account: &Arc<Account>,
+    over: &AtomicBool,
+    chance: &Chance,
+) -> Outcome<JoinHandle<()>> {
+    block_on(async {
+        let mut under_way: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
+        while !over.load(Ordering::Relaxed) {
+            let leaf = some_leaf(forest, chance).await?;
+            while under_way.len() < WINDOW {
+                let (number, leaf) = (account.draft(), leaf.clone());
+                account.settle(number, Fate::Redelivered);
+                under_way.push(match chance.below(3) {
+                    0 => Box::pin(async move {
+                        let told = leaf.tell(Job { number }).redeliver(TIMES).await;
+                        told.expect("a life that takes it");
+                    }),
+                    1 => Box::pin(async move {
+                        let told = leaf.tell(Page::of(number)).redeliver(TIMES).await;
+                        told.expect("a life that takes it");
+                    }),
+                    _ => Box::pin(async move {
+                        let ask = leaf.ask(Job { number }).redeliver(TIMES);
+                        let proof = ask.deadline(secs(300)).await;
+                        assert_eq!(proof.expect("a life that answers"), proof_of(number));
+                    }),
                 });
             }
             under_way.next().await;

@@ -95,6 +95,7 @@ async fn storm(node: &Node, kills: u64, panics: u64, seed: u64) -> Outcome {
     for load in loads {
         readers.push(load.join().map_err(|_| "a load panicked")??);
     }
+    account.await_redelivered();
     forest.every_leaf_works().await?;
     forest.root.stop();
     assert_eq!(forest.root.closed().await, ExitReason::Stopped);
