@@ -53,45 +53,91 @@ thread_local! {
 }
 
 /// Marks the thread as a worker of a queue until it is dropped.
+///
+/// A thread may become one for each future that it runs, and be none between: then nothing is moved.
 pub(crate) struct Working<'a> {
     queue: &'a RunQueue,
     before: (*const RunQueue, usize),
-    next_before: Option<Ready>,
-    own_before: VecDeque<Ready>,
-    handled_before: u64,
-    unminded_before: Vec<Waker>,
+    /// What lay here of the worker that the thread was before, if it was one.
+    displaced: Option<Box<Kept>>,
+}
+
+/// What one worker keeps for itself.
+struct Kept {
+    next: Option<Ready>,
+    own: VecDeque<Ready>,
+    handled: u64,
+    unminded: Vec<Waker>,
+}
+
+impl Here {
+    /// Takes all that is kept.
+    #[cold]
+    fn take(&self) -> Kept {
+        Kept {
+            next: self.next.take(),
+            own: self.own.take(),
+            handled: self.handled.take(),
+            unminded: self.unminded.take(),
+        }
+    }
+
+    /// Puts back what was taken, where nothing is kept now.
+    #[cold]
+    fn put_back(&self, kept: Kept) {
+        self.next.set(kept.next);
+        self.own.replace(kept.own);
+        self.handled.set(kept.handled);
+        self.unminded.replace(kept.unminded);
+    }
+
+    /// The tasks that are kept, if there are any, without the places for them.
+    #[inline]
+    fn take_tasks(&self) -> Option<VecDeque<Ready>> {
+        let next = self.next.take();
+        if next.is_none() && self.own.borrow().is_empty() {
+            return None;
+        }
+        let mut tasks = self.own.take();
+        tasks.extend(next);
+        Some(tasks)
+    }
 }
 
 impl<'a> Working<'a> {
+    #[inline]
     pub(super) fn begin(queue: &'a RunQueue, worker: usize) -> Self {
-        HERE.with(|here| Self {
-            queue,
-            before: (here.queue.replace(queue), here.worker.replace(worker)),
-            next_before: here.next.take(),
-            own_before: here.own.take(),
-            handled_before: here.handled.take(),
-            unminded_before: here.unminded.take(),
+        HERE.with(|here| {
+            let before = (here.queue.replace(queue), here.worker.replace(worker));
+            Self {
+                queue,
+                before,
+                // one-worker: of a thread that is none nothing lies here.
+                displaced: (!before.0.is_null()).then(|| Box::new(here.take())),
+            }
         })
     }
 }
 
 impl Drop for Working<'_> {
+    #[inline]
     fn drop(&mut self) {
-        wake_unminded();
+        if has_unminded() {
+            wake_unminded();
+        }
         let rest = HERE.with(|here| {
-            here.unminded
-                .replace(std::mem::take(&mut self.unminded_before));
             here.queue.set(self.before.0);
             here.worker.set(self.before.1);
-            // What this worker has counted, it has taken over when it ran its last task.
-            here.handled.set(self.handled_before);
+            // What this worker has counted, it has taken over when it ran its last task, unless that has panicked.
+            here.handled.set(0);
             // one-worker
-            let next = here.next.replace(self.next_before.take());
-            let mut rest = here.own.replace(std::mem::take(&mut self.own_before));
-            rest.extend(next);
+            let rest = here.take_tasks();
+            if let Some(displaced) = self.displaced.take() {
+                here.put_back(*displaced);
+            }
             rest
         });
-        if !rest.is_empty() {
+        if let Some(rest) = rest {
             self.queue.share(rest);
             self.queue.rouse();
         }
