@@ -433,6 +433,10 @@ impl Driver {
             if (is_woken || was_handed_over)
                 && let Poll::Ready(output) = future.as_mut().poll(&mut cx)
             {
+                // What ran since the last pass has not been counted yet.
+                if runs > 0 {
+                    shared.count_up();
+                }
                 return output;
             }
             reaps_alone = match was_handed_over && self.has_completion() {

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_channel::oneshot;
+use ringway_shm::card::Counter;
 
 use super::Driver;
 use crate::prelude::*;
@@ -84,6 +85,18 @@ fn a_pass_looks_at_nothing_idle() {
     });
     for node in [&home, &guest] {
         assert_eq!(with_driver(node, |driver| driver.most_watched), 1);
+    }
+}
+
+// Goal: what an actor of this node has handled is counted when the ask that it answered is over, though no pass came between.
+#[test]
+fn what_is_handled_between_passes_is_counted() {
+    let dir = TempDir::new();
+    let node = Node::attach(dir.config("counts").workers(Workers::Caller)).unwrap();
+    let mute = node.spawn(Mute).unwrap();
+    for asked in 1..=3 {
+        node.run_until(async { mute.ask(asked).await.unwrap() });
+        assert_eq!(node.shared().core().counted(Counter::Handled), asked);
     }
 }
 
