@@ -53,7 +53,7 @@ async fn scene(stage: &Stage) {
     assert!(matches!(late, AskError::Deadline { .. }), "{late}");
     own.kill();
     assert_eq!(probe.closed().await, ExitReason::Killed);
-    assert!(probe.undelivered::<Note>().next().await.is_none());
+    assert!(probe.pinned().undelivered::<Note>().next().await.is_none());
 }
 
 /// Plays the scene on nodes with these workers, for a local and a remote actor.
