@@ -127,6 +127,8 @@ impl<L> State<L> {
         u32::from(self.first.is_some()) + count(&self.more)
     }
 
+    // Always: a letter that is passed is copied, in wide pieces right after it was written in narrow ones.
+    #[inline(always)]
     fn push(&mut self, letter: L) {
         if self.first.is_none() {
             self.first = Some(letter);
@@ -170,20 +172,35 @@ impl<L> Mailbox<L> {
     /// Queues the letter that `make` builds; calls it only when the letter is accepted or dropped by policy.
     #[inline]
     pub(crate) fn push(&self, make: impl FnOnce() -> L) -> Result<Pushed<L>, Refused> {
+        self.push_of((), |()| make())
+            .map_err(|((), refused)| refused)
+    }
+
+    /// The same of what a letter is made of, which comes back if the mailbox refuses it.
+    ///
+    /// It is read after the lock was taken, where it lies: a copy made before would read in wide pieces what the sender has just
+    /// written in narrow ones, for which a processor waits.
+    #[inline]
+    pub(crate) fn push_of<G>(
+        &self,
+        given: G,
+        make: impl FnOnce(G) -> L,
+    ) -> Result<Pushed<L>, (G, Refused)> {
         let mut state = self.lock();
         if let Some(reason) = &state.closed {
-            return Err(Refused::Closed((**reason).clone()));
+            let refused = Refused::Closed((**reason).clone());
+            return Err((given, refused));
         }
         let mut displaced = None;
         // Relaxed: exact on the actor's thread, and a moment old elsewhere; see checkpoints.
         if state.len() + self.in_batch.load(Relaxed) >= self.capacity {
             match self.overflow {
-                Overflow::Wait | Overflow::Fail => return Err(Refused::Full),
+                Overflow::Wait | Overflow::Fail => return Err((given, Refused::Full)),
                 Overflow::DropNewest => {
                     // Relaxed: a count, which orders nothing.
                     self.full().dropped.fetch_add(1, Relaxed);
                     drop(state);
-                    return Ok(Pushed::Dropped(make()));
+                    return Ok(Pushed::Dropped(make(given)));
                 }
                 Overflow::DropOldest => {
                     // Relaxed: as above.
@@ -197,7 +214,7 @@ impl<L> Mailbox<L> {
             None if state.first.is_none() => Pushed::First,
             None => Pushed::Queued,
         };
-        state.push(make());
+        state.push(make(given));
         // Relaxed: a hint; see edge.
         self.queued.store(state.len(), Relaxed);
         Ok(pushed)

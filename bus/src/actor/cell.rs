@@ -567,26 +567,22 @@ where
         handed: Handed<M>,
         port: ReplyPort<M>,
     ) -> Result<(), (Handed<M>, ReplyPort<M>, Refused)> {
-        let mut offered = Some((handed, port));
-        let pushed = self.mailbox.push(|| {
-            let (handed, port) = offered
-                .take()
-                .expect("once: `push` makes at most one letter");
-            A::letter(handed, port)
-        });
-        match (pushed, offered) {
-            (Ok(Pushed::First), _) => {
+        let pushed = self
+            .mailbox
+            .push_of((handed, port), |(handed, port)| A::letter(handed, port));
+        // Not beside anything else, with which it would be moved: it has room for a letter.
+        match pushed {
+            Ok(Pushed::Queued) => Ok(()),
+            Ok(Pushed::First) => {
                 self.core.wake();
                 Ok(())
             }
-            (Ok(Pushed::Queued), _) => Ok(()),
-            (Ok(Pushed::Displaced(letter) | Pushed::Dropped(letter)), _) => {
+            Ok(Pushed::Displaced(letter) | Pushed::Dropped(letter)) => {
                 self.core.shared.count_undone(&super::Undone::Dropped);
                 A::give_back(letter, &super::Undone::Dropped, &self.core.returns());
                 Ok(())
             }
-            (Err(refused), Some((handed, port))) => Err((handed, port, refused)),
-            (Err(_), None) => Ok(()),
+            Err(((handed, port), refused)) => Err((handed, port, refused)),
         }
     }
 
