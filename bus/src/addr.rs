@@ -18,7 +18,7 @@ use std::time::Duration;
 use self::follow::{AsRecipients, Following, Identity};
 pub(crate) use self::follow::{Followed, Source};
 pub use self::identity::ActorId;
-use self::inner::Inner;
+use self::inner::{Inner, Reach};
 pub(crate) use self::named::ByName;
 pub use self::recipient::Recipient;
 pub use self::weak::{WeakAddr, WeakRecipient};
@@ -29,7 +29,7 @@ use crate::loan::Loan;
 use crate::message::{Fill, InPlace, Message, Sendable};
 use crate::remote::RemoteEnd;
 use crate::remote::undelivered::{Later, Returns, UndeliveredStream};
-use crate::send::{Ask, Follow, LoanError, SendError, Tell, TellAll, TellAllError, Way};
+use crate::send::{Ask, Follow, LoanError, SendError, Tell, TellAll, TellAllError, To, Way};
 use crate::stop::{Climber, StopLadder, Stopped, climb};
 use crate::urings::wire::Order;
 
@@ -63,23 +63,16 @@ use crate::urings::wire::Order;
 /// one of one life. So clippy's `mutable_key_type` is mistaken about a `HashSet<Addr<A>>`; a map with the [`ActorId`] as its key
 /// does not meet it.
 pub struct Addr<A: Actor> {
-    inner: Inner<Cell<A>>,
-    follow: Option<Arc<Following<Self>>>,
+    reach: Reach<Cell<A>, Self>,
 }
 
 impl<A: Actor> Addr<A> {
     pub(crate) fn local(cell: Arc<Cell<A>>) -> Self {
-        Self {
-            inner: Inner::Local(cell),
-            follow: None,
-        }
+        Self::of_life(Inner::Local(cell))
     }
 
     pub(crate) fn remote(end: Arc<RemoteEnd>) -> Self {
-        Self {
-            inner: Inner::Remote(end),
-            follow: None,
-        }
+        Self::of_life(Inner::Remote(end))
     }
 
     fn way<M: Message + ?Sized>(&self) -> Way<'_, M>
@@ -96,9 +89,21 @@ impl<A: Actor> Addr<A> {
     where
         A: Accepts<M>,
     {
-        match &self.follow {
-            Some(follow) => Some(&**follow),
-            None => None,
+        match &self.reach {
+            Reach::Life(_) => None,
+            Reach::Follows(follow) => Some(&**follow),
+        }
+    }
+
+    #[inline]
+    fn to<M: Message + ?Sized>(&self) -> To<'_, M>
+    where
+        A: Accepts<M>,
+    {
+        match &self.reach {
+            Reach::Life(Inner::Local(cell)) => To::Life(Way::Local(&**cell)),
+            Reach::Life(Inner::Remote(end)) => To::Life(Way::Remote(end)),
+            Reach::Follows(follow) => To::Follows(&**follow),
         }
     }
 
@@ -113,7 +118,7 @@ impl<A: Actor> Addr<A> {
     where
         A: Accepts<S::Message>,
     {
-        Tell::new(self.way(), self.follow(), message)
+        Tell::new(self.to(), message)
     }
 
     /// Sends a message if that is possible at once.
@@ -126,7 +131,7 @@ impl<A: Actor> Addr<A> {
     where
         A: Accepts<S::Message>,
     {
-        Tell::now(self.way(), self.follow(), message)
+        Tell::now(self.to(), message)
     }
 
     /// Sends messages one after the other; ready when all are in the receiver's mailbox.
@@ -246,7 +251,7 @@ impl<A: Actor> Addr<A> {
     /// `addr.undelivered::<Job>()` is a [`Stream`](futures_util::Stream) that ends with the actor; see
     /// [`Undelivered`](crate::Undelivered). It keeps the 4096 youngest.
     pub fn undelivered<M: Message + ?Sized>(&self) -> UndeliveredStream<M> {
-        UndeliveredStream::new(self.inner.returns(), self.later())
+        UndeliveredStream::new(self.first().returns(), self.later())
     }
 
     /// Returns an address of the same actor for one of its messages; it follows what this one follows.
@@ -254,13 +259,10 @@ impl<A: Actor> Addr<A> {
     where
         A: Accepts<M>,
     {
-        let recipient = Recipient {
-            inner: match self.reached() {
-                Inner::Local(cell) => Inner::Local(Arc::clone(cell) as Arc<dyn LocalRoute<M>>),
-                Inner::Remote(end) => Inner::Remote(Arc::clone(end)),
-            },
-            follow: None,
-        };
+        let recipient = Recipient::of_life(match self.reached() {
+            Inner::Local(cell) => Inner::Local(Arc::clone(cell) as Arc<dyn LocalRoute<M>>),
+            Inner::Remote(end) => Inner::Remote(Arc::clone(end)),
+        });
         match self.source() {
             Some(source) => recipient.after(Arc::new(AsRecipients(source))),
             None => recipient,
@@ -337,42 +339,59 @@ impl<A: Actor> Addr<A> {
 macro_rules! following {
     ($($address:ident<$parameter:ident: $bound:path $(, $maybe:tt)?> at $route:ty;)+) => {$(
         impl<$parameter: $bound $(+ $maybe Sized)?> $address<$parameter> {
+            fn of_life(life: Inner<$route>) -> Self {
+                Self { reach: Reach::Life(life) }
+            }
+
+            fn following_what(&self) -> Option<&Arc<Following<Self>>> {
+                match &self.reach {
+                    Reach::Life(_) => None,
+                    Reach::Follows(follow) => Some(follow),
+                }
+            }
+
+            /// The first life.
+            fn first(&self) -> &Inner<$route> {
+                match &self.reach {
+                    Reach::Life(life) => life,
+                    Reach::Follows(follow) => follow.first().first(),
+                }
+            }
+
             /// The life that was reached last.
             #[inline]
             fn reached(&self) -> &Inner<$route> {
-                match &self.follow {
-                    None => &self.inner,
-                    Some(follow) => follow.reached().map_or(&self.inner, |life| &life.inner),
+                match &self.reach {
+                    Reach::Life(life) => life,
+                    Reach::Follows(follow) => follow.reached().first(),
                 }
             }
 
             /// The life that there is now; if there is none, the one that was reached last.
             fn now(&self) -> Inner<$route> {
                 let reached = self.reached();
-                if let Some(follow) = &self.follow
+                if let Some(follow) = self.following_what()
                     && reached.is_closed()
                     && let Ok(Some(life)) = follow.now(reached.id())
                 {
-                    return life.inner;
+                    return life.first().clone();
                 }
                 reached.clone()
             }
 
             /// The same life, and what `source` finds after its end.
             pub(crate) fn after(self, source: Arc<dyn Source<Self>>) -> Self {
-                Self {
-                    inner: self.inner,
-                    follow: Some(Following::new(source)),
-                }
+                let first = Self::of_life(self.first().clone());
+                Self { reach: Reach::Follows(Following::new(first, source)) }
             }
 
             fn source(&self) -> Option<Arc<dyn Source<Self>>> {
-                self.follow.as_ref().map(|follow| Arc::clone(follow.source()))
+                self.following_what().map(|follow| Arc::clone(follow.source()))
             }
 
             /// What came back from the lives after the first.
             fn later(&self) -> Option<Arc<dyn Later>> {
-                let follow = Arc::clone(self.follow.as_ref()?);
+                let follow = Arc::clone(self.following_what()?);
                 Some(follow)
             }
 
@@ -383,42 +402,39 @@ macro_rules! following {
 
             /// The name by which any node can follow it.
             fn bus_name(&self) -> Option<&str> {
-                self.follow.as_ref()?.source().followed().bus_name()
+                self.following_what()?.source().followed().bus_name()
             }
 
             fn identity(&self) -> Identity<'_> {
-                match &self.follow {
-                    Some(follow) => Identity::Followed(follow.source().followed()),
-                    None => Identity::Actor(self.inner.id()),
+                match &self.reach {
+                    Reach::Life(life) => Identity::Actor(life.id()),
+                    Reach::Follows(follow) => Identity::Followed(follow.source().followed()),
                 }
             }
 
             /// Returns the address of one life alone: of the one that this address reached last.
             #[must_use]
             pub fn pinned(&self) -> Self {
-                Self {
-                    inner: self.reached().clone(),
-                    follow: None,
-                }
+                Self::of_life(self.reached().clone())
             }
 
             /// Returns the name on the bus that this address follows, or the id of the child if that has no such name; nothing
             /// if it is the address of one life.
             pub fn follows(&self) -> Option<&str> {
-                let follow = self.follow.as_ref()?;
+                let follow = self.following_what()?;
                 Some(follow.source().followed().text())
             }
         }
 
         impl<$parameter: $bound $(+ $maybe Sized)?> Clone for $address<$parameter> {
             fn clone(&self) -> Self {
-                match &self.follow {
-                    Some(follow) if follow.is_used_up() => {
+                match &self.reach {
+                    Reach::Life(life) => Self::of_life(life.clone()),
+                    Reach::Follows(follow) if follow.is_used_up() => {
                         self.pinned().after(Arc::clone(follow.source()))
                     }
-                    follow => Self {
-                        inner: self.inner.clone(),
-                        follow: follow.clone(),
+                    Reach::Follows(follow) => Self {
+                        reach: Reach::Follows(Arc::clone(follow)),
                     },
                 }
             }

@@ -23,4 +23,4 @@ pub use self::redeliver::{MessageId, Redeliver, RedeliveredAsk, RedeliveredTell}
 pub use self::tell::Tell;
 pub use self::tell_all::TellAll;
 pub use self::unsent::{TellAllError, Unsent};
-pub(crate) use self::way::Way;
+pub(crate) use self::way::{To, Way};

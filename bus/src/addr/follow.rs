@@ -19,7 +19,7 @@ use crate::actor::{Accepts, Actor};
 use crate::message::Message;
 use crate::node::Reachable;
 use crate::remote::undelivered::{Later, Returns};
-use crate::send::NoSuccessor;
+use crate::send::{NoSuccessor, Way};
 use crate::shared::{Shared, lock};
 use crate::wait_list::WaitList;
 
@@ -67,8 +67,10 @@ impl Followed {
     }
 }
 
-/// What an address that follows has beside its first life. Shared by its clones.
+/// What an address that follows has. Shared by its clones.
 pub(super) struct Following<T> {
+    /// An address of the first life alone.
+    first: T,
     source: Arc<dyn Source<T>>,
     /// How many of `lives` there are: the last one is reached.
     reached: AtomicUsize,
@@ -82,8 +84,9 @@ pub(super) struct Following<T> {
 }
 
 impl<T: Reachable + Clone> Following<T> {
-    pub(super) fn new(source: Arc<dyn Source<T>>) -> Arc<Self> {
+    pub(super) fn new(first: T, source: Arc<dyn Source<T>>) -> Arc<Self> {
         Arc::new(Self {
+            first,
             source,
             reached: AtomicUsize::new(0),
             lives: [const { OnceLock::new() }; LIVES],
@@ -97,9 +100,19 @@ impl<T: Reachable + Clone> Following<T> {
         &self.source
     }
 
-    /// The life that was reached last, unless it is the address's first one.
+    /// The first life.
+    pub(super) fn first(&self) -> &T {
+        &self.first
+    }
+
+    /// The life that was reached last: an address of it alone.
     #[inline]
-    pub(super) fn reached(&self) -> Option<&T> {
+    pub(super) fn reached(&self) -> &T {
+        self.later_life().unwrap_or(&self.first)
+    }
+
+    #[inline]
+    fn later_life(&self) -> Option<&T> {
         // Acquire life-reached: pairs with the store in `reach`, after which the life is there.
         match self.reached.load(Acquire) {
             0 => None,
@@ -139,7 +152,7 @@ impl<T: Reachable + Clone> Following<T> {
         let Some(life) = found.as_ref().filter(|life| life.actor() == actor) else {
             return;
         };
-        if self.reached().is_some_and(|last| last.actor() == actor) {
+        if self.later_life().is_some_and(|last| last.actor() == actor) {
             return;
         }
         // Acquire life-reached: only who has the lock stores it.
@@ -186,6 +199,8 @@ impl<T: Send + Sync> Later for Following<T> {
 
 /// Where a message of type `M` goes when the life that an address reaches has ended.
 pub(crate) trait Successors<M: Message + ?Sized>: Send + Sync {
+    /// The way to the life that was reached last.
+    fn way(&self) -> Way<'_, M>;
     /// See [`Source::now`].
     fn now(&self, ended: ActorId) -> Result<Option<Recipient<M>>, NoSuccessor>;
     /// A message got there.
@@ -203,6 +218,10 @@ pub(crate) trait Successors<M: Message + ?Sized>: Send + Sync {
 macro_rules! successors {
     ($([$($generics:tt)*] $address:ty: $to_recipient:expr;)+) => {$(
         impl<$($generics)*> Successors<M> for Following<$address> {
+            fn way(&self) -> Way<'_, M> {
+                self.reached().way()
+            }
+
             fn now(&self, ended: ActorId) -> Result<Option<Recipient<M>>, NoSuccessor> {
                 Ok(Self::now(self, ended)?.map($to_recipient))
             }
@@ -228,7 +247,7 @@ macro_rules! successors {
             }
 
             fn own(&self) -> Arc<dyn Successors<M>> {
-                Self::new(Arc::clone(&self.source))
+                Self::new(self.first.clone(), Arc::clone(&self.source))
             }
         }
     )+};

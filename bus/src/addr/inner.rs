@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::ActorId;
+use super::follow::Following;
 use crate::actor::Actor;
 use crate::actor::cell::{Cell, CellCore, LocalRoute};
 use crate::exit::ExitReason;
@@ -18,6 +19,14 @@ use crate::wait_list::{WaitKey, WaitList};
 pub(super) enum Inner<L: ?Sized> {
     Local(Arc<L>),
     Remote(Arc<RemoteEnd>),
+}
+
+/// What an address reaches: one life of an actor, or all of what it follows. `T` is the address.
+///
+/// Who follows has all that it needs behind one pointer, so that an address is no larger than without.
+pub(super) enum Reach<L: ?Sized, T> {
+    Life(Inner<L>),
+    Follows(Arc<Following<T>>),
 }
 
 /// The same, keeping nothing in memory.
@@ -47,7 +56,7 @@ impl<M: Message + ?Sized> Local for dyn LocalRoute<M> {
 impl<A: Actor> super::Addr<A> {
     /// The actor's cell, if it is one of this node.
     pub(crate) fn cell_core(&self) -> Option<&CellCore> {
-        match &self.inner {
+        match self.reached() {
             Inner::Local(cell) => Some(cell.core()),
             Inner::Remote(_) => None,
         }
@@ -191,6 +200,13 @@ mod tests {
         async fn handle(&mut self, _: u64, _: &mut crate::Context<Self>) {}
     }
 
+    // Goal: an address is two words, as letters and futures hold many. Method: the compiler's layout of it.
+    #[test]
+    fn an_address_is_two_words() {
+        assert_eq!(size_of::<Addr<Idle>>(), 16);
+        assert_eq!(size_of::<Option<Addr<Idle>>>(), 16);
+    }
+
     // Goal: a wait for the end that is given up leaves nothing behind, here or far. Method: look at the list of waiters.
     #[test]
     fn a_wait_that_is_dropped_leaves_nothing() {
@@ -200,7 +216,7 @@ mod tests {
         let own = home.actor(Idle).name("idle").spawn().unwrap();
         let far: Addr<Idle> = other.lookup("idle").wait().unwrap();
         for addr in [own, far] {
-            let has_waiters = || match &addr.inner {
+            let has_waiters = || match addr.reached() {
                 Inner::Local(cell) => cell.core().ended_list().has_waiters(),
                 Inner::Remote(end) => end.ended.has_waiters(),
             };

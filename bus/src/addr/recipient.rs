@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::follow::Following;
-use super::inner::Inner;
+use super::inner::{Inner, Reach};
 use super::{ActorId, Addr, WeakRecipient};
 use crate::actor::Accepts;
 use crate::actor::cell::LocalRoute;
@@ -13,29 +12,22 @@ use crate::loan::Loan;
 use crate::message::{Fill, InPlace, Message, Sendable};
 use crate::remote::RemoteEnd;
 use crate::remote::undelivered::UndeliveredStream;
-use crate::send::{Ask, Follow, LoanError, SendError, Tell, TellAll, TellAllError, Way};
+use crate::send::{Ask, Follow, LoanError, SendError, Tell, TellAll, TellAllError, To, Way};
 
 /// The address of an actor that handles `M`, whatever else it is.
 ///
 /// Equal to another, and hashing alike, when both reach the same actor, or both follow the same: as [`Addr`]s are, which says what following is.
 pub struct Recipient<M: Message + ?Sized> {
-    pub(super) inner: Inner<dyn LocalRoute<M>>,
-    pub(super) follow: Option<Arc<Following<Self>>>,
+    pub(super) reach: Reach<dyn LocalRoute<M>, Self>,
 }
 
 impl<M: Message + ?Sized> Recipient<M> {
     pub(crate) fn local(route: Arc<dyn LocalRoute<M>>) -> Self {
-        Self {
-            inner: Inner::Local(route),
-            follow: None,
-        }
+        Self::of_life(Inner::Local(route))
     }
 
     pub(crate) fn remote(end: Arc<RemoteEnd>) -> Self {
-        Self {
-            inner: Inner::Remote(end),
-            follow: None,
-        }
+        Self::of_life(Inner::Remote(end))
     }
 
     pub(crate) fn way(&self) -> Way<'_, M> {
@@ -54,9 +46,18 @@ impl<M: Message + ?Sized> Recipient<M> {
     }
 
     fn follow(&self) -> Follow<'_, M> {
-        match &self.follow {
-            Some(follow) => Some(&**follow),
-            None => None,
+        match &self.reach {
+            Reach::Life(_) => None,
+            Reach::Follows(follow) => Some(&**follow),
+        }
+    }
+
+    #[inline]
+    fn to(&self) -> To<'_, M> {
+        match &self.reach {
+            Reach::Life(Inner::Local(route)) => To::Life(Way::Local(&**route)),
+            Reach::Life(Inner::Remote(end)) => To::Life(Way::Remote(end)),
+            Reach::Follows(follow) => To::Follows(&**follow),
         }
     }
 
@@ -66,7 +67,7 @@ impl<M: Message + ?Sized> Recipient<M> {
     ///
     /// Every [`SendError`] gives the message back.
     pub fn tell<S: Sendable<Message = M>>(&self, message: S) -> Tell<'_, S> {
-        Tell::new(self.way(), self.follow(), message)
+        Tell::new(self.to(), message)
     }
 
     /// Sends a message if that is possible at once; see [`Addr::try_tell`](crate::Addr::try_tell).
@@ -75,7 +76,7 @@ impl<M: Message + ?Sized> Recipient<M> {
     ///
     /// Every [`SendError`] gives the message back.
     pub fn try_tell<S: Sendable<Message = M>>(&self, message: S) -> Result<(), SendError<S>> {
-        Tell::now(self.way(), self.follow(), message)
+        Tell::now(self.to(), message)
     }
 
     /// Sends messages one after the other; see [`Addr::tell_all`](crate::Addr::tell_all).
@@ -143,7 +144,7 @@ impl<M: Message + ?Sized> Recipient<M> {
 
     /// The tells that failed after their `Ok`; see [`Addr::undelivered`](crate::Addr::undelivered).
     pub fn undelivered(&self) -> UndeliveredStream<M> {
-        UndeliveredStream::new(self.inner.returns(), self.later())
+        UndeliveredStream::new(self.first().returns(), self.later())
     }
 
     /// Asks the receiver to stop before its next message; see [`Addr::stop`](crate::Addr::stop).

@@ -27,7 +27,7 @@ macro_rules! weak {
             /// Returns the address, if the actor's cell or the uring to it is still there. One that followed does so again.
             pub fn upgrade(&self) -> Option<$address<$parameter>> {
                 let inner = self.inner.upgrade()?;
-                let address = $address { inner, follow: None };
+                let address = $address::of_life(inner);
                 Some(match &self.source {
                     Some(source) => address.after(Arc::clone(source)),
                     None => address,

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::ask::Arrival;
+use super::way::To;
 use super::{Ask, AskError, SendError, Tell};
 use crate::addr::follow::Successors;
 use crate::addr::{ActorId, Recipient};
@@ -163,7 +164,7 @@ pub(super) async fn tell<S: Sendable>(
     };
     loop {
         let (life, message) = next(follow, lost, began, until).await?;
-        let tell = Tell::new(life.way(), None, message);
+        let tell = Tell::new(To::Life(life.way()), message);
         let told = match deadline {
             Nanos::NONE => tell.await,
             deadline => tell.deadline(deadline.since(clock.now())).await,
@@ -192,7 +193,7 @@ pub(super) fn tell_now<S: Sendable>(
                 return Err(SendError::NoSuccessor { message, cause });
             }
         };
-        match Tell::now(life.way(), None, lost.message) {
+        match Tell::now(To::Life(life.way()), lost.message) {
             Ok(()) => {
                 follow.reach(life.id());
                 return Ok(());

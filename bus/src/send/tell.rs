@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use futures_util::future::FusedFuture;
 use futures_util::task::noop_waker_ref;
+use ringway_shm::sys::fork;
 
+use super::SendError;
 use super::again::{self, Boxed, Lost};
 use super::redeliver::{Redeliver, RedeliveredTell};
-use super::way::{Patience, Sending, Sent, Way};
-use super::{Follow, SendError};
+use super::way::{Patience, Sending, Sent, To, Way};
+use crate::actor::port::ReplyPort;
 use crate::message::Sendable;
 
 /// A message on its way to an actor: a future, which may be refined before it is first polled.
@@ -40,18 +42,39 @@ enum Stage<'a, S: Sendable> {
 
 /// Not polled yet.
 struct Fresh<'a, S: Sendable> {
-    way: Way<'a, S::Message>,
-    follow: Follow<'a, S::Message>,
-    message: S,
+    to: To<'a, S::Message>,
+    /// `None` when it was sent: then the tell is over.
+    message: Option<S>,
     deadline: Option<Duration>,
 }
 
 impl<'a, S: Sendable> Fresh<'a, S> {
-    /// Sends it if that needs no more than a look at a mailbox of this process; otherwise it is to be polled.
+    /// Sends it to one life in this process if that has room; `false` if it has still to be sent.
     #[inline]
+    fn went_straight(&mut self) -> bool {
+        let To::Life(Way::Local(route)) = self.to else {
+            return false;
+        };
+        if fork::check().is_err() {
+            return false;
+        }
+        let Some(message) = self.message.take() else {
+            return false;
+        };
+        match route.push(message.into_parcel().into(), ReplyPort::tell()) {
+            Ok(()) => true,
+            Err((handed, _, _)) => {
+                self.message = Some(S::from_parcel(handed.into()));
+                false
+            }
+        }
+    }
+
+    /// Sends it if nothing stands in its way; otherwise it is to be polled.
     fn send(self) -> Option<Sending<'a, S>> {
-        let mut sending = Sending::beyond_straight_tell(self.way, self.message)?;
-        sending.follow = self.follow;
+        let message = self.message.expect("a tell was polled after it was ready");
+        let mut sending = Sending::beyond_straight_tell(self.to.way(), message)?;
+        sending.follow = self.to.follow();
         if let Some(deadline) = self.deadline {
             sending.began = sending.way.clock().now();
             sending.deadline = sending.began.plus(deadline);
@@ -62,15 +85,10 @@ impl<'a, S: Sendable> Fresh<'a, S> {
 
 impl<'a, S: Sendable> Tell<'a, S> {
     #[inline]
-    pub(crate) fn new(
-        way: Way<'a, S::Message>,
-        follow: Follow<'a, S::Message>,
-        message: S,
-    ) -> Self {
+    pub(crate) fn new(to: To<'a, S::Message>, message: S) -> Self {
         Self(Stage::Fresh(Fresh {
-            way,
-            follow,
-            message,
+            to,
+            message: Some(message),
             deadline: None,
         }))
     }
@@ -89,11 +107,16 @@ impl<'a, S: Sendable> Tell<'a, S> {
     where
         S: Redeliver,
     {
-        let Stage::Fresh(fresh) = self.0 else {
+        let Stage::Fresh(Fresh {
+            to,
+            message: Some(message),
+            deadline,
+        }) = self.0
+        else {
             panic!("a tell was polled before it was told to be redelivered");
         };
-        let to = (fresh.way, fresh.follow);
-        RedeliveredTell::new(to, fresh.message, times, fresh.deadline)
+        let to = (to.way(), to.follow());
+        RedeliveredTell::new(to, message, times, deadline)
     }
 
     /// Waits for room no longer than `deadline`, from when the tell is first polled; without effect after that. The default
@@ -107,18 +130,15 @@ impl<'a, S: Sendable> Tell<'a, S> {
     }
 
     /// Sends now or not at all.
-    pub(crate) fn now(
-        way: Way<'a, S::Message>,
-        follow: Follow<'a, S::Message>,
-        message: S,
-    ) -> Result<(), SendError<S>> {
+    pub(crate) fn now(to: To<'a, S::Message>, message: S) -> Result<(), SendError<S>> {
+        let way = to.way();
         let Some(mut sending) = Sending::beyond_straight_tell(way, message) else {
             return Ok(());
         };
         sending.patience(Patience::None);
         match sending.poll(&Context::from_waker(noop_waker_ref())) {
             Poll::Ready(Ok(_)) => Ok(()),
-            Poll::Ready(Err(error)) => match follow {
+            Poll::Ready(Err(error)) => match to.follow() {
                 Some(follow) => again::tell_now(follow, Lost::of(error, way.actor())?),
                 None => Err(error),
             },
@@ -137,7 +157,7 @@ impl<'a, S: Sendable> Tell<'a, S> {
     /// In a handler, or in a future that its node's `run_until` runs: await it there.
     pub fn wait(self) -> Result<(), SendError<S>> {
         let shared = match &self.0 {
-            Stage::Fresh(fresh) => fresh.way.shared(),
+            Stage::Fresh(fresh) => fresh.to.way().shared(),
             Stage::Waiting(sending) => sending.way.shared(),
             Stage::Following(way, _) => way.shared(),
             Stage::Over => None,
@@ -180,30 +200,44 @@ impl<S: Sendable> Future for Tell<'_, S> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        match std::mem::replace(&mut this.0, Stage::Over) {
+        // Each part is read where it lies: moved with the rest it would be copied, in wide pieces right after it was written in
+        // narrow ones, for which a processor waits.
+        if let Stage::Fresh(fresh) = &mut this.0
+            && fresh.went_straight()
+        {
+            return Poll::Ready(Ok(()));
+        }
+        this.poll_beyond(cx)
+    }
+}
+
+impl<'a, S: Sendable> Tell<'a, S> {
+    /// Sends, or goes on with what was polled before.
+    fn poll_beyond(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<S>>> {
+        match std::mem::replace(&mut self.0, Stage::Over) {
             Stage::Fresh(fresh) => {
                 let Some(mut sending) = fresh.send() else {
                     return Poll::Ready(Ok(()));
                 };
                 match sending.poll(cx) {
                     Poll::Pending => {
-                        this.0 = Stage::Waiting(Box::new(sending));
+                        self.0 = Stage::Waiting(Box::new(sending));
                         Poll::Pending
                     }
-                    Poll::Ready(sent) => this.sent(sent, &sending, cx),
+                    Poll::Ready(sent) => self.sent(sent, &sending, cx),
                 }
             }
             Stage::Waiting(mut sending) => match sending.poll(cx) {
                 Poll::Pending => {
-                    this.0 = Stage::Waiting(sending);
+                    self.0 = Stage::Waiting(sending);
                     Poll::Pending
                 }
-                Poll::Ready(sent) => this.sent(sent, &sending, cx),
+                Poll::Ready(sent) => self.sent(sent, &sending, cx),
             },
             Stage::Following(way, mut following) => {
                 let told = following.as_mut().poll(cx);
                 if told.is_pending() {
-                    this.0 = Stage::Following(way, following);
+                    self.0 = Stage::Following(way, following);
                 }
                 told
             }
@@ -214,13 +248,17 @@ impl<S: Sendable> Future for Tell<'_, S> {
 
 impl<S: Sendable> FusedFuture for Tell<'_, S> {
     fn is_terminated(&self) -> bool {
-        matches!(self.0, Stage::Over)
+        matches!(
+            self.0,
+            Stage::Over | Stage::Fresh(Fresh { message: None, .. })
+        )
     }
 }
 
 impl<S: Sendable> std::fmt::Debug for Tell<'_, S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let stage = match self.0 {
+        let stage = match &self.0 {
+            Stage::Fresh(fresh) if fresh.message.is_none() => "over",
             Stage::Fresh(_) => "not polled yet",
             Stage::Waiting(_) => "waits for room",
             Stage::Following(..) => "goes to the next life",
@@ -229,5 +267,47 @@ impl<S: Sendable> std::fmt::Debug for Tell<'_, S> {
         f.debug_struct("Tell")
             .field("stage", &stage)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::prelude::*;
+    use crate::testing::TempDir;
+
+    #[derive(Actor)]
+    #[actor(handles(u64))]
+    struct Idle;
+
+    impl Handler<u64> for Idle {
+        async fn handle(&mut self, _: u64, _: &mut crate::Context<Self>) {}
+    }
+
+    // Goal: a tell has no more than its message and what says where it goes and until when: it is part of the future of every
+    // handler that tells. Method: the compiler's layout of it.
+    #[test]
+    fn a_tell_is_small() {
+        assert!(size_of::<Tell<'_, u64>>() <= 56);
+        assert!(size_of::<Tell<'_, [u64; 8]>>() <= 112);
+    }
+
+    // Goal: a tell that went straight is over, as any other is. Method: poll one again.
+    #[test]
+    fn a_tell_that_was_sent_is_over() {
+        let temp = TempDir::new();
+        let node = Node::attach(temp.config("home")).unwrap();
+        let addr = node.spawn(Idle).unwrap();
+        let mut tell = addr.tell(1);
+        assert!(!tell.is_terminated());
+        assert!((&mut tell).now_or_never().unwrap().is_ok());
+        assert!(tell.is_terminated());
+        assert_eq!(format!("{tell:?}"), "Tell { stage: \"over\", .. }");
+        let again = catch_unwind(AssertUnwindSafe(|| (&mut tell).now_or_never()));
+        assert!(again.is_err(), "polled after it was ready");
     }
 }

@@ -16,6 +16,7 @@ use super::{Follow, LoanError, SendError};
 use crate::actor::Undone;
 use crate::actor::cell::LocalRoute;
 use crate::actor::port::ReplyPort;
+use crate::addr::follow::Successors;
 use crate::addr::{ActorId, Recipient};
 use crate::clock::{Clock, Nanos};
 use crate::completion;
@@ -31,6 +32,32 @@ use crate::remote::{Obstacle, Outgoing, RemoteEnd};
 use crate::shared::Shared;
 use crate::token::TokenizeError;
 use crate::wait_list::WaitKey;
+
+/// Where a message is to be sent. Which life it is for is looked up as it is sent.
+pub(crate) enum To<'a, M: Message + ?Sized> {
+    Life(Way<'a, M>),
+    Follows(&'a dyn Successors<M>),
+}
+
+impl<'a, M: Message + ?Sized> To<'a, M> {
+    /// The way to the life that there is, or was last.
+    #[inline]
+    pub(super) fn way(&self) -> Way<'a, M> {
+        match *self {
+            Self::Life(way) => way,
+            Self::Follows(follow) => follow.way(),
+        }
+    }
+
+    /// Where another life is found when that has ended.
+    #[inline]
+    pub(super) fn follow(&self) -> Follow<'a, M> {
+        match *self {
+            Self::Life(_) => None,
+            Self::Follows(follow) => Some(follow),
+        }
+    }
+}
 
 /// Where a message goes.
 pub(crate) enum Way<'a, M: Message + ?Sized> {
