@@ -42,6 +42,10 @@ use crate::shared::{Living, Shared, UpperOf, lock, try_lock};
 use crate::task::RunQueue;
 use crate::wait_list::WaitKey;
 
+/// The stack of a thread that runs handlers: as a main thread's usually is. Messages and replies of many KiB lie on it by value,
+/// and where nothing is optimized a dozen times over. Only what is touched is memory.
+pub(crate) const STACK: usize = 8 << 20;
+
 /// How long a detaching node waits for its actors to stop before it kills them.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 /// How long it then waits for those that it killed: one that never comes to an `await` is left behind.
@@ -318,7 +322,10 @@ impl Attached {
         work: impl FnOnce() + Send + 'static,
     ) -> Result<(), AttachError> {
         let thread = std::thread::Builder::new().name(name.to_owned());
-        let started = thread.spawn(work).map_err(AttachError::NoThread)?;
+        let started = thread
+            .stack_size(STACK)
+            .spawn(work)
+            .map_err(AttachError::NoThread)?;
         self.workers.push(started);
         Ok(())
     }

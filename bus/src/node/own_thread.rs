@@ -11,6 +11,7 @@ use std::task::{Context, Wake, Waker};
 use std::thread::{self, JoinHandle};
 
 use crate::blocking::OwnThread;
+use crate::node::STACK;
 use crate::shared::{Living, Shared, lock};
 #[cfg(feature = "test")]
 use crate::task::RunQueue;
@@ -101,7 +102,10 @@ pub(super) fn start(
             }
         }
     };
-    let started = thread::Builder::new().name(name).spawn(run);
+    let started = thread::Builder::new()
+        .name(name)
+        .stack_size(STACK)
+        .spawn(run);
     if started.is_err() {
         bench.rests();
     }

@@ -276,7 +276,7 @@ where
             "a tell_all was polled after it was ready"
         );
         if !std::mem::replace(&mut this.is_begun, true) && this.wait.is_some() {
-            this.began = Nanos::now();
+            this.began = this.way.clock().now();
         }
         let turn = this.sent + TURN;
         while this.sent < turn {
