@@ -53,6 +53,8 @@ scenes! {
     a_restarted_actor_knows_why: "told of restarts",
     programs_end_with_the_child_that_started_them: "programs",
     children_and_strangers_do_not_disturb_each_other: "strangers",
+    deaths_on_the_way_of_a_forward_are_told: "forwarded",
+    deaths_on_the_way_of_an_answer_are_told: "delegated",
     words_of_the_dead_come_before_their_death: "last words",
     kills_are_told_to_all_who_monitor: "told of kills",
     supervised_processes_come_back: "supervised",

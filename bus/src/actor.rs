@@ -8,6 +8,7 @@ pub(crate) mod context;
 mod dead_letter;
 pub(crate) mod idle;
 pub(crate) mod incoming;
+pub(crate) mod later;
 pub(crate) mod letter;
 pub(crate) mod link;
 pub(crate) mod machine;
@@ -26,12 +27,13 @@ use std::sync::Arc;
 pub use self::context::Context;
 use self::dead_letter::Begun;
 use self::incoming::Incoming;
+pub use self::later::{Cancelled, Deferred, ReplyTo};
 use self::letter::{Handed, Letter};
 pub use self::link::LinkDown;
 pub use self::machine::StateMachine;
 pub use self::monitor::{Down, MonitorId, Monitored};
 pub use self::pipe::PipeId;
-use self::port::ReplyPort;
+use self::port::{Ports, ReplyPort};
 pub use self::timer::TimerId;
 use crate::dead::DeadReason;
 use crate::exit::ExitReason;
@@ -51,6 +53,10 @@ pub trait Actor: Sized + Send + 'static {
     /// One variant per handled message.
     #[doc(hidden)]
     type Letters: Send + 'static;
+
+    /// One variant per handled message: where the port of the one in hand lies.
+    #[doc(hidden)]
+    type Ports: Ports;
 
     /// What the actor handles, for the agreement when a uring to it is opened.
     #[doc(hidden)]
@@ -299,6 +305,9 @@ pub enum Undone {
     /// The receiver could not make sense of it.
     #[error("the receiver refused the message: {0}")]
     Refused(String),
+    /// Its handler left the reply for later, and whoever was to give it let go of it.
+    #[error("whoever was to answer did not")]
+    Unanswered,
 }
 
 /// Takes the message whose turn it is: what derived code calls first.
@@ -309,22 +318,21 @@ pub fn take<A: Actor>(cx: &mut Context<A>) -> Option<A::Letters> {
 }
 
 /// Begins the handling of a letter, unless nobody wants it any more: what derived code calls before the handler. Gives the
-/// message, and its port by `port`.
+/// message; the context keeps its port.
 #[doc(hidden)]
 #[inline]
 pub fn begin<A, D>(
     letter: Option<A::Letters>,
     this: impl FnOnce(A::Letters) -> Option<Letter<D>>,
-    port: &mut ReplyPort<D::Message>,
+    keep: impl FnOnce(ReplyPort<D::Message>) -> A::Ports,
     cx: &mut Context<A>,
 ) -> Option<D::Arrival>
 where
     A: Actor,
     D: Delivery + ?Sized,
 {
-    let arrival;
-    (arrival, *port) = letter.and_then(this)?.begin(cx)?;
-    cx.take_in_hand(port.report());
+    let (arrival, port) = letter.and_then(this)?.begin(cx)?;
+    cx.keep_port(keep(port));
     #[cfg(feature = "test")]
     cx.cell().crash_if_due();
     Some(arrival)
@@ -340,15 +348,46 @@ pub fn arrived<T>(arrival: Option<T>) -> T {
 /// Answers a letter: what derived code calls with what the handler returned.
 #[doc(hidden)]
 #[inline]
-pub fn end<A, D, R>(result: R, port: ReplyPort<D::Message>, actor: &mut A, cx: &mut Context<A>)
-where
+pub fn end<A, D, R>(
+    result: R,
+    kept: impl FnOnce(A::Ports) -> Option<ReplyPort<D::Message>>,
+    actor: &mut A,
+    cx: &mut Context<A>,
+) where
     A: Handler<D, R>,
     D: Delivery + ?Sized,
     R: IntoReply<D::Message>,
 {
+    if R::COMES_LATER {
+        return end_later::<A, D, R>(result, kept, actor, cx);
+    }
     let result = result.into_reply();
-    cx.take_in_hand(None);
+    // There is one: `begin` kept it, and nobody else takes it.
+    let port = kept(cx.take_port()).unwrap_or_else(ReplyPort::tell);
     if let Err(error) = port.answer(result, cx) {
+        cx.dead_letter::<D::Message>(DeadReason::Failed(error.clone()), Begun::Yes);
+        actor.on_tell_failed(<D::Message as Message>::NAME, error);
+    }
+}
+
+/// The same of a handler that may leave its reply to others.
+fn end_later<A, D, R>(
+    result: R,
+    kept: impl FnOnce(A::Ports) -> Option<ReplyPort<D::Message>>,
+    actor: &mut A,
+    cx: &mut Context<A>,
+) where
+    A: Handler<D, R>,
+    D: Delivery + ?Sized,
+    R: IntoReply<D::Message>,
+{
+    let deferred = result.into_deferred();
+    let port = kept(cx.take_port()).unwrap_or_else(ReplyPort::tell);
+    let failed = match deferred {
+        Ok(deferred) => return port.defer(deferred, cx),
+        Err(error) => port.answer(Err(error), cx),
+    };
+    if let Err(error) = failed {
         cx.dead_letter::<D::Message>(DeadReason::Failed(error.clone()), Begun::Yes);
         actor.on_tell_failed(<D::Message as Message>::NAME, error);
     }

@@ -412,6 +412,12 @@ macro_rules! following {
                 }
             }
 
+            /// The address of the life that there is now, of that one alone.
+            pub(crate) fn living(&self) -> Option<Self> {
+                let inner = self.now();
+                (!inner.is_closed()).then(|| Self::of_life(inner))
+            }
+
             /// Returns the address of one life alone: of the one that this address reached last.
             #[must_use]
             pub fn pinned(&self) -> Self {

@@ -64,6 +64,7 @@ impl From<Undone> for DeadReason {
             Undone::Expired | Undone::Cancelled => Self::Unwanted,
             Undone::Failed(error) => Self::Failed(error),
             Undone::Refused(text) => Self::Refused(text),
+            Undone::Unanswered => Self::Failed(HandlerError::new(why.to_string())),
         }
     }
 }

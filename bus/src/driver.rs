@@ -150,6 +150,9 @@ impl Driver {
         if has_run || self.passes.is_multiple_of(PASSES_PER_CLOCK) {
             self.fire();
         }
+        if self.passes.is_multiple_of(PASSES_PER_CLOCK) && self.shared.watches.has_any() {
+            is_busy |= self.shared.watches.look();
+        }
         // Last: whoever drives until a reply comes looks at it next, and all else was done while that was on its way.
         let may_hand_over = std::mem::take(&mut self.may_hand_over);
         let looks = match may_hand_over && !is_busy && self.hot.is_empty() {
@@ -382,7 +385,7 @@ impl Driver {
         self.sleeper.arm();
         let mut is_busy = self.accept_jobs() | has_woken;
         is_busy |= self.reap(Linger::No);
-        is_busy |= self.look_for_room();
+        is_busy |= self.look_for_room() | self.shared.watches.look();
         is_busy |= self.read_notes(Look::Exact) || !self.hot.is_empty();
         self.fire();
         is_busy |= self

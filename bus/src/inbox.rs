@@ -8,6 +8,7 @@
 //! are taken and completed as displaced, one after the other, before the next is taken to be handled. So their sender has
 //! them back, and nothing else is ever taken ahead of its handler.
 
+pub(crate) mod abandoned;
 pub(crate) mod lane;
 mod mark;
 pub(crate) mod reply;

@@ -94,6 +94,10 @@ impl<M: InPlace + ?Sized> Lease<M> {
         Loan::from_payload(self.payload.into())
     }
 
+    pub(crate) fn into_payload(self) -> Payload {
+        self.payload.into()
+    }
+
     /// Whether another process lends it.
     pub fn is_borrowed(&self) -> bool {
         self.payload.is_borrowed()

@@ -85,6 +85,7 @@ mod names;
 mod node;
 mod number;
 mod peering;
+mod pool;
 pub mod prelude;
 #[doc(hidden)]
 pub mod private;
@@ -109,8 +110,8 @@ mod wait_list;
 
 pub use access::Access;
 pub use actor::{
-    Accepts, Actor, Context, Down, FromArgs, Handler, Hooks, LinkDown, MonitorId, Monitored,
-    PipeId, StateMachine, TimerId, Undone,
+    Accepts, Actor, Cancelled, Context, Deferred, Down, FromArgs, Handler, Hooks, LinkDown,
+    MonitorId, Monitored, PipeId, ReplyTo, StateMachine, TimerId, Undone,
 };
 pub use addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use config::{ConfigError, NodeConfig, Workers};
@@ -125,6 +126,7 @@ pub use node::{
     StopNode,
 };
 pub use peering::NodeId;
+pub use pool::{Pool, PoolAsk, PoolMember, PoolTell, Takes};
 pub use process::{
     ArgsOf, ChildProcess, Given, NoArgs, Output, OutputLine, OutputStream, Roles, SpawnProcess,
     SpawnProcessError, Stage,
@@ -133,8 +135,9 @@ pub use remote::undelivered::{Undelivered, UndeliveredStream};
 pub use rings::RingsError;
 pub use ringway_shm::heap::{Heap, HeapError, HeapStats};
 pub use send::{
-    Ask, AskError, LoanError, MessageId, NoSuccessor, Redeliver, RedeliveredAsk, RedeliveredTell,
-    SendError, Tell, TellAll, TellAllError, Unsent,
+    Answers, Ask, AskAll, AskError, Forward, LoanError, MemberAnswer, MessageId, NoQuorum,
+    NoSuccessor, Redeliver, RedeliveredAsk, RedeliveredTell, SendError, Tell, TellAll,
+    TellAllError, Unsent, ask_all,
 };
 /// What [`Roles::run`] returns and `main` hands on.
 pub use std::process::ExitCode;

@@ -116,6 +116,17 @@ impl<M: InPlace + ?Sized> Loan<M> {
         Self::new(Memory::Private(lines), 0, len)
     }
 
+    /// A message that was received, to be sent on as it is: a peer's block stays where it is, until it is written to.
+    pub(crate) fn of_lease(lease: Lease<M>) -> Self {
+        match lease.into_payload() {
+            payload if payload.is_borrowed() => {
+                let len = payload.len();
+                Self::new(Memory::Lent(Box::new(payload)), 0, len)
+            }
+            own => Self::from_payload(own),
+        }
+    }
+
     fn new(memory: Memory, headroom: usize, len: usize) -> Self {
         const {
             assert!(
@@ -152,6 +163,8 @@ impl<M: InPlace + ?Sized> Loan<M> {
             Memory::Private(lines) => Held::Private(lines),
             Memory::Long(long) => Held::Long(long),
             Memory::Block(block) => Held::Block(block),
+            Memory::Lent(payload) if range == (0..payload.len()) => return *payload,
+            Memory::Lent(payload) => Held::Private(Lines::of_bytes(payload.bytes())),
         };
         Payload::new(held, range)
     }
@@ -206,7 +219,7 @@ impl<M: InPlace<View = [U]> + ?Sized, U> Loan<M> {
         let end = self.headroom + self.len;
         match &mut self.memory {
             Memory::Private(lines) => lines.len = end,
-            Memory::Long(_) => {} // what is cut off is left out when it is packed
+            Memory::Long(_) | Memory::Lent(_) => {} // what is cut off is left out when it is packed
             Memory::Block(block) => block.set_len(end),
         }
     }
@@ -274,6 +287,8 @@ pub(crate) enum Memory {
     Long(Long),
     /// In a segment of this process's heap.
     Block(Block),
+    /// In a peer's block, which is read and never written. Boxed: rare, and larger than all else.
+    Lent(Box<Payload>),
 }
 
 impl Memory {
@@ -282,11 +297,16 @@ impl Memory {
             Self::Private(lines) => lines.bytes(),
             Self::Long(long) => long.bytes(),
             Self::Block(block) => block.bytes(),
+            Self::Lent(payload) => payload.bytes(),
         }
     }
 
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        if let Self::Lent(payload) = self {
+            *self = Self::Private(Lines::of_bytes(payload.bytes()));
+        }
         match self {
+            Self::Lent(_) => &mut [],
             Self::Private(lines) => lines.bytes_mut(),
             Self::Long(long) => long.bytes_mut(),
             Self::Block(block) => block.bytes_mut(),

@@ -7,8 +7,8 @@ pub use serde::{Deserialize, Serialize};
 
 pub use crate::access::Access;
 pub use crate::actor::{
-    Accepts, Actor, Context, Down, FromArgs, Handler, Hooks, LinkDown, MonitorId, PipeId,
-    StateMachine, TimerId, Undone,
+    Accepts, Actor, Context, Deferred, Down, FromArgs, Handler, Hooks, LinkDown, MonitorId, PipeId,
+    ReplyTo, StateMachine, TimerId, Undone,
 };
 pub use crate::addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use crate::config::{ConfigError, NodeConfig, Workers};
@@ -29,10 +29,13 @@ pub use crate::message::{
 };
 pub use crate::node::{LookupError, Node, PeerNode, SpawnError};
 pub use crate::peering::NodeId;
+pub use crate::pool::Pool;
 pub use crate::process::{ChildProcess, Output, Roles, SpawnProcessError};
 pub use crate::queue::{BoundQueue, MessageQueue, QueueError, ReceiveError};
 pub use crate::remote::undelivered::{Undelivered, UndeliveredStream};
-pub use crate::send::{AskError, LoanError, NoSuccessor, SendError, TellAllError};
+pub use crate::send::{
+    AskError, LoanError, NoQuorum, NoSuccessor, SendError, TellAllError, ask_all,
+};
 pub use crate::stop::StopLadder;
 pub use crate::supervise::{
     Child, ChildInfo, ChildState, Restart, Strategy, SuperviseError, Supervisor, Tree,

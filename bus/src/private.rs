@@ -4,7 +4,7 @@ pub use bytemuck;
 
 pub use crate::actor::incoming::Incoming;
 pub use crate::actor::letter::{Handed, Letter};
-pub use crate::actor::port::ReplyPort;
+pub use crate::actor::port::{PortInHand, Ports, ReplyPort};
 pub use crate::actor::{
     Accepted, Accepts, Actor, Context, Handler, Hooks, Undone, arrived, begin, end, take,
 };

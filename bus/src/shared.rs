@@ -23,6 +23,7 @@ use slab::Slab;
 pub(crate) use self::closing::{Closing, Rest};
 pub(crate) use self::upper::UpperOf;
 use crate::actor::cell::CellCore;
+use crate::actor::later::relay::Relays;
 use crate::actor::{Accepted, Undone};
 use crate::clock::{Clock, Nanos};
 use crate::completion;
@@ -33,6 +34,7 @@ use crate::driver::{Driver, Job, Jobs};
 use crate::exit::ExitReason;
 use crate::frame::WireKey;
 use crate::groups::OwnGroups;
+use crate::inbox::abandoned::Watches;
 use crate::inbox::{Inbox, InboxLane};
 use crate::message::{Message, Parcel, Semantics as _};
 use crate::node::{Carried, OwnThreads};
@@ -93,6 +95,10 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) timers: Timers,
     pub(crate) jobs: Jobs,
+    /// Handlers that wait for askers of other processes to give up.
+    pub(crate) watches: Watches,
+    /// Replies that other processes are to give.
+    pub(crate) relays: Relays,
     peers: Mutex<HashMap<NodeId, Arc<PeerUrings>>>,
     ends: Mutex<HashMap<EndKey, Weak<RemoteEnd>>>,
     targets: Mutex<HashMap<Number, Target>>,
@@ -168,6 +174,8 @@ impl Shared {
             clock,
             timers: Timers::default(),
             jobs: Jobs::default(),
+            watches: Watches::default(),
+            relays: Relays::default(),
             peers: Mutex::default(),
             ends: Mutex::default(),
             targets: Mutex::default(),
@@ -458,7 +466,7 @@ impl Shared {
                 Undone::Expired => Counter::Expired,
                 Undone::Cancelled => Counter::Cancelled,
                 Undone::Refused(_) => Counter::Refused,
-                Undone::Failed(_) => Counter::Handled,
+                Undone::Failed(_) | Undone::Unanswered => Counter::Handled,
                 Undone::Ended(_) => Counter::DeadLetters,
             },
             1,
@@ -526,6 +534,7 @@ impl Shared {
         }
         drop(self.jobs.take_exactly());
         self.dead.end();
+        self.relays.clear();
         // Relaxed: set before the rousing fence.
         self.has_left.store(true, Relaxed);
         #[cfg(feature = "test")]

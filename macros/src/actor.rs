@@ -5,6 +5,7 @@
 
 mod accepts;
 mod dispatch;
+mod ports;
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -95,6 +96,7 @@ fn expand(input: &DeriveInput, attr: &ActorAttr) -> TokenStream {
     let letters = format_ident!("{}Letters", input.ident);
     let parts = [
         letters_enum(input, attr, &letters),
+        ports::ports(input, attr),
         dispatch::actor(input, attr, &letters),
         accepts::accepts(input, attr),
         distinct(input, attr),

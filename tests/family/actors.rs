@@ -154,7 +154,7 @@ fn eat() {
     }
 }
 
-fn own_pid() -> Began {
+pub(crate) fn own_pid() -> Began {
     Began {
         pid: u64::from(std::process::id()),
     }

@@ -18,6 +18,7 @@ use ringway::prelude::*;
 use self::actors::{Counter, Failing, Nested, Parent};
 use self::prober::Prober;
 use self::scenes::addresses::Keeper;
+use self::scenes::delegating::Office;
 use self::scenes::following::Racer;
 use self::scenes::grouped::Sailor;
 use self::scenes::linked::Knot;
@@ -48,7 +49,8 @@ fn main() -> ExitCode {
         .actor::<Racer>("racer")
         .actor::<Knot>("knot")
         .actor::<Sailor>("sailor")
-        .actor::<Prober>("prober");
+        .actor::<Prober>("prober")
+        .actor::<Office>("office");
     if std::env::var_os("RINGWAY_TEST_SIGNALS").is_some() {
         roles = roles.stop_on_signals(StopLadder::new().stop(secs(60)));
     }

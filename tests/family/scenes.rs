@@ -1,6 +1,7 @@
 //! What the parent of the family can play.
 
 pub(crate) mod addresses;
+pub(crate) mod delegating;
 mod ends;
 pub(crate) mod following;
 pub(crate) mod grouped;
@@ -58,6 +59,8 @@ pub(crate) async fn play(scene: &str, node: Node) -> Outcome {
         "detached child" => programs::detached(node).await,
         "find detached" => programs::find_detached(node).await,
         "strangers" => programs::strangers(node).await,
+        "forwarded" => delegating::forwarded(node).await,
+        "delegated" => delegating::delegated(node).await,
         "last words" => watching::last_words(node).await,
         "told of kills" => watching::told_of_kills(node).await,
         "supervised" => supervised::strategies(node).await,

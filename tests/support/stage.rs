@@ -20,7 +20,7 @@ pub(crate) struct Stage {
     place: Place,
     sender: Node,
     home: Node,
-    _bus: Bus,
+    bus: Bus,
 }
 
 /// Plays a scene twice: with its actors on the sender's node, then on another.
@@ -49,7 +49,7 @@ impl Stage {
             place,
             sender,
             home,
-            _bus: bus,
+            bus,
         }
     }
 
@@ -59,6 +59,11 @@ impl Stage {
 
     pub(crate) fn is_remote(&self) -> bool {
         self.place == Place::Remote
+    }
+
+    /// Where further nodes may attach.
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
     }
 
     /// The node of those who send.

@@ -11,6 +11,7 @@ use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use ringway_shm::sync::{AtomicU32, fence};
 
+use super::later::Debts;
 use super::letter::Handed;
 use super::link::Links;
 use super::pipe::Beside;
@@ -65,6 +66,8 @@ struct Rare {
     last_exit: OnceLock<ExitReason>,
     outcome: OnceLock<ExitReason>,
     ended: WaitList,
+    /// The answers that it owes.
+    debts: OnceLock<Arc<Debts>>,
     late: Mutex<Late>,
     links: OnceLock<Box<Links>>,
     beside: OnceLock<Arc<Beside>>,
@@ -243,6 +246,16 @@ impl CellCore {
             returns
         };
         Arc::clone(late.returns.get_or_insert_with(make))
+    }
+
+    /// The answers that the actor owes.
+    pub(super) fn debts(&self) -> Arc<Debts> {
+        Arc::clone(self.rare().debts.get_or_init(Arc::default))
+    }
+
+    /// The same, if there are any.
+    pub(super) fn debts_if_any(&self) -> Option<&Arc<Debts>> {
+        self.rare.get()?.debts.get()
     }
 
     /// The inbox, if peers can reach the actor.

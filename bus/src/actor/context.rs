@@ -12,22 +12,24 @@ use futures_util::{Stream, StreamExt};
 use super::cell::{Cell, CellCore, Told};
 use super::idle::{Gives, Idle, Rest};
 use super::incoming::Incoming;
+use super::later::{self, Cancelled, Deferred, Interest, ReplyTo};
 use super::monitor::{Down, MonitorId, Monitored, Monitors};
 use super::own::{MaybeOwn, Own, Turns};
 use super::pipe::{PipeId, Pipes};
-use super::port::ReplyPort;
+use super::port::{PortInHand, Ports as _, ReplyPort};
 use super::timer::{ActorTimers, TimerId};
 use super::{Accepts, Actor, Undone};
-use crate::addr::Addr;
+use crate::addr::{Addr, Recipient};
+use crate::clock::Nanos;
 use crate::exit::ExitReason;
 use crate::inbox::Serving;
 use crate::inbox::reply::RemotePort;
 use crate::mailbox::Batch;
-use crate::message::{BoxError, Sendable};
+use crate::message::{Answer, BoxError, Sendable};
 use crate::node::Node;
 use crate::peering::NodeId;
 use crate::process::with_causes;
-use crate::remote::undelivered::Returns;
+use crate::send::Forward;
 use crate::send::redeliver::{About, MessageId};
 
 /// Messages handled before the task lets others run.
@@ -44,8 +46,8 @@ pub struct Context<A: Actor> {
     /// Made when the first of other processes may come.
     remote: Option<Box<Remote>>,
     own: MaybeOwn<A::Letters>,
-    /// Reports the tell in hand, should its handler not come to its end.
-    in_hand: Option<fn(&Returns)>,
+    /// The port of the message in hand; dropped with it, it tells that its handler did not come to its end.
+    port: A::Ports,
     /// Of the message in hand, if it may come more than once.
     about: Option<Box<About>>,
     /// Why the actor ends, once it has decided to.
@@ -81,7 +83,7 @@ impl<A: Actor> Context<A> {
             batch: Batch::default(),
             remote: None,
             own: None,
-            in_hand: None,
+            port: A::Ports::default(),
             about: None,
             ends: None,
             turn: 0,
@@ -241,8 +243,27 @@ impl<A: Actor> Context<A> {
     }
 
     #[inline]
-    pub(crate) fn take_in_hand(&mut self, report: Option<fn(&Returns)>) {
-        self.in_hand = report;
+    pub(super) fn keep_port(&mut self, port: A::Ports) {
+        self.port = port;
+    }
+
+    #[inline]
+    pub(crate) fn take_port(&mut self) -> A::Ports {
+        std::mem::take(&mut self.port)
+    }
+
+    /// Whether the message in hand was asked.
+    #[cfg(feature = "test")]
+    pub(crate) fn is_asked(&self) -> bool {
+        !matches!(self.interest().0, Interest::Nobody)
+    }
+
+    /// Who waits for the answer to the message in hand, and until when.
+    fn interest(&self) -> (Interest, Nanos) {
+        let port = self.port.in_hand();
+        port.and_then(PortInHand::interest)
+            .or_else(|| Some(self.remote.as_ref()?.port.as_ref()?.interest()))
+            .unwrap_or((Interest::Nobody, Nanos::NONE))
     }
 
     pub(super) fn cell(&self) -> &CellCore {
@@ -259,13 +280,6 @@ impl<A: Actor> Context<A> {
     pub(super) fn unwanted(&self) -> Option<Undone> {
         let port = self.remote.as_ref()?.port.as_ref()?;
         port.unwanted(&self.cell.core().shared().clock)
-    }
-
-    /// Whether the entry in hand is an ask.
-    #[cfg(feature = "test")]
-    pub(super) fn is_remote_ask(&self) -> bool {
-        let port = self.remote.as_ref().and_then(|it| it.port.as_ref());
-        port.is_some_and(RemotePort::is_ask)
     }
 
     #[inline]
@@ -502,6 +516,106 @@ impl<A: Actor> Context<A> {
         own.timers.get_or_insert_with(new)
     }
 
+    /// Leaves the reply to the message in hand for later: the handler returns the [`Deferred`], and whoever has the
+    /// [`ReplyTo`] answers, now or then, from this actor or from elsewhere, also from another process.
+    ///
+    /// Of a message that was told nobody waits for the reply; what is given is dropped.
+    pub fn defer<R: Answer>(&self) -> (ReplyTo<R>, Deferred<R>) {
+        let (interest, deadline) = self.interest();
+        later::defer(self.cell.core().shared(), interest, deadline)
+    }
+
+    /// Sends a message on in place of the answer: its receiver answers who asked for the message in hand, before the same
+    /// deadline. Ready when it is in the receiver's mailbox; its handler then returns the [`Deferred`].
+    ///
+    /// Any message may be sent on that has the reply of the one in hand, and most often it is that one, as it came: also a
+    /// [`Lease`](crate::lease::Lease), which is moved to a receiver of this process, and copied to one of another. A message
+    /// that was told is told on: its fate is that of any tell to `to`.
+    ///
+    /// The asker hears of what happens at the receiver as if it had asked there: its reply, its error, its death
+    /// ([`AskError::Died`](crate::AskError::Died), `taken`: the message had been begun here). It hears once, whoever dies
+    /// when; what goes back passes through this node, and this actor owes it, see [`ReplyTo`]. If it gives up, so does the
+    /// message that was sent on.
+    ///
+    /// # Errors
+    ///
+    /// Every [`SendError`](crate::SendError) gives the message back; nothing was sent on. A handler may return it: the asker
+    /// then gets its text.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it before it is ready sends nothing on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use ringway::prelude::*;
+    /// # #[derive(Message, Clone, Copy, Pod, Zeroable)]
+    /// # #[message(move, reply = u64)]
+    /// # #[repr(C)]
+    /// # struct Get { key: u64 }
+    /// #[derive(Actor)]
+    /// #[actor(handles(Get))]
+    /// struct Router(Vec<Recipient<Get>>);
+    ///
+    /// impl Handler<Get, Result<Deferred<u64>, SendError<Get>>> for Router {
+    ///     async fn handle(&mut self, get: Get, cx: &mut Context<Self>) -> Result<Deferred<u64>, SendError<Get>> {
+    ///         let shard = usize::try_from(get.key).unwrap_or(0) % self.0.len();
+    ///         cx.forward(get, &self.0[shard]).await
+    ///     }
+    /// }
+    /// ```
+    pub fn forward<S: Sendable>(
+        &self,
+        message: S,
+        to: impl Into<Recipient<S::Message>>,
+    ) -> Forward<S> {
+        let (interest, deadline) = self.interest();
+        Forward::new(
+            self.cell.core().shared(),
+            message,
+            to.into(),
+            interest,
+            deadline,
+        )
+    }
+
+    /// Tells whether the asker of the message in hand has given up: it dropped its ask, its deadline has passed, or its
+    /// process is dead. `false` may be stale at once; it always is `false` for a message that was told.
+    ///
+    /// An ask that is given up before its handler begins is not handled at all, and counted as cancelled.
+    ///
+    /// Cost: a look at memory, also when the asker is in another process.
+    pub fn is_cancelled(&self) -> bool {
+        let (interest, deadline) = self.interest();
+        let clock = &self.cell.core().shared().clock;
+        !matches!(interest, Interest::Nobody) && (interest.is_over() || clock.has_passed(deadline))
+    }
+
+    /// Is ready when the asker of the message in hand has given up, or has got its answer from elsewhere; never for a message
+    /// that was told. It borrows nothing, so a handler can `select!` it with its work.
+    ///
+    /// An asker in another process is noticed by this node's driver, some microseconds later; nobody pays for that but
+    /// those who wait.
+    pub fn cancelled(&self) -> Cancelled {
+        match self.interest() {
+            (Interest::Nobody, _) => Cancelled::never(),
+            (interest, deadline) => Cancelled::new(self.cell.core().shared(), interest, deadline),
+        }
+    }
+
+    /// Returns how long the answer to the message in hand is waited for from now on; `None` for a message that was told, or
+    /// an ask without an end.
+    pub fn deadline(&self) -> Option<Duration> {
+        match self.interest() {
+            (Interest::Nobody, _) | (_, Nanos::NONE) => None,
+            (_, deadline) => {
+                let now = self.cell.core().shared().clock.now();
+                Some(deadline.since(now))
+            }
+        }
+    }
+
     /// Returns how many messages this actor's mailbox has dropped so far by its [`Overflow`](crate::Overflow) policy, of
     /// all senders. Grows with time; what [`DropNewest`](crate::Overflow::DropNewest) keeps off a uring is dropped by the
     /// sender's node, and counted there.
@@ -535,12 +649,17 @@ where
 
 impl<A: Actor> Drop for Context<A> {
     fn drop(&mut self) {
-        if let Some(report) = self.in_hand {
+        if let Some(report) = self.port.in_hand().and_then(PortInHand::report) {
             report(&self.cell.core().returns());
         }
         // Of a sender that lives, its own node tells it.
         if let Some(orphan) = self.remote.as_mut().and_then(|it| it.serving.orphan()) {
             self.cell.core().abandon(orphan);
+        }
+        // Before the actor is dropped, and with it the ways back that it keeps: their askers are to hear how it ended. And before
+        // its lanes are closed, which those of other processes hear it by.
+        if let Some(debts) = self.cell.core().debts_if_any() {
+            debts.end();
         }
         // Where those go that are still queued.
         self.cell

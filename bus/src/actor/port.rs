@@ -1,8 +1,10 @@
 //! The port of a letter: where its reply goes, or the news that there will be none.
 
+use std::sync::Arc;
 use std::task::Waker;
 
 use super::dead_letter::Begun;
+use super::later::{Deferred, Interest};
 use super::reply::{self, Answerer, Asker};
 use super::{Actor, Context, Undone};
 use crate::clock::{Clock, Nanos};
@@ -45,16 +47,65 @@ struct Again<M: Message + ?Sized> {
     about: About,
 }
 
+/// The place of the port of the message in hand: an enum with one variant for each message, made by the derive.
+pub trait Ports: Default + Send + 'static {
+    /// The port, if a handler runs.
+    fn in_hand(&self) -> Option<&dyn PortInHand>;
+}
+
+/// An actor that handles nothing.
+impl Ports for () {
+    fn in_hand(&self) -> Option<&dyn PortInHand> {
+        None
+    }
+}
+
+/// An actor that handles one message.
+impl<M: Message + ?Sized> Ports for Option<ReplyPort<M>> {
+    fn in_hand(&self) -> Option<&dyn PortInHand> {
+        Some(self.as_ref()?)
+    }
+}
+
+/// A port, whatever its message is.
+#[expect(
+    private_interfaces,
+    reason = "derived code passes it on; what it is asked is the bus's business"
+)]
+pub trait PortInHand {
+    /// What reports a tell of this process whose handler does not come to its end; all others have a way of their own.
+    fn report(&self) -> Option<fn(&Returns)>;
+
+    /// Who of this process waits for the answer, and until when; `None` for a message of another process.
+    fn interest(&self) -> Option<(Interest, Nanos)>;
+}
+
+#[expect(private_interfaces, reason = "as above")]
+impl<M: Message + ?Sized> PortInHand for ReplyPort<M> {
+    fn report(&self) -> Option<fn(&Returns)> {
+        matches!(self.0, Port::Tell).then_some(Returns::begun::<M>)
+    }
+
+    fn interest(&self) -> Option<(Interest, Nanos)> {
+        match &self.0 {
+            Port::Tell => Some((Interest::Nobody, Nanos::NONE)),
+            Port::Ask(answerer) => {
+                let interest = answerer.awaited().map_or(Interest::Nobody, Interest::Local);
+                Some((interest, answerer.deadline()))
+            }
+            Port::Again(again) => {
+                let awaited = again.answerer.awaited();
+                let interest = awaited.map_or(Interest::Nobody, Interest::Local);
+                Some((interest, again.answerer.deadline()))
+            }
+            Port::Remote => None,
+        }
+    }
+}
+
 impl<M: Message + ?Sized> ReplyPort<M> {
     pub(crate) fn tell() -> Self {
         Self(Port::Tell)
-    }
-
-    /// The place of a port, before there is one.
-    #[inline]
-    #[must_use]
-    pub fn none() -> Self {
-        Self::tell()
     }
 
     /// The port of an ask, whose reply wakes `waker`.
@@ -74,11 +125,6 @@ impl<M: Message + ?Sized> ReplyPort<M> {
 
     pub(super) fn remote() -> Self {
         Self(Port::Remote)
-    }
-
-    /// What reports a tell of this process whose handler does not come to its end; all others have a way of their own.
-    pub(super) fn report(&self) -> Option<fn(&Returns)> {
-        matches!(self.0, Port::Tell).then_some(Returns::begun::<M>)
     }
 
     /// Gives the port back if the sender still waits; tells the sender and the counters otherwise.
@@ -129,17 +175,6 @@ impl<M: Message + ?Sized> ReplyPort<M> {
         }
     }
 
-    /// Whether somebody waits for the reply.
-    #[cfg(feature = "test")]
-    pub(crate) fn is_ask<A: Actor>(&self, cx: &Context<A>) -> bool {
-        match &self.0 {
-            Port::Tell => false,
-            Port::Ask(_) => true,
-            Port::Again(again) => !again.about.is_tell,
-            Port::Remote => cx.is_remote_ask(),
-        }
-    }
-
     /// Sends what the handler returned; a failure that nobody waits for comes back.
     #[inline]
     pub(crate) fn answer<A: Actor>(
@@ -148,10 +183,10 @@ impl<M: Message + ?Sized> ReplyPort<M> {
         cx: &mut Context<A>,
     ) -> Result<(), HandlerError> {
         cx.cell().shared().count_handled();
-        match (self.0, result) {
-            (Port::Tell, Ok(_)) => Ok(()),
-            (Port::Tell, Err(error)) => Err(error),
-            (Port::Ask(answerer), result) => {
+        // One name for the result, which may be large: where nothing is optimized each has its place on the stack.
+        match self.0 {
+            Port::Tell => result.map(drop),
+            Port::Ask(answerer) => {
                 let failed = |error| {
                     Box::new(Failure {
                         why: Undone::Failed(error),
@@ -164,11 +199,11 @@ impl<M: Message + ?Sized> ReplyPort<M> {
                 }
                 Ok(())
             }
-            (Port::Again(again), result) => {
+            Port::Again(again) => {
                 cx.end_again();
                 again.answer(result)
             }
-            (Port::Remote, result) => match cx.take_remote() {
+            Port::Remote => match cx.take_remote() {
                 Some(port) if cx.end_again().is_some_and(|about| about.is_tell) => {
                     port.acknowledge(cx.cell().shared());
                     result.map(drop)
@@ -180,6 +215,47 @@ impl<M: Message + ?Sized> ReplyPort<M> {
                     port.answer::<M>(result, cx.cell().shared())
                 }
                 None => result.map(drop),
+            },
+        }
+    }
+
+    /// The handler has ended, and leaves the answer to whoever has the `ReplyTo`.
+    pub(super) fn defer<A: Actor>(self, deferred: Deferred<M::Reply>, cx: &mut Context<A>) {
+        cx.cell().shared().count_handled();
+        match self.0 {
+            // Nobody waits: what comes is dropped.
+            Port::Tell => drop(deferred),
+            Port::Ask(answerer) => {
+                let back = move |answer: Result<M::Reply, Undone>| {
+                    let failure = |why| Box::new(Failure { why, message: None });
+                    answerer.answer(answer.map_err(failure));
+                };
+                deferred.owe(Box::new(back), cx.cell());
+            }
+            Port::Again(again) => {
+                cx.end_again();
+                let back = move |answer: Result<M::Reply, Undone>| {
+                    let failure = |why| Box::new(Failure { why, message: None });
+                    again.answerer.answer(answer.map_err(failure));
+                };
+                deferred.owe(Box::new(back), cx.cell());
+            }
+            Port::Remote => match cx.take_remote() {
+                // It is handled; nobody reads what would be answered.
+                Some(port) if cx.end_again().is_some_and(|about| about.is_tell) => {
+                    port.acknowledge(cx.cell().shared());
+                }
+                Some(port) if port.is_ask() => {
+                    let shared = Arc::clone(cx.cell().shared());
+                    let back = move |answer: Result<M::Reply, Undone>| match answer {
+                        // Of an ask nothing comes back.
+                        Ok(reply) => drop(port.answer::<M>(Ok(reply), &shared)),
+                        Err(why) => port.undone(&why),
+                    };
+                    deferred.owe(Box::new(back), cx.cell());
+                }
+                Some(port) => port.received(cx.cell().shared()),
+                None => drop(deferred),
             },
         }
     }

@@ -6,17 +6,35 @@
 //! | reply-given | `Answerer::answer`: unlock of `state`, or the count of the slot when it is let go | `Asker::poll`: lock, or the count | the reply |
 //!
 //! # If a side goes first
-//! The asker: the port finds that it is alone, and what it answers is dropped. The port: the asker is woken, and hears
-//! that the handler did not come to its end.
+//! The asker: the port finds that it is alone, and what it answers is dropped; a handler that waits for that is woken. The
+//! port: the asker is woken, and hears that the handler did not come to its end.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
+use super::later::Awaited;
 use crate::clock::Nanos;
+
+/// Who is woken when an asker waits no more.
+#[derive(Debug)]
+struct Waits {
+    asker: Waker,
+    /// A handler that would rather not answer in vain.
+    handler: Option<Waker>,
+}
+
+impl Waits {
+    fn wake(self) {
+        self.asker.wake();
+        if let Some(handler) = self.handler {
+            handler.wake();
+        }
+    }
+}
 
 #[derive(Debug)]
 enum State<T> {
-    Waiting(Waker),
+    Waiting(Waits),
     Answered(T),
     /// The port was dropped without an answer.
     Unanswered,
@@ -42,7 +60,10 @@ pub(crate) struct Answerer<T>(Option<Arc<Slot<T>>>);
 pub(crate) fn slot<T>(deadline: Nanos, waker: &Waker) -> (Answerer<T>, Asker<T>) {
     let slot = Arc::new(Slot {
         deadline,
-        state: Mutex::new(State::Waiting(waker.clone())),
+        state: Mutex::new(State::Waiting(Waits {
+            asker: waker.clone(),
+            handler: None,
+        })),
     });
     (Answerer(Some(Arc::clone(&slot))), Asker(Some(slot)))
 }
@@ -53,11 +74,28 @@ impl<T> Slot<T> {
     }
 
     /// Changes the state, and tells whom to wake if somebody waits.
-    fn settle(&self, state: State<T>) -> Option<Waker> {
+    fn settle(&self, state: State<T>) -> Option<Waits> {
         let before = std::mem::replace(&mut *self.lock(), state);
         match before {
-            State::Waiting(waker) => Some(waker),
+            State::Waiting(waits) => Some(waits),
             State::Answered(_) | State::Unanswered | State::GivenUp => None,
+        }
+    }
+}
+
+impl<T: Send> Awaited for Slot<T> {
+    fn is_awaited(&self) -> bool {
+        matches!(&*self.lock(), State::Waiting(_))
+    }
+
+    fn watch(&self, waker: &Waker) -> bool {
+        let mut waker = Some(waker.clone()); // what is left in it is dropped after the lock
+        match &mut *self.lock() {
+            State::Waiting(waits) => {
+                std::mem::swap(&mut waits.handler, &mut waker);
+                true
+            }
+            _ => false,
         }
     }
 }
@@ -79,12 +117,12 @@ impl<T> Asker<T> {
             Err(slot) => slot,
         };
         let is_known = |known: &Waker| known.will_wake(cx.waker());
-        if !matches!(&*slot.lock(), State::Waiting(known) if is_known(known)) {
+        if !matches!(&*slot.lock(), State::Waiting(waits) if is_known(&waits.asker)) {
             // Outside the lock, as its drop: wakers are the user's code.
             let mut waker = cx.waker().clone();
             let settled = match &mut *slot.lock() {
-                State::Waiting(known) => {
-                    std::mem::swap(known, &mut waker);
+                State::Waiting(waits) => {
+                    std::mem::swap(&mut waits.asker, &mut waker);
                     None
                 }
                 settled => Some(std::mem::replace(settled, State::Unanswered)),
@@ -108,9 +146,23 @@ impl<T> Asker<T> {
     pub(crate) fn give_up(&mut self) -> Option<T> {
         let slot = self.0.take()?;
         let before = std::mem::replace(&mut *slot.lock(), State::GivenUp);
+        drop(slot);
         match before {
             State::Answered(reply) => Some(reply),
-            State::Waiting(_) | State::Unanswered | State::GivenUp => None,
+            State::Waiting(Waits { handler, .. }) => {
+                handler.into_iter().for_each(Waker::wake);
+                None
+            }
+            State::Unanswered | State::GivenUp => None,
+        }
+    }
+}
+
+impl<T> Drop for Asker<T> {
+    fn drop(&mut self) {
+        // One that has heard has let go of the slot.
+        if self.0.is_some() {
+            drop(self.give_up());
         }
     }
 }
@@ -136,6 +188,15 @@ impl<T> Answerer<T> {
             .is_none_or(|slot| Arc::strong_count(slot) == 1)
     }
 
+    /// What tells whether the asker still waits.
+    pub(crate) fn awaited(&self) -> Option<Weak<dyn Awaited>>
+    where
+        T: Send + 'static,
+    {
+        let slot = self.0.as_ref()?;
+        Some(Arc::downgrade(slot) as Weak<dyn Awaited>)
+    }
+
     pub(crate) fn deadline(&self) -> Nanos {
         self.0.as_ref().map_or(Nanos::NONE, |slot| slot.deadline)
     }
@@ -149,13 +210,13 @@ impl<T> Answerer<T> {
         let Some(slot) = self.0.take() else {
             return false;
         };
-        let waker = slot.settle(state);
-        let is_heard = waker.is_some();
+        let waits = slot.settle(state);
+        let is_heard = waits.is_some();
         // Before the wake: an asker that finds the slot its own takes the reply without the lock. If it is gone, the reply
         // is dropped here.
         drop(slot);
-        if let Some(waker) = waker {
-            waker.wake();
+        if let Some(waits) = waits {
+            waits.wake();
         }
         is_heard
     }

@@ -34,10 +34,6 @@ impl ActorId {
         Self { node, number }
     }
 
-    pub(crate) fn node(self) -> NodeId {
-        self.node
-    }
-
     /// Puts all actors into one order, the same everywhere.
     pub(crate) fn order(self) -> (NodeId, u64) {
         (self.node, self.number.to_bits())
@@ -55,6 +51,10 @@ impl ActorId {
     /// Who is at the other end of a uring.
     pub(crate) fn at(end: &RemoteEnd) -> Self {
         Self::new(end.key.node, end.key.target)
+    }
+
+    pub(crate) fn node(self) -> NodeId {
+        self.node
     }
 }
 

@@ -192,6 +192,13 @@ impl<A: Accepts<M>, M: Message + ?Sized> From<&Addr<A>> for Recipient<M> {
     }
 }
 
+/// The same receiver.
+impl<M: Message + ?Sized> From<&Recipient<M>> for Recipient<M> {
+    fn from(recipient: &Recipient<M>) -> Self {
+        recipient.clone()
+    }
+}
+
 /// See [`Addr::recipient`].
 impl<A: Accepts<M>, M: Message + ?Sized> From<Addr<A>> for Recipient<M> {
     fn from(addr: Addr<A>) -> Self {

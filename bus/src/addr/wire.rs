@@ -24,6 +24,11 @@ thread_local! {
     static NODE: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
 }
 
+/// The node in whose name this thread is decoding.
+pub(crate) fn node() -> Option<Arc<Shared>> {
+    NODE.with_borrow(Clone::clone)
+}
+
 /// Decodes in the name of a node: addresses that are read become addresses of it.
 pub(crate) fn within<T>(shared: &Arc<Shared>, decode: impl FnOnce() -> T) -> T {
     struct Restore(Option<Arc<Shared>>);
@@ -70,7 +75,7 @@ impl Written {
 }
 
 fn read<T: Reachable, E: serde::de::Error>(written: &Written) -> Result<T, E> {
-    let shared = NODE.with_borrow(Clone::clone);
+    let shared = node();
     let shared =
         shared.ok_or_else(|| E::custom("an address can be read only as part of a message"))?;
     let address = read_life::<T, E>(written, &shared)?;

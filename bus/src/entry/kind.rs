@@ -26,6 +26,9 @@ pub enum EntryKind {
     Dropped,
     /// Completion: the mailbox's policy dropped it before its handler began.
     Displaced,
+    /// Completion: its handler left the answer to another, who did not give it; the payload, if there is one, is how that
+    /// one ended.
+    Unanswered,
 }
 
 impl EntryKind {
@@ -44,6 +47,7 @@ impl EntryKind {
             Self::Cancelled => 21,
             Self::Dropped => 22,
             Self::Displaced => 23,
+            Self::Unanswered => 24,
         }
     }
 
@@ -62,6 +66,7 @@ impl EntryKind {
             21 => Self::Cancelled,
             22 => Self::Dropped,
             23 => Self::Displaced,
+            24 => Self::Unanswered,
             _ => return None,
         };
         Some(kind)
@@ -82,7 +87,7 @@ mod tests {
     #[test]
     fn every_byte_round_trips_or_is_refused() {
         let known: Vec<_> = (0..=u8::MAX).filter_map(EntryKind::from_bits).collect();
-        assert_eq!(known.len(), 11);
+        assert_eq!(known.len(), 12);
         assert!(
             known
                 .iter()

@@ -458,6 +458,16 @@ impl InboxLane {
         }
     }
 
+    /// Whether nobody waits any more for the answer to an ask that was taken.
+    pub(crate) fn is_abandoned(&self, op: Key) -> bool {
+        if self.is_closed() || self.peer.is_gone() {
+            return true;
+        }
+        let word = self.taking().end.op_word(op);
+        // A released reply: the op is over, or another one has its place.
+        word.is_ok_and(|word| word.is_cancelled() || word.is_reply_released())
+    }
+
     /// Whether the submitter has a word for that op, by which it releases replies.
     pub(super) fn knows_op(&self, op: Key) -> Result<(), Violation> {
         self.taking().end.op_word(op).map(drop)

@@ -20,6 +20,7 @@ use ringway_shm::words::EntryWords;
 
 use super::{InboxLane, Taken};
 use crate::actor::Undone;
+use crate::actor::later::Interest;
 use crate::clock::{Clock, Nanos};
 use crate::completion;
 use crate::entry::{EntryHeader, EntryKind, EntryToken, Sealed};
@@ -122,9 +123,20 @@ impl RemotePort {
         Some(Arc::clone(lent) as Arc<dyn LeaseOwner>)
     }
 
-    #[cfg(feature = "test")]
+    /// Whether an answer is wanted.
     pub(crate) fn is_ask(&self) -> bool {
         self.is_ask
+    }
+
+    /// Who waits for the answer, and until when.
+    pub(crate) fn interest(&self) -> (Interest, Nanos) {
+        match self.op.filter(|_| self.is_ask) {
+            Some(op) => {
+                let lane = Arc::downgrade(&self.lane);
+                (Interest::Remote(lane, op), self.deadline)
+            }
+            None => (Interest::Nobody, Nanos::NONE),
+        }
     }
 
     /// Why the handler need not begin any more.
@@ -211,7 +223,12 @@ impl RemotePort {
                 self.fail(op, EntryKind::Failed, error.text().to_owned(), &shared);
             }
             Undone::Dropped => self.end(op, EntryKind::Displaced, None, &shared),
-            Undone::Ended(_) => self.end(op, EntryKind::Dropped, None, &shared),
+            Undone::Unanswered => self.end(op, EntryKind::Unanswered, None, &shared),
+            Undone::Ended(reason) => {
+                let reason = Parcel::Value(reason.clone().shortened());
+                let payload = shared.pack_reply::<ExitReason>(reason).ok();
+                self.end(op, EntryKind::Unanswered, payload, &shared);
+            }
         }
     }
 

@@ -65,6 +65,10 @@ where
         Ok(Parcel::Loan(lease.into_loan()))
     }
 
+    fn sent_on(arrival: Lease<M>) -> Parcel<M> {
+        Parcel::Loan(Loan::of_lease(arrival))
+    }
+
     fn value(parcel: Parcel<M>) -> Result<M::Value, Parcel<M>> {
         match parcel {
             Parcel::Value(value) => Ok(value),

@@ -57,7 +57,7 @@ impl<M: Message + ?Sized> fmt::Debug for Parcel<M> {
     }
 }
 
-/// What `tell` and `ask` accept: a message by value, a [`Loan`] of one, or a [`Parcel`] that came back.
+/// What `tell` and `ask` accept: a message by value, a [`Loan`] or a [`Lease`] of one, or a [`Parcel`] that came back.
 pub trait Sendable: Sized + Send + 'static {
     /// The message's type.
     type Message: Message + ?Sized;
@@ -97,6 +97,20 @@ impl<M: InPlace + ?Sized> Sendable for Loan<M> {
             Parcel::Loan(loan) => loan,
             Parcel::Value(value) => Loan::of_value(value),
         }
+    }
+}
+
+/// What was received is sent on as it came: to a receiver of this process without a copy, to one of another in a block of
+/// this node's.
+impl<M: InPlace + ?Sized> Sendable for Lease<M> {
+    type Message = M;
+
+    fn into_parcel(self) -> Parcel<M> {
+        Parcel::Loan(Loan::of_lease(self))
+    }
+
+    fn from_parcel(parcel: Parcel<M>) -> Self {
+        Loan::from_parcel(parcel).into_lease()
     }
 }
 

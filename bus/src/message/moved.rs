@@ -40,6 +40,10 @@ where
             .ok_or_else(|| DetokenizeError::invalid::<M>(bytes.len()))
     }
 
+    fn sent_on(arrival: M) -> Parcel<M> {
+        Parcel::Value(arrival)
+    }
+
     fn receive_value(verified: Verified) -> Result<M, DetokenizeError> {
         <Self as Semantics<M>>::receive(verified)
     }

@@ -35,6 +35,10 @@ impl<M: Message + ?Sized, S: Semantics<M>> Semantics<M> for Publish<S> {
         S::unpack(tokenized)
     }
 
+    fn sent_on(arrival: M::Arrival) -> Parcel<M> {
+        S::sent_on(arrival)
+    }
+
     fn value(parcel: Parcel<M>) -> Result<M::Value, Parcel<M>> {
         S::value(parcel)
     }
@@ -98,6 +102,10 @@ impl<M: Message<Value = M>> Semantics<PublishMessage<M>> for Wrapped {
 
     fn unpack(tokenized: Tokenized) -> Result<Parcel<PublishMessage<M>>, DetokenizeError> {
         M::Semantics::unpack(tokenized.retyped::<M>()).map(wrap)
+    }
+
+    fn sent_on(arrival: M::Arrival) -> Parcel<PublishMessage<M>> {
+        wrap(M::Semantics::sent_on(arrival))
     }
 
     fn value(

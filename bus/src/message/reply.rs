@@ -3,6 +3,7 @@
 use core::{error, fmt};
 
 use super::Message;
+use crate::actor::Deferred;
 
 /// Any error that a handler may return.
 pub type BoxError = Box<dyn error::Error + Send + Sync>;
@@ -15,21 +16,68 @@ pub type BoxError = Box<dyn error::Error + Send + Sync>;
 )]
 pub trait Answer: Message<Value = Self> + Sized {}
 
-/// What a handler of `M` may return: `M::Reply`, or `Result<M::Reply, E>` with any error.
+/// What a handler of `M` may return: `M::Reply`, or `Result<M::Reply, E>` with any error; or [`Deferred`], or a `Result` of
+/// it, when the reply comes later.
 ///
-/// `#[derive(Message)]` implements it for both, per message: that is what lets `Result<T, E>` itself be a reply.
+/// `#[derive(Message)]` implements it for the first two, per message: that is what lets `Result<T, E>` itself be a reply.
 #[diagnostic::on_unimplemented(
     message = "a handler of `{M}` cannot return `{Self}`",
     label = "not the reply of `{M}`",
-    note = "return the type named in `#[message(reply = ..)]` (default `()`), or `Result` of it with any error"
+    note = "return the type named in `#[message(reply = ..)]` (default `()`), or `Result` of it with any error, or `Deferred` of it"
 )]
 pub trait IntoReply<M: Message + ?Sized>: Send + 'static {
     /// The reply, or why there is none.
     ///
     /// # Errors
     ///
-    /// What the handler returned as its error, as text.
+    /// What the handler returned as its error, as text; or, where it [comes later](Self::COMES_LATER), that it does.
     fn into_reply(self) -> Result<M::Reply, HandlerError>;
+
+    /// Whether it may be that the reply comes later.
+    #[doc(hidden)]
+    const COMES_LATER: bool = false;
+
+    /// The same as a reply that may come later.
+    #[doc(hidden)]
+    fn into_deferred(self) -> Result<Deferred<M::Reply>, HandlerError>
+    where
+        Self: Sized,
+    {
+        self.into_reply().map(Deferred::now)
+    }
+}
+
+const COMES_LATER: &str = "the reply comes later";
+
+impl<M: Message + ?Sized> IntoReply<M> for Deferred<M::Reply> {
+    fn into_reply(self) -> Result<M::Reply, HandlerError> {
+        Err(HandlerError::new(COMES_LATER))
+    }
+
+    const COMES_LATER: bool = true;
+
+    fn into_deferred(self) -> Result<Self, HandlerError> {
+        Ok(self)
+    }
+}
+
+impl<M, E> IntoReply<M> for Result<Deferred<M::Reply>, E>
+where
+    M: Message + ?Sized,
+    E: Into<BoxError> + Send + 'static,
+{
+    fn into_reply(self) -> Result<M::Reply, HandlerError> {
+        match self {
+            Ok(_) => Err(HandlerError::new(COMES_LATER)),
+            Err(error) => Err(HandlerError::from_error(error)),
+        }
+    }
+
+    const COMES_LATER: bool = true;
+
+    fn into_deferred(self) -> Result<Deferred<M::Reply>, HandlerError> {
+        self.map_err(HandlerError::from_error)
+    }
 }
 
 /// The longest text of a [`HandlerError`] that reaches the asker, in bytes.

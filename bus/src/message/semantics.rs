@@ -76,6 +76,9 @@ pub trait Semantics<M: Message + ?Sized>: Sized + 'static {
     /// It is not what `pack` made of a parcel of `M`.
     fn unpack(tokenized: Tokenized) -> Result<Parcel<M>, DetokenizeError>;
 
+    /// What was received, as it can be sent on. What lies in a peer's block stays there.
+    fn sent_on(arrival: M::Arrival) -> Parcel<M>;
+
     /// The value in a parcel.
     ///
     /// # Errors
@@ -113,6 +116,10 @@ macro_rules! values {
 
         fn unpack(tokenized: Tokenized) -> Result<Parcel<$message>, DetokenizeError> {
             <Self as Semantics<$message>>::receive(tokenized.into_verified()).map(Parcel::Value)
+        }
+
+        fn sent_on(arrival: $message) -> Parcel<$message> {
+            Parcel::Value(arrival)
         }
 
         fn value(parcel: Parcel<$message>) -> Result<$message, Parcel<$message>> {

@@ -205,12 +205,16 @@ impl RemoteEnd {
 
     /// The asker gave up.
     pub(crate) fn ignore(&self, key: Key) {
-        let mut left = None;
+        let (mut left, mut told) = (None, None);
         let mut phase = self.lock();
         if let Phase::Open(open) = &mut *phase {
-            open.ignore(key, &mut left);
+            told = open.ignore(key, &mut left);
         }
         self.unlock(phase);
         drop(left);
+        if let Some(peer) = told {
+            // Fences after the op's word: see `inbox/abandoned.rs`.
+            peer.ring_bell();
+        }
     }
 }

@@ -369,15 +369,19 @@ impl Open {
         self.ops.release(key);
     }
 
-    /// The asker gave up; its waker goes to `left`.
-    pub(super) fn ignore(&mut self, key: Key, left: &mut Option<Waker>) {
+    /// The asker gave up; its waker goes to `left`. Who is returned is to be rung: its handler may wait for this.
+    pub(super) fn ignore(&mut self, key: Key, left: &mut Option<Waker>) -> Option<Arc<PeerUrings>> {
         match self.ops.ignore(key, left) {
-            Ignored::Gone => {}
-            Ignored::InFlight => self.words.cancel(key),
+            Ignored::Gone => None,
+            Ignored::InFlight => {
+                self.words.cancel(key);
+                Some(Arc::clone(&self.peer))
+            }
             Ignored::Completed(unread) => {
                 self.words.release_reply(key);
                 let losses = &mut self.owed.losses;
                 losses.extend(unread.map(|bits| Loss::Unread(TypeId::from_bits(bits))));
+                None
             }
         }
     }

@@ -199,6 +199,33 @@ impl<'a, S: Sendable> Ask<'a, S> {
         self
     }
 
+    /// Waits up to a point in time, which may be none; before it is polled.
+    pub(crate) fn by(self, deadline: Nanos) -> Self {
+        let mut asking = match self.0 {
+            Progress::Fresh(fresh) => {
+                let (way, follow) = (Way::Local(fresh.route), fresh.follow);
+                Asking::fresh(way, follow, fresh.message, Stage::Sending(None))
+            }
+            Progress::Asking(asking) => asking,
+            begun => return Self(begun),
+        };
+        let now = asking.sending.way.clock().now();
+        (asking.sending.began, asking.sending.deadline) = (now, deadline);
+        if let Stage::Fresh(_) = asking.stage {
+            asking.stage = Stage::Sending(None);
+        }
+        Self(Progress::Asking(asking))
+    }
+
+    /// Whether it is in the receiver's mailbox, or will never be.
+    pub(super) fn has_left(&self) -> bool {
+        match &self.0 {
+            Progress::Fresh(_) => false,
+            Progress::Asking(it) => !matches!(it.stage, Stage::Fresh(_) | Stage::Sending(_)),
+            Progress::Local(_) | Progress::Over => true,
+        }
+    }
+
     /// Blocks the calling thread until the reply has come.
     ///
     /// # Errors
@@ -563,6 +590,16 @@ impl<S: Sendable> Asking<'_, S> {
                 Ok(reason) => AskError::Refused { reason },
                 Err(reason) => AskError::Reply { reason },
             }),
+            Some(EntryKind::Unanswered) if EntryToken::of_words(words).type_id().is_some() => {
+                match completion::payload::<ExitReason>(end, op, words, is_held) {
+                    Ok(reason) => Err(AskError::Died {
+                        taken: true,
+                        message: None,
+                        reason,
+                    }),
+                    Err(reason) => Err(AskError::Reply { reason }),
+                }
+            }
             // These have no payload; a peer that says otherwise gets its block back.
             _ if is_held => {
                 end.release(op);
@@ -572,6 +609,7 @@ impl<S: Sendable> Asking<'_, S> {
                 self.stage = Stage::Ending;
                 return Step::Next;
             }
+            Some(EntryKind::Unanswered) => Err(AskError::Unanswered),
             Some(EntryKind::Expired | EntryKind::Cancelled) => Err(AskError::Deadline {
                 waited: self.sending.waited(),
             }),
@@ -652,6 +690,7 @@ fn undone<S: Sendable>(failure: Failure<S::Message>, waited: Duration) -> AskErr
         Undone::Expired | Undone::Cancelled => AskError::Deadline { waited },
         Undone::Failed(error) => AskError::Handler(error),
         Undone::Refused(reason) => AskError::Refused { reason },
+        Undone::Unanswered => AskError::Unanswered,
     }
 }
 

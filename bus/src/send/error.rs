@@ -171,6 +171,8 @@ pub enum AskError<S> {
     },
     /// The handler returned an error.
     Handler(HandlerError),
+    /// The handler left the reply for later, and whoever had the [`ReplyTo`](crate::ReplyTo) let go of it without an answer.
+    Unanswered,
     /// The receiver's mailbox was full and its policy dropped the message; it comes back if it is still there.
     Dropped {
         /// The message.
@@ -217,6 +219,7 @@ impl<S> AskError<S> {
                 "the receiver ended each of {attempts} times after it took the message, at last: {reason}"
             ),
             Self::Handler(error) => write!(f, "the handler failed: {error}"),
+            Self::Unanswered => f.write_str("whoever was to answer did not"),
             Self::Dropped { .. } => f.write_str("the receiver's mailbox dropped the message"),
             Self::Refused { reason } => write!(f, "the receiver refused the message: {reason}"),
             Self::Reply { reason } => write!(f, "the reply is not what its type says: {reason}"),
@@ -238,6 +241,7 @@ impl<S> fmt::Debug for AskError<S> {
             Self::Died { .. } => "Died",
             Self::Poisoned { .. } => "Poisoned",
             Self::Handler(_) => "Handler",
+            Self::Unanswered => "Unanswered",
             Self::Dropped { .. } => "Dropped",
             Self::Refused { .. } => "Refused",
             Self::Reply { .. } => "Reply",

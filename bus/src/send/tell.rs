@@ -14,6 +14,7 @@ use super::again::{self, Boxed, Lost};
 use super::redeliver::{Redeliver, RedeliveredTell};
 use super::way::{Patience, Sending, Sent, To, Way};
 use crate::actor::port::ReplyPort;
+use crate::clock::Nanos;
 use crate::message::Sendable;
 
 /// A message on its way to an actor: a future, which may be refined before it is first polled.
@@ -46,6 +47,8 @@ struct Fresh<'a, S: Sendable> {
     /// `None` when it was sent: then the tell is over.
     message: Option<S>,
     deadline: Option<Duration>,
+    /// The same, as a point in time.
+    until: Nanos,
 }
 
 impl<'a, S: Sendable> Fresh<'a, S> {
@@ -78,6 +81,8 @@ impl<'a, S: Sendable> Fresh<'a, S> {
         if let Some(deadline) = self.deadline {
             sending.began = sending.way.clock().now();
             sending.deadline = sending.began.plus(deadline);
+        } else if self.until != Nanos::NONE {
+            (sending.began, sending.deadline) = (sending.way.clock().now(), self.until);
         }
         Some(sending)
     }
@@ -90,6 +95,7 @@ impl<'a, S: Sendable> Tell<'a, S> {
             to,
             message: Some(message),
             deadline: None,
+            until: Nanos::NONE,
         }))
     }
 
@@ -111,6 +117,7 @@ impl<'a, S: Sendable> Tell<'a, S> {
             to,
             message: Some(message),
             deadline,
+            ..
         }) = self.0
         else {
             panic!("a tell was polled before it was told to be redelivered");
@@ -125,6 +132,14 @@ impl<'a, S: Sendable> Tell<'a, S> {
     pub fn deadline(mut self, deadline: Duration) -> Self {
         if let Stage::Fresh(fresh) = &mut self.0 {
             fresh.deadline = Some(deadline);
+        }
+        self
+    }
+
+    /// Waits up to a point in time, which may be none; before it is polled.
+    pub(crate) fn by(mut self, deadline: Nanos) -> Self {
+        if let Stage::Fresh(fresh) = &mut self.0 {
+            fresh.until = deadline;
         }
         self
     }

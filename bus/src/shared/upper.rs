@@ -97,6 +97,7 @@ impl Upper for UpperOf {
         open::end_all(&urings, &reason);
         urings.life().end(&reason);
         shared.forget_peer(peer.id(), &reason);
+        shared.relays.died(peer.id(), &reason);
         shared.blocks.wake_all();
         // The death notice makes the driver look at everything: a sender may have died before it rang.
         shared.queue.rouse();

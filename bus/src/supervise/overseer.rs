@@ -49,6 +49,7 @@ pub(super) struct Overseen;
 impl Actor for Overseen {
     type Args = ();
     type Letters = Request;
+    type Ports = ();
     const ACCEPTED: &'static [Accepted] = &[];
 
     fn open(_incoming: &mut Incoming<'_>) -> Option<Request> {

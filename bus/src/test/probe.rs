@@ -365,6 +365,7 @@ where
 impl<M: Message + ?Sized> Actor for ProbeActor<M> {
     type Args = ();
     type Letters = Letter<M>;
+    type Ports = Option<ReplyPort<M>>;
     const ACCEPTED: &'static [Accepted] = &[Accepted::of::<Self, M>()];
 
     fn open(incoming: &mut Incoming<'_>) -> Option<Letter<M>> {
@@ -374,15 +375,15 @@ impl<M: Message + ?Sized> Actor for ProbeActor<M> {
     }
 
     async fn deliver(&mut self, cx: &mut Context<Self>) {
-        let mut port = ReplyPort::none();
         let letter = take(cx);
-        let Some(arrival) = begin::<Self, M>(letter, Some, &mut port, cx) else {
+        let Some(arrival) = begin::<Self, M>(letter, Some, Some, cx) else {
             return;
         };
-        let answer = self.0.receive(arrival, port.is_ask(cx)).await;
-        cx.take_in_hand(None);
-        // A tell's is of no use to anybody.
-        let _ = port.answer(answer, cx);
+        let answer = self.0.receive(arrival, cx.is_asked()).await;
+        if let Some(port) = cx.take_port() {
+            // A tell's is of no use to anybody.
+            let _ = port.answer(answer, cx);
+        }
     }
 
     async fn on_started(&mut self, _cx: &mut Context<Self>) -> Result<(), BoxError> {

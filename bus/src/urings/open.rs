@@ -255,6 +255,7 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
             who,
             reason,
         } => link::exited(shared, urings, target, who, reason),
+        UringWord::Owed { number, word } => shared.relays.hear(urings.id(), number, word),
         UringWord::Control { target, order } => {
             let cell = shared
                 .target(target)

@@ -100,6 +100,22 @@ pub(crate) enum UringWord {
         who: Number,
         reason: ExitReason,
     },
+    /// Of a reply that the other node owes, by its number there.
+    Owed {
+        number: u64,
+        word: OwedWord,
+    },
+}
+
+/// What a node says of a reply that it has been given to give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum OwedWord {
+    /// It has it, after so many hops: with this node the answer ends.
+    Held { hops: u32 },
+    /// There is none, and this is why.
+    Failed(String),
+    /// There will be none.
+    Unanswered,
 }
 
 impl UringWord {
@@ -113,7 +129,7 @@ impl UringWord {
             | Self::Closed { uring, .. }
             | Self::Released { uring }
             | Self::Look { uring } => Some(*uring),
-            Self::Control { .. } | Self::Exit { .. } => None,
+            Self::Control { .. } | Self::Exit { .. } | Self::Owed { .. } => None,
         }
     }
 

@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::{DeriveInput, Ident, Type, parse_quote};
 
 use super::accepts::message;
+use super::ports;
 use super::{ActorAttr, generics, variants};
 use crate::attr::At;
 
@@ -16,6 +17,7 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
     let (params, arguments, bounds) = generics.split_for_impl();
     let (variants, handles) = (variants(attr), &attr.handles);
     let has_hooks = attr.hooks.is_some();
+    let ports = ports::name(input);
     let args: Type = match &attr.args {
         Some(At { value, .. }) => value.clone(),
         None => parse_quote!(()),
@@ -28,13 +30,16 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
                     #[allow(unreachable_patterns)]
                     _ => ::core::option::Option::None,
                 };
-                let mut port = ::ringway::private::ReplyPort::none();
-                let arrival = ::ringway::private::begin::<Self, #ty>(letter, this, &mut port, cx);
+                let arrival = ::ringway::private::begin::<Self, #ty>(letter, this, #ports::#variant, cx);
                 // Not a method: what was once borrowed stays in the future.
                 if ::core::matches!(arrival, ::core::option::Option::Some(_)) {
                     ::ringway::private::end::<Self, #ty, _>(
                         ::ringway::private::Handler::<#ty, _>::handle(self, ::ringway::private::arrived(arrival), cx).await,
-                        port,
+                        |ports| match ports {
+                            #ports::#variant(port) => ::core::option::Option::Some(port),
+                            #[allow(unreachable_patterns)]
+                            _ => ::core::option::Option::None,
+                        },
                         self,
                         cx,
                     );
@@ -65,6 +70,7 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
         impl #params ::ringway::private::Actor for #ident #arguments #bounds {
             type Args = #args;
             type Letters = #letters #arguments;
+            type Ports = #ports #arguments;
             const ACCEPTED: &'static [::ringway::private::Accepted] =
                 &[#(#accepted),*];
             const HAS_HOOKS: bool = #has_hooks;
@@ -81,8 +87,8 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
                 &mut self,
                 cx: &mut ::ringway::private::Context<Self>,
             ) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
-                // While a handler runs, the future holds no more than the port beside it. It would hold an argument, and what
-                // is moved out of a pattern: so the letter is taken here, and moved as a whole.
+                // While a handler runs, the future holds nothing beside it. It would hold an argument, and what is moved out of
+                // a pattern: so the letter is taken here, and moved as a whole.
                 async move {
                     let letter = ::ringway::private::take(cx);
                     match letter {

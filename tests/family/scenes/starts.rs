@@ -104,7 +104,7 @@ pub(super) async fn wrong_roles(node: Node) -> Outcome {
         .spawn_process::<Parent>("painter")
         .await
         .expect_err("no such role");
-    let text = r#"the child's program has no role "painter"; it has ["counter", "failing", "parent", "nested", "keeper", "racer", "knot", "sailor", "prober"]"#;
+    let text = r#"the child's program has no role "painter"; it has ["counter", "failing", "parent", "nested", "keeper", "racer", "knot", "sailor", "prober", "office"]"#;
     assert_eq!(unknown.to_string(), text);
     assert!(!has_children());
 

@@ -24,7 +24,7 @@ impl Deadline {
         }
     }
 
-    /// A deadline at this point.
+    /// A deadline at a point in time, which may be none.
     pub(crate) fn at(shared: &Arc<Shared>, at: Nanos) -> Self {
         Self {
             shared: Arc::clone(shared),

@@ -1,0 +1,249 @@
+//! Pools, and questions to many: who gets what, and what becomes of it when members end.
+//!
+//! Method: workers say who handled what, on the sender's node and on another. Deaths of processes are played by the example
+//! `pool` and by the family.
+#![allow(clippy::unwrap_used, reason = "a failure here fails the test")]
+
+mod support;
+
+use std::collections::HashMap;
+
+use futures::future::join_all;
+use futures::{StreamExt, poll};
+use ringway::prelude::*;
+
+use support::probe::{Event, Hold, Note, Probe, Watcher, probe};
+use support::stage::{Stage, both};
+use support::{Bus, watch};
+
+/// Starts a probe of that name.
+fn member(stage: &Stage, name: &str) -> (Addr<Probe>, Watcher) {
+    let (actor, watcher) = probe();
+    let addr = stage.spawn_as(name, actor, |builder| builder).pinned();
+    watcher.expect(Event::Started);
+    (addr, watcher)
+}
+
+fn members(stage: &Stage, count: usize) -> (Vec<Addr<Probe>>, Vec<Watcher>) {
+    (0..count)
+        .map(|at| member(stage, &format!("member-{at}")))
+        .unzip()
+}
+
+// Goal: turns go round the members, whoever asks; one that has ended is passed over, one that is added has its turns.
+#[test]
+fn turns_go_round_the_living() {
+    both("pool-turns", |stage| {
+        let (addrs, watchers) = members(stage, 3);
+        let pool = Pool::round_robin(stage.sender(), addrs.clone());
+        assert!(!pool.add(addrs[0].clone()), "it is one already");
+        block_on(async {
+            for number in 0..6 {
+                let to = usize::try_from(number % 3).unwrap();
+                assert_eq!(pool.clone().ask(Note { number }).await.unwrap(), number);
+                watchers[to].expect(Event::Began(number));
+                watchers[to].expect(Event::Ended(number));
+            }
+            addrs[1].stop();
+            addrs[1].closed().await;
+            for number in 6..10 {
+                pool.tell(Note { number }).await.unwrap();
+            }
+            assert_eq!(pool.members().len(), 2);
+            let (late, lates) = member(stage, "late");
+            assert!(pool.add(late.clone()));
+            let asks = (20..26).map(|number| pool.ask(Note { number }));
+            assert!(join_all(asks).await.into_iter().all(|reply| reply.is_ok()));
+            assert!(matches!(lates.next(), Event::Began(20..26)));
+            assert!(pool.remove(&addrs[0]) && pool.remove(&addrs[2]));
+            assert!(!pool.remove(&addrs[0]));
+            assert_eq!(pool.members(), [late]);
+        });
+    });
+}
+
+// Goal: the member with the fewest messages under way gets the next one.
+#[test]
+fn the_idle_get_the_work() {
+    both("pool-load", |stage| {
+        let (addrs, watchers) = members(stage, 3);
+        let pool = Pool::least_loaded(stage.sender(), addrs.clone());
+        block_on(async {
+            let mut held = pool.ask(Hold { number: 1 });
+            assert!(poll!(&mut held).is_pending());
+            let busy = addrs.iter().position(|it| pool.in_flight(it) == Some(1));
+            let busy = busy.unwrap();
+            watchers[busy].expect(Event::Began(1));
+            for number in 10..30 {
+                assert_eq!(pool.ask(Note { number }).await.unwrap(), number);
+            }
+            assert!(watchers[busy].is_silent());
+            watchers[busy].open_gate();
+            held.await.unwrap();
+            assert_eq!(pool.in_flight(&addrs[busy]), Some(0));
+            let stranger = stage.sender().spawn(probe().0).unwrap();
+            assert_eq!(pool.in_flight(&stranger), None);
+        });
+    });
+}
+
+// Goal: a key goes to the same member, from every process, and when that one ends only its keys go elsewhere.
+#[test]
+fn keys_stay_where_they_are() {
+    both("pool-keys", |stage| {
+        let (addrs, watchers) = members(stage, 4);
+        let pools = [
+            Pool::round_robin(stage.sender(), addrs.clone()),
+            // Other addresses of the same actors, in another order.
+            Pool::least_loaded(
+                stage.home(),
+                (0..4).rev().map(|at| {
+                    let name = format!("member-{at}");
+                    stage
+                        .home()
+                        .lookup::<Addr<Probe>>(name)
+                        .wait()
+                        .unwrap()
+                        .pinned()
+                }),
+            ),
+        ];
+        let whose = |number: u64| {
+            let handled = [Event::Began(number), Event::Ended(number)];
+            let is_whose = |watcher: &Watcher| watcher.so_far() == handled;
+            watchers.iter().position(is_whose).unwrap()
+        };
+        block_on(async {
+            let mut homes = HashMap::new();
+            for number in 0..40 {
+                for pool in &pools {
+                    pool.ask(Note { number }).key(number).await.unwrap();
+                    let home = whose(number);
+                    assert_eq!(*homes.entry(number).or_insert(home), home);
+                }
+            }
+            addrs[2].stop();
+            addrs[2].closed().await;
+            watchers[2].so_far();
+            for number in 0..40 {
+                pools[0].ask(Note { number }).key(number).await.unwrap();
+                let home = whose(number);
+                let before = homes[&number];
+                assert!(home != 2 && (before == 2 || before == home));
+            }
+        });
+    });
+}
+
+// Goal: what a member had not taken when it ended is done by another one; what it had begun is the asker's to judge.
+#[test]
+fn what_was_not_taken_goes_to_another() {
+    both("pool-deaths", |stage| {
+        let (addrs, watchers) = members(stage, 2);
+        let pool = Pool::round_robin(stage.sender(), addrs.clone());
+        block_on(async {
+            let mut taken = pool.ask(Hold { number: 1 });
+            assert!(poll!(&mut taken).is_pending());
+            watchers[0].expect(Event::Began(1));
+            // Every other one waits behind that.
+            let mut asks = join_all((2..10).map(|number| pool.ask(Note { number })));
+            assert!(poll!(&mut asks).is_pending());
+            addrs[0].kill();
+            let error = taken.await.unwrap_err();
+            assert!(
+                matches!(error, AskError::Died { taken: true, .. }),
+                "{error}"
+            );
+            for (reply, number) in asks.await.into_iter().zip(2..) {
+                assert_eq!(reply.unwrap(), number);
+            }
+            addrs[1].kill();
+            addrs[1].closed().await;
+            let nobody = pool.ask(Note { number: 11 }).deadline(ms(20)).await;
+            let Err(AskError::Unsent(SendError::Deadline { message, .. })) = nobody else {
+                panic!("{nobody:?}")
+            };
+            let nobody = pool.tell(message).deadline(ms(20)).await;
+            assert!(
+                matches!(nobody, Err(SendError::Deadline { .. })),
+                "{nobody:?}"
+            );
+            // Who waits for a member gets the one that comes.
+            let mut waits = pool.ask(Note { number: 12 });
+            assert!(poll!(&mut waits).is_pending());
+            let (late, _lates) = member(stage, "late");
+            pool.add(late);
+            assert_eq!(waits.await.unwrap(), 12);
+        });
+    });
+}
+
+// Goal: of many, all answer in their order, or the first, or a quorum; each one's error is its own, and who is not waited for
+// is given up.
+#[test]
+fn many_are_asked() {
+    both("many", |stage| {
+        let (addrs, watchers) = members(stage, 4);
+        block_on(async {
+            let all = ask_all(&addrs, Note { number: 1 }).await;
+            assert!(all.into_iter().all(|answer| answer.unwrap() == 1));
+            // One is busy, one is dead.
+            addrs[0].tell(Hold { number: 2 }).await.unwrap();
+            addrs[1].stop();
+            addrs[1].closed().await;
+            let quorum = ask_all(&addrs, Note { number: 3 }).quorum(2).await;
+            assert_eq!(quorum.unwrap(), [3, 3]);
+            let first = ask_all(&addrs, Note { number: 4 }).first().await;
+            assert_eq!(first.unwrap(), 4);
+            let answers = ask_all(&addrs, Note { number: 5 }).deadline(ms(50)).await;
+            assert!(matches!(&answers[0], Err(AskError::Deadline { .. })));
+            assert!(matches!(
+                &answers[1],
+                Err(AskError::Unsent(SendError::Ended { .. }))
+            ));
+            assert!(matches!(&answers[2..], [Ok(5), Ok(5)]));
+            let all = ask_all(&addrs, Note { number: 6 }).quorum(4).await;
+            let error = all.unwrap_err();
+            assert_eq!(error.wanted, 4);
+            let failed = error.answers.iter().find(|it| it.answer.is_err()).unwrap();
+            assert_eq!((failed.place, failed.who), (1, addrs[1].id()));
+            assert!(
+                error
+                    .to_string()
+                    .contains("that were wanted; the first error: ")
+            );
+            let none = ask_all(Vec::<Addr<Probe>>::new(), Note { number: 7 });
+            assert_eq!(none.first().await.unwrap_err().answers.len(), 0);
+            let stream = Pool::round_robin(stage.sender(), addrs[2..].to_vec());
+            let stream = stream.ask_all(Note { number: 8 }).answers();
+            assert_eq!(stream.count().await, 2);
+            // The busy one has begun none of what was given up meanwhile.
+            watchers[0].expect(Event::Began(1));
+            watchers[0].expect(Event::Ended(1));
+            watchers[0].expect(Event::Began(2));
+            watchers[0].open_gate();
+            watchers[0].expect(Event::Ended(2));
+            assert_eq!(addrs[0].ask(Note { number: 9 }).await.unwrap(), 9);
+            watchers[0].expect(Event::Began(9));
+        });
+    });
+}
+
+// Goal: a pool of recipients of different actors, here and far, is one pool.
+#[test]
+fn members_may_differ() {
+    let _dog = watch();
+    let bus = Bus::new("pool-mixed");
+    let (home, other) = (bus.attach("home"), bus.attach("other"));
+    let (near, _nears) = probe();
+    let near = home.spawn(near).unwrap();
+    let (far, _fars) = probe();
+    other.actor(far).name("far").spawn().unwrap();
+    let far: Recipient<Note> = home.lookup("far").wait().unwrap();
+    let pool = Pool::round_robin(&home, [near.recipient(), far]);
+    for number in 0..4 {
+        assert_eq!(pool.ask(Note { number }).wait().unwrap(), number);
+        pool.tell(Note { number }).wait().unwrap();
+    }
+    assert_eq!(pool.members().len(), 2);
+}
