@@ -5,6 +5,7 @@ use std::thread;
 
 use ringway::prelude::*;
 use ringway::{ExitReason, SpawnProcessError};
+use rustix::process::getpriority_process;
 
 use super::has_children;
 use crate::Outcome;
@@ -65,7 +66,7 @@ pub(super) async fn conditions(node: Node) -> Outcome {
         usual.directory,
         std::env::current_dir()?.display().to_string()
     );
-    assert_eq!(usual.nice, 0);
+    assert_eq!(usual.nice, getpriority_process(None)?, "its parent's");
     Ok(())
 }
 
