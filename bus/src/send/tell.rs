@@ -41,14 +41,22 @@ enum Stage<'a, S: Sendable> {
     Over,
 }
 
+/// How long a tell waits for room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// As long as the receiver lives.
+    Always,
+    /// So long from the first poll.
+    For(Duration),
+    Until(Nanos),
+}
+
 /// Not polled yet.
 struct Fresh<'a, S: Sendable> {
     to: To<'a, S::Message>,
     /// `None` when it was sent: then the tell is over.
     message: Option<S>,
-    deadline: Option<Duration>,
-    /// The same, as a point in time.
-    until: Nanos,
+    wait: Wait,
 }
 
 impl<'a, S: Sendable> Fresh<'a, S> {
@@ -78,11 +86,13 @@ impl<'a, S: Sendable> Fresh<'a, S> {
         let message = self.message.expect("a tell was polled after it was ready");
         let mut sending = Sending::beyond_straight_tell(self.to.way(), message)?;
         sending.follow = self.to.follow();
-        if let Some(deadline) = self.deadline {
+        if self.wait != Wait::Always {
             sending.began = sending.way.clock().now();
-            sending.deadline = sending.began.plus(deadline);
-        } else if self.until != Nanos::NONE {
-            (sending.began, sending.deadline) = (sending.way.clock().now(), self.until);
+        }
+        match self.wait {
+            Wait::Always => {}
+            Wait::For(time) => sending.deadline = sending.began.plus(time),
+            Wait::Until(deadline) => sending.deadline = deadline,
         }
         Some(sending)
     }
@@ -94,8 +104,7 @@ impl<'a, S: Sendable> Tell<'a, S> {
         Self(Stage::Fresh(Fresh {
             to,
             message: Some(message),
-            deadline: None,
-            until: Nanos::NONE,
+            wait: Wait::Always,
         }))
     }
 
@@ -116,13 +125,17 @@ impl<'a, S: Sendable> Tell<'a, S> {
         let Stage::Fresh(Fresh {
             to,
             message: Some(message),
-            deadline,
+            wait,
             ..
         }) = self.0
         else {
             panic!("a tell was polled before it was told to be redelivered");
         };
         let to = (to.way(), to.follow());
+        let deadline = match wait {
+            Wait::For(time) => Some(time),
+            Wait::Always | Wait::Until(_) => None,
+        };
         RedeliveredTell::new(to, message, times, deadline)
     }
 
@@ -131,7 +144,7 @@ impl<'a, S: Sendable> Tell<'a, S> {
     #[inline]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         if let Stage::Fresh(fresh) = &mut self.0 {
-            fresh.deadline = Some(deadline);
+            fresh.wait = Wait::For(deadline);
         }
         self
     }
@@ -139,7 +152,10 @@ impl<'a, S: Sendable> Tell<'a, S> {
     /// Waits up to a point in time, which may be none; before it is polled.
     pub(crate) fn by(mut self, deadline: Nanos) -> Self {
         if let Stage::Fresh(fresh) = &mut self.0 {
-            fresh.until = deadline;
+            fresh.wait = match deadline {
+                Nanos::NONE => Wait::Always,
+                deadline => Wait::Until(deadline),
+            };
         }
         self
     }
