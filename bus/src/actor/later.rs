@@ -244,7 +244,7 @@ enum Place<R: Answer> {
 /// #[actor(handles(Wait, Open))]
 /// struct Gate(Vec<ReplyTo<u64>>);
 ///
-/// impl Handler<Wait> for Gate {
+/// impl Handler<Wait, Deferred<u64>> for Gate {
 ///     async fn handle(&mut self, _: Wait, cx: &mut Context<Self>) -> Deferred<u64> {
 ///         let (reply_to, deferred) = cx.defer();
 ///         self.0.push(reply_to);
@@ -261,10 +261,9 @@ enum Place<R: Answer> {
 /// # let node = Node::attach(NodeConfig::on("demo").directory(&directory))?;
 /// # let gate = node.spawn(Gate::default())?;
 /// # block_on(async {
-/// let mut waiting = gate.ask(Wait);
-/// assert!(futures_util::poll!(&mut waiting).is_pending());
-/// gate.tell(Open(7)).await?;
-/// assert_eq!(waiting.await?, 7);
+/// let (answer, told) = futures_util::future::join(gate.ask(Wait), gate.tell(Open(7))).await;
+/// told?;
+/// assert_eq!(answer?, 7);
 /// # Ok::<_, Box<dyn std::error::Error>>(()) })?;
 /// # drop(node);
 /// # std::fs::remove_dir_all(directory)?;
