@@ -69,7 +69,7 @@ impl Handler<Item, Result<u64>> for Stage {
             value: item.value + 1,
             ..item
         };
-        Ok(next.ask(item).redeliver(TIMES).deadline(secs(20)).await?)
+        Ok(next.ask(item).redeliver(TIMES).deadline(secs(100)).await?)
     }
 }
 
@@ -184,7 +184,7 @@ async fn pipeline(node: &Node) -> Result<()> {
         while under_way.len() < WINDOW {
             let (number, value) = (items, 0);
             let ask = first.ask(Item { number, value });
-            under_way.push(ask.redeliver(TIMES).deadline(secs(20)));
+            under_way.push(ask.redeliver(TIMES).deadline(secs(100)));
             items += 1;
         }
         if let Some(value) = under_way.next().await {

@@ -113,7 +113,7 @@ async fn supervise(node: &Node) -> Result<()> {
     let mut asks: FuturesUnordered<_> = (1..=JOBS)
         .map(|number| {
             let ask = worker.ask(Job { number }).redeliver(1);
-            async move { (number, ask.deadline(secs(20)).await) }
+            async move { (number, ask.deadline(secs(100)).await) }
         })
         .collect();
     let (mut poison, mut expected) = (Vec::new(), 0);

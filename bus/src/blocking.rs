@@ -220,7 +220,7 @@ mod tests {
             assert_eq!(waiting.word.load(Relaxed), LOOKS);
         });
         let waiting = taken.recv().unwrap();
-        let watchdog = Nanos::now().plus(Duration::from_secs(30));
+        let watchdog = Nanos::now().plus(Duration::from_secs(120));
         while waiting.word.load(Relaxed) != PARKED {
             assert!(!watchdog.has_passed(), "it does not park");
             thread::yield_now();

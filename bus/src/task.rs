@@ -483,7 +483,7 @@ mod tests {
         let (ran, runs) = std::sync::mpsc::channel();
         std::thread::scope(|threads| {
             threads.spawn(|| queue.help(1, &stopped, || ()));
-            let watchdog = Nanos::now().plus(Duration::from_secs(30));
+            let watchdog = Nanos::now().plus(Duration::from_secs(120));
             while queue.helpers_parked.load(Relaxed) == 0 {
                 assert!(!watchdog.has_passed(), "the helper does not park");
                 std::thread::yield_now();
@@ -499,7 +499,7 @@ mod tests {
             assert_eq!(queue.helpers_parked.load(Relaxed), 1);
             let first = queue.pop().unwrap();
             queue.stop_looking();
-            let second = runs.recv_timeout(Duration::from_secs(30));
+            let second = runs.recv_timeout(Duration::from_secs(120));
             drop(first);
             // Relaxed: `stop_helpers` notifies under the lock.
             stopped.store(true, Relaxed);

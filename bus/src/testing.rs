@@ -17,7 +17,7 @@ use crate::frame::UringFrame;
 use crate::peering::{Closure, Death, NodeId, Peer};
 
 /// Waiting longer than this means that something hangs. Generous: both cores may be busy with other tests.
-pub(crate) const WATCHDOG: Duration = Duration::from_secs(60);
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(120);
 
 /// Waits until something is true that no notice tells of.
 pub(crate) fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {

@@ -24,7 +24,7 @@ use self::scenes::grouped::Sailor;
 use self::scenes::linked::Knot;
 
 /// Longer than any scene takes on a loaded machine; what takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The error of the parent's closure.
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What ends the wait for what does not come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What its sender knows of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

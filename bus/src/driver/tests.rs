@@ -152,7 +152,7 @@ fn deadlines_of_a_quiet_node_are_kept() {
         });
     });
     for _ in 0..2 {
-        let waited = waits.recv_timeout(Duration::from_secs(30)).unwrap();
+        let waited = waits.recv_timeout(Duration::from_secs(120)).unwrap();
         assert!(waited >= Duration::from_secs(1), "{waited:?}");
     }
 }

@@ -301,7 +301,7 @@ mod tests {
                 break;
             }
             epoll
-                .wait(&mut events, Some(Duration::from_secs(30)))
+                .wait(&mut events, Some(Duration::from_secs(120)))
                 .unwrap();
             assert!(
                 events
@@ -337,7 +337,7 @@ mod tests {
         assert!(matches!(peer.recv(&mut [0; 8]), Err(RecvError::Closed)));
         let mut events = Vec::new();
         epoll
-            .wait(&mut events, Some(Duration::from_secs(30)))
+            .wait(&mut events, Some(Duration::from_secs(120)))
             .unwrap();
         assert!(events.iter().any(|event| event.readable), "{events:?}");
         assert!(matches!(

@@ -27,7 +27,7 @@ const SCENE: &str = "RINGWAY_SCENE";
 const PROPS: &str = "RINGWAY_PROPS";
 
 /// Longer than any scene takes on a loaded machine; what takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// In an actor: plays its scene. Elsewhere: does nothing.
 pub(crate) fn play(scenes: &[(&str, fn())]) {

@@ -50,7 +50,7 @@ impl Handler<Race> for Racer {
         while !race.until.ask(Poll).await.expect("the judge lives") {
             for (addr, (_, from)) in race.counters.iter().zip(COUNTERS) {
                 deaths += u64::from(!is_answered(
-                    addr.ask(Add { amount: 1 }).deadline(secs(20)).await,
+                    addr.ask(Add { amount: 1 }).deadline(secs(100)).await,
                     from,
                 ));
             }
@@ -111,10 +111,10 @@ pub(super) async fn followed(node: Node) -> Outcome {
             let mut answers = 0;
             while !is_over.load(Relaxed) {
                 for (addr, (name, from)) in counters.iter().zip(COUNTERS) {
-                    let found = looks_up.then(|| node.lookup(name).within(secs(20)).wait());
+                    let found = looks_up.then(|| node.lookup(name).within(secs(100)).wait());
                     let found: Option<Addr<Counter>> = found.map(|it| it.expect("it comes back"));
                     let addr = found.as_ref().unwrap_or(addr);
-                    let asked = addr.ask(Add { amount: 1 }).deadline(secs(20)).wait();
+                    let asked = addr.ask(Add { amount: 1 }).deadline(secs(100)).wait();
                     answers += u64::from(is_answered(asked, from));
                 }
             }
@@ -124,13 +124,13 @@ pub(super) async fn followed(node: Node) -> Outcome {
     let near = [ask_on(false), ask_on(false), ask_on(true), ask_on(true)];
     for kill in 0..KILLS {
         let ((name, from), addr) = (COUNTERS[kill % 2], &counters[kill % 2]);
-        let _runs: Addr<Counter> = tree.addr(name).within(secs(20)).await?;
+        let _runs: Addr<Counter> = tree.addr(name).within(secs(100)).await?;
         // It may be ending: it is killed once more then.
         let children = tree.which_children();
         if children.iter().any(|it| it.id == name && it.pid.is_some()) {
             let _ = kill_process(pid_of(&tree, name), Signal::KILL);
         }
-        while !is_answered(addr.ask(Add { amount: 1 }).deadline(secs(20)).await, from) {}
+        while !is_answered(addr.ask(Add { amount: 1 }).deadline(secs(100)).await, from) {}
     }
     is_over.store(true, Relaxed);
     for thread in near {

@@ -75,7 +75,7 @@ pub(super) async fn grouped(node: Node) -> Outcome {
         }
         before.closed().await;
         assert!(crew.members().iter().all(|it| it.id() != before.id()));
-        found.ask(Add { amount: 0 }).deadline(secs(20)).await?;
+        found.ask(Add { amount: 0 }).deadline(secs(100)).await?;
     }
     own.stop();
     own.closed().await;

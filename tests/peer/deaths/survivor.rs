@@ -11,7 +11,7 @@ use super::{attach, look_up, say_line, until_told_to_end};
 use crate::messages::{Sink, Small, Wish, bulk, bulk_wish};
 
 /// Longer than anything takes to be forgotten on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Is visited, and counts.
 pub(super) fn play(visitors: u32) {
