@@ -81,14 +81,14 @@ fn ask_and_tell() -> Result<()> {
         assert_eq!(counter.ask(Add { amount: 40 }).await?, 41);
 
         // Who knows a message, but not the actor, finds it just so.
-        let adder: Recipient<Add> = node.lookup("counter").within(secs(1)).await?;
+        let adder: Recipient<Add> = node.lookup("counter").within(secs(30)).await?;
         assert_eq!(adder.ask(Add { amount: 1 }).await?, 42);
 
         let text = counter
             .ask(Describe {
                 unit: "sheep".to_owned(),
             })
-            .deadline(ms(500))
+            .deadline(secs(30))
             .await?;
         println!("{text}; this is process {}", std::process::id());
         assert_eq!(

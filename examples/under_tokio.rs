@@ -76,7 +76,7 @@ async fn await_sends() -> Result<()> {
     let teller = counter.clone();
     let told = tokio::spawn(async move { teller.tell(Add { amount: 2 }).await });
     told.await??;
-    let total = timeout(secs(1), counter.ask(Add { amount: 40 })).await??;
+    let total = timeout(secs(30), counter.ask(Add { amount: 40 })).await??;
     assert_eq!(total, 42);
 
     let place = counter.ask(Where).await?;

@@ -10,7 +10,7 @@ use ringway::prelude::*;
 
 use crate::support::probe::Event::{Abandoned, Began, Ended};
 use crate::support::probe::{Hold, Note, Text};
-use crate::support::stage::both;
+use crate::support::stage::{both, both_by_clock};
 
 // Goal: an ask whose deadline passes before its handler begins is answered so, and never begun.
 #[test]
@@ -77,16 +77,17 @@ fn the_wait_is_told_whoever_finds_it_over() {
 // Goal: a deadline that passes while the handler runs ends the ask, and not the handler.
 #[test]
 fn a_deadline_does_not_interrupt() {
-    both("deadline-late", |stage| {
+    both_by_clock("deadline-late", |stage, clock| {
         let (probe, watcher) = stage.probe();
-        let error = probe
-            .ask(Hold { number: 1 })
-            .deadline(ms(20))
-            .wait()
-            .unwrap_err();
-        assert!(matches!(error, AskError::Deadline { .. }), "{error}");
+        block_on(async {
+            let mut ask = Box::pin(probe.ask(Hold { number: 1 }).deadline(ms(20)));
+            assert!(poll!(&mut ask).is_pending());
+            watcher.expect(Began(1));
+            clock.advance(ms(20)).await;
+            let error = ask.await.unwrap_err();
+            assert!(matches!(error, AskError::Deadline { .. }), "{error}");
+        });
         watcher.open_gate();
-        watcher.expect(Began(1));
         watcher.expect(Ended(1));
         assert_eq!(probe.ask(Note { number: 2 }).wait().unwrap(), 2);
     });

@@ -4,9 +4,9 @@ use futures::poll;
 use ringway::prelude::*;
 
 use crate::desk::{Do, Event, Settle, open, question};
-use crate::support::stage::both;
+use crate::support::stage::{both, both_by_clock};
 
-// Goal: a handler is woken when its asker drops the ask or does not wait any longer, here and far, also while all sleep.
+// Goal: a handler is woken when its asker drops the ask, here and far, also while all sleep.
 #[test]
 fn a_handler_hears_that_its_asker_gave_up() {
     both("cancelled", |stage| {
@@ -25,9 +25,22 @@ fn a_handler_hears_that_its_asker_gave_up() {
                 assert_eq!(events.recv().unwrap(), Event::GaveUp(number));
                 assert_eq!(events.recv().unwrap(), Event::Ended(number));
             }
-            let late = desk.ask(question(30, Do::Watch)).deadline(ms(20)).await;
-            assert!(matches!(late, Err(AskError::Deadline { .. })), "{late:?}");
+        });
+    });
+}
+
+// Goal: it is woken, too, when its asker's deadline has passed.
+#[test]
+fn a_handler_hears_that_nobody_waits_any_longer() {
+    both_by_clock("cancelled-late", |stage, clock| {
+        let (desk, events) = open(stage, "desk");
+        block_on(async {
+            let mut late = desk.ask(question(30, Do::Watch)).deadline(ms(20));
+            assert!(poll!(&mut late).is_pending());
             assert_eq!(events.recv().unwrap(), Event::Began(30));
+            clock.advance(ms(20)).await;
+            let late = late.await;
+            assert!(matches!(late, Err(AskError::Deadline { .. })), "{late:?}");
             assert_eq!(events.recv().unwrap(), Event::GaveUp(30));
         });
     });

@@ -6,12 +6,20 @@ use futures::poll;
 use ringway::prelude::*;
 
 use crate::desk::{Bytes, Desk, Do, Event, Question, Settle, desk, open, question};
-use crate::support::stage::{Stage, both};
+use crate::support::stage::{Stage, both, both_by_clock};
 use crate::support::{Bus, watch};
 
 /// A desk on a node of its own, as the stage's sender has it.
 fn elsewhere(stage: &Stage, name: &str) -> (Node, Addr<Desk>, Receiver<Event>) {
-    let node = stage.bus().attach(name);
+    elsewhere_with(stage, name, |config| config)
+}
+
+fn elsewhere_with(
+    stage: &Stage,
+    name: &str,
+    configure: impl FnOnce(NodeConfig) -> NodeConfig,
+) -> (Node, Addr<Desk>, Receiver<Event>) {
+    let node = Node::attach(configure(stage.bus().config(name))).unwrap();
     let (actor, events) = desk(None);
     node.actor(actor).name(name).spawn().unwrap();
     let addr: Addr<Desk> = stage.sender().lookup(name).wait().unwrap();
@@ -124,10 +132,10 @@ fn deaths_on_the_way_are_told() {
 // Goal: the deadline and the giving up go along.
 #[test]
 fn the_asker_can_give_up() {
-    both("forward-given-up", |stage| {
+    both_by_clock("forward-given-up", |stage, clock| {
         let (desk, _events) = open(stage, "desk");
         let (near, nears) = open(stage, "near");
-        let (_third, far, fars) = elsewhere(stage, "far");
+        let (_third, far, fars) = elsewhere_with(stage, "far", |config| config.clock(clock));
         block_on(async {
             for (next, events) in [(near, nears), (far, fars)] {
                 let mut ask = desk.ask(forward(1, &next, Do::Watch));
@@ -136,10 +144,12 @@ fn the_asker_can_give_up() {
                 drop(ask);
                 assert_eq!(events.recv().unwrap(), Event::GaveUp(1));
                 assert_eq!(events.recv().unwrap(), Event::Ended(1));
-                let late = desk.ask(forward(2, &next, Do::Watch)).deadline(ms(30));
+                let mut late = desk.ask(forward(2, &next, Do::Watch)).deadline(ms(30));
+                assert!(poll!(&mut late).is_pending());
+                assert_eq!(events.recv().unwrap(), Event::Began(2));
+                clock.advance(ms(30)).await;
                 let error = late.await.unwrap_err();
                 assert!(matches!(error, AskError::Deadline { .. }), "{error}");
-                assert_eq!(events.recv().unwrap(), Event::Began(2));
                 assert_eq!(events.recv().unwrap(), Event::GaveUp(2));
                 assert_eq!(events.recv().unwrap(), Event::Ended(2));
             }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ringway::prelude::*;
+use ringway::test::TestClock;
 use ringway::{ActorBuilder, Node};
 
 use super::probe::{Event, Probe, Watcher, probe};
@@ -29,6 +30,17 @@ pub(crate) fn both(name: &str, scene: impl Fn(&Stage)) {
         let _dog = watch();
         println!("-- {place:?}");
         scene(&Stage::new(name, place, |config| config));
+    }
+}
+
+/// As [`both`], with nodes that go by a clock of the scene's: a deadline passes when the scene lets it.
+pub(crate) fn both_by_clock(name: &str, scene: impl Fn(&Stage, &TestClock)) {
+    for place in [Place::Local, Place::Remote] {
+        let _dog = watch();
+        println!("-- {place:?}");
+        let clock = TestClock::new();
+        let stage = Stage::new(name, place, |config| config.clock(&clock));
+        scene(&stage, &clock);
     }
 }
 
