@@ -98,7 +98,9 @@ fn ask_and_tell() -> Result<()> {
 
         counter.stop();
         assert_eq!(counter.closed().await, ExitReason::Stopped);
+        // The address that was looked up would wait for another to take the name; this one is of the life that ended.
         let late = counter
+            .pinned()
             .tell(Add { amount: 1 })
             .await
             .expect_err("it has ended");
