@@ -38,6 +38,42 @@ pub enum Violation {
         /// The head read after it.
         head: u64,
     },
+    /// A slot of a broadcast lane bears a stamp that cannot be there when its reader comes.
+    #[error("the slot of sample {sequence} bears stamp {found:#x}")]
+    Sample {
+        /// The sequence that the reader looked for.
+        sequence: u64,
+        /// The stamp found.
+        found: u64,
+    },
+    /// A broadcast lane's newest sequence went backwards, or its slot does not bear it.
+    #[error("newest sample {found} follows {floor} and is not in its slot")]
+    Newest {
+        /// The sequence found.
+        found: u64,
+        /// The sequence last seen.
+        floor: u64,
+    },
+    /// A subscriber's cursor went backwards, or passed samples that were never published.
+    #[error("cursor {found} lies outside {floor}..={newest}")]
+    Cursor {
+        /// The cursor found.
+        found: u64,
+        /// The cursor last seen.
+        floor: u64,
+        /// The publisher's newest sequence.
+        newest: u64,
+    },
+    /// A subscriber claims a sample that it cannot have seen.
+    #[error("claim {found} lies outside {}..={newest}", after + 1)]
+    Claim {
+        /// The sequence found.
+        found: u64,
+        /// The newest of the sequences that were gone when it joined.
+        after: u64,
+        /// The publisher's newest sequence.
+        newest: u64,
+    },
     /// A ready note that is not a key.
     #[error("note {found:#x} is no key")]
     Note {

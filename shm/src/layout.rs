@@ -1,8 +1,13 @@
 //! Where everything stands in shared memory: sizes and offsets by `const` functions, nothing measured at run time.
 
+mod broadcast;
+
+pub use broadcast::{BroadcastLayout, CursorLayout};
+
 use core::fmt;
 use core::mem::{offset_of, size_of};
 
+use crate::broadcast::{CursorLine, LaneLine, TakenLine};
 use crate::doorbell::AsleepLine;
 use crate::lane::HeadLine;
 use crate::region::LINE;
@@ -128,9 +133,29 @@ pub const fn layout_hash() -> u64 {
                 capacity: Pow2::of::<64>(),
             }
             .writer_len(),
+            BROADCAST.to_bits(),
+            BROADCAST.publisher_len(),
+            BroadcastLayout::TAIL_AT,
+            offset_of!(LaneLine, wants) as u64,
+            offset_of!(LaneLine, closed) as u64,
+            CURSOR.to_bits(),
+            CURSOR.subscriber_len(),
+            CursorLayout::TAKEN_AT,
+            offset_of!(CursorLine, idle) as u64,
+            offset_of!(CursorLine, closed) as u64,
+            offset_of!(TakenLine, taken) as u64,
         ],
     )
 }
+
+const BROADCAST: BroadcastLayout = match BroadcastLayout::new(Pow2::of::<64>(), 9) {
+    Some(layout) => layout,
+    None => unreachable!(),
+};
+const CURSOR: CursorLayout = match CursorLayout::new(9) {
+    Some(layout) => layout,
+    None => unreachable!(),
+};
 
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;

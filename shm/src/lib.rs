@@ -45,6 +45,7 @@ compile_error!("ringway runs on Linux only");
 #[cfg(not(all(target_pointer_width = "64", target_has_atomic = "64")))]
 compile_error!("ringway runs on 64-bit targets only");
 
+pub mod broadcast;
 pub mod doorbell;
 pub mod error;
 pub mod generation;

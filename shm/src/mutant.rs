@@ -36,6 +36,34 @@ pub enum Mutant {
     NoFenceBeforeSecondLook,
     /// The reader of a registry entry does not look at the state again.
     NoSecondLook,
+    /// A publisher overwrites a sample without saying so first.
+    NoWritingStamp,
+    /// A publisher overwrites a sample without a fence after saying so.
+    NoFenceAfterWriting,
+    /// A subscriber that drops the oldest looks at the stamp again without a fence after its copy.
+    NoFenceAfterCopy,
+    /// A subscriber that drops the oldest does not look at the stamp again.
+    NoSecondStamp,
+    /// A subscriber publishes its cursor, then copies the words.
+    CursorBeforeCopy,
+    /// A subscriber that waits publishes its cursor, then its claim.
+    CursorBeforeClaim,
+    /// A subscriber that drops the oldest looks at the stamp again without a fence after its claim.
+    NoFenceAfterClaim,
+    /// A publisher looks at the claims without a fence after it overwrote.
+    NoFenceBeforeScan,
+    /// A publisher does not look at the claims.
+    NoScan,
+    /// A lease is released without releasing its reads.
+    ClaimReleaseRelaxed,
+    /// A claim word is found free, and what was read under it is not acquired.
+    ClaimFreeRelaxed,
+    /// A later claim in the same word does not pass on what was acquired with it.
+    ClaimRelaxed,
+    /// The releaser of a lease looks at the publisher's wants without a fence.
+    NoFenceAfterRelease,
+    /// A publisher says which sample is the newest without releasing its stamp.
+    TailRelaxed,
 }
 
 /// Whether the running model is under `mutant`.

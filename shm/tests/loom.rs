@@ -11,6 +11,8 @@
     reason = "plain memory, to see whether accesses to it race"
 )]
 
+#[path = "loom/broadcast.rs"]
+mod broadcast;
 #[path = "loom/long.rs"]
 mod long;
 
