@@ -2,6 +2,15 @@
 #![cfg(not(loom))]
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too")]
 
+#[path = "broadcast/garbage.rs"]
+mod garbage;
+#[path = "broadcast/model.rs"]
+mod model;
+#[path = "broadcast/random.rs"]
+mod random;
+#[path = "broadcast/threads.rs"]
+mod threads;
+
 use ringway_shm::broadcast::{
     Claim, Joined, MemberId, Policy, PublishEnd, Refused, SubscribeEnd, Subscriber, TakeError,
     Taken,
@@ -18,6 +27,7 @@ struct Lane {
 /// One of its subscribers, and the memory under it.
 struct Member {
     end: SubscribeEnd<Buffer>,
+    part: OwnRegion<Buffer>,
     id: MemberId,
     after: u64,
 }
@@ -48,6 +58,7 @@ impl Lane {
         let end = subscriber.open(&lane, self.publish.layout(), policy, after);
         Member {
             end: end.unwrap(),
+            part,
             id: member,
             after,
         }
