@@ -7,7 +7,7 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -115,15 +115,20 @@ fn a_child_killed_for_want_of_memory_is_told_from_others() {
         ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
         ("/sys/fs/cgroup", "memory.max"),
     ];
+    // Not made where the kernel has not: that is no cgroup then, and nothing would ever end the child's hunger.
+    let write = |file: PathBuf, text: &str| {
+        let mut file = fs::File::options().write(true).open(file)?;
+        file.write_all(text.as_bytes())
+    };
     const LIMIT: &str = "134217728"; // what the scene itself needs, and room for a few seconds of eating
     let _dog = watch();
     let stage = Stage::set();
     let limited = ROOTS.into_iter().find_map(|(root, limit)| {
         let cgroup = Cgroup(Path::new(root).join(format!("ringway-test-{}", std::process::id())));
         fs::create_dir(&cgroup.0).ok()?;
-        fs::write(cgroup.0.join(limit), LIMIT).ok()?;
+        write(cgroup.0.join(limit), LIMIT).ok()?;
         // Without this, and with swap, it takes long.
-        let _ = fs::write(cgroup.0.join("memory.swap.max"), "0");
+        let _ = write(cgroup.0.join("memory.swap.max"), "0");
         Some(cgroup)
     });
     let Some(cgroup) = limited else {

@@ -5,8 +5,8 @@
 //! is in the directory above; version 1 has one for each kind.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -151,7 +151,7 @@ impl Cgroup {
     /// Kills what is left in it.
     pub(super) fn kill(&self) {
         for directory in &self.directories {
-            if fs::write(directory.join("cgroup.kill"), "1").is_ok() {
+            if write(&directory.join("cgroup.kill"), "1").is_ok() {
                 continue;
             }
             for pid in members(directory) {
@@ -221,13 +221,39 @@ fn make(directory: &Path) -> Result<(), String> {
     fs::create_dir(directory).map_err(|error| format!("{}: {error}", directory.display()))
 }
 
+/// Writes to a file that is there: in a directory that is no cgroup's, one that was made would limit nobody.
 fn write(file: &Path, value: &str) -> Result<(), String> {
-    fs::write(file, value).map_err(|error| format!("{}: {error}", file.display()))
+    let opened = File::options().write(true).open(file);
+    opened
+        .and_then(|mut opened| opened.write_all(value.as_bytes()))
+        .map_err(|error| format!("{}: {error}", file.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // Goal: a directory that is no cgroup's is an error and stays as it was, not a limit that holds nobody.
+    #[test]
+    fn other_directories_limit_nothing() {
+        let below = std::env::temp_dir().join(format!("ringway-no-cgroup-{}", std::process::id()));
+        fs::create_dir(&below).unwrap();
+        let limits = Limits {
+            memory: Some(1 << 20),
+            below: Some(below.clone()),
+            ..Limits::default()
+        };
+        let refused = Cgroup::create(&limits);
+        let left = fs::read_dir(&below).unwrap().count();
+        fs::remove_dir_all(&below).unwrap();
+        let (option, reason) = refused.unwrap_err();
+        assert_eq!(option, "memory_max");
+        assert!(
+            reason.ends_with("memory.limit_in_bytes: No such file or directory (os error 2)"),
+            "{reason}"
+        );
+        assert_eq!(left, 0);
+    }
 
     // Goal: what is asked for is what is written, in the words of both versions.
     #[test]
