@@ -6,6 +6,7 @@ use ringway::prelude::*;
 
 use crate::bus::Bus;
 use crate::options::{Mode, Options};
+use crate::pair::LONG;
 use crate::payload::Touch;
 use crate::report::{Cell, Lay, Report};
 use crate::sink::{self, Bytes, SINK, Sink};
@@ -28,13 +29,12 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
             let bus = Bus::new();
             sink::begin(&mut pair.other, Mode::Block, Touch::Fill, &bus.directory())?;
             let node = sink::attach(Mode::Block, &bus.directory(), "source")?;
-            let sink: Addr<Sink> = node.lookup(SINK).wait()?;
+            let sink: Addr<Sink> = node.lookup(SINK).within(LONG).wait()?;
             // First, while the heap holds nothing of others.
             mixed(&node, &sink, options, report)?;
-            for bytes in SIZES {
-                if options.bytes.is_none_or(|only| only == bytes) {
-                    one_size(&sink, bytes, options, report)?;
-                }
+            for bytes in options.bytes.map_or(SIZES.to_vec(), |only| vec![only]) {
+                one_size(&sink, bytes, options, report)?;
+                nothing_live(&node)?;
             }
             sink.stop();
             block_on(sink.closed());
@@ -46,7 +46,12 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
 }
 
 fn one_size(sink: &Addr<Sink>, bytes: usize, options: &Options, report: &mut Report) -> Result<()> {
-    drop(sink.loan::<Bytes>(bytes)?); // the heap has grown
+    // The heap has grown, and what was marked is there until it is dropped.
+    let mut first = sink.loan::<Bytes>(bytes)?;
+    mark(bytes as u64, &mut first);
+    let second = sink.loan::<Bytes>(bytes).ok(); // two of the largest need not fit
+    check(bytes as u64, &first)?;
+    drop((first, second));
     let (start, mut n) = (Instant::now(), 0);
     while start.elapsed() < options.budget {
         for _ in 0..STRETCH {
@@ -92,10 +97,7 @@ fn mixed(node: &Node, sink: &Addr<Sink>, options: &Options, report: &mut Report)
     for (mark, loan) in held.drain(..) {
         check(mark, &loan)?;
     }
-    let left = node.heap().stats().live();
-    if left != 0 {
-        return Err(format!("{left} blocks are live after the last was dropped").into());
-    }
+    nothing_live(node)?;
     let cell = Cell::new("ringway", "alloc").with("bytes", "mixed");
     let each = took.as_nanos() as f64 / operations as f64;
     report.value(&cell, "ns", each, operations, Lay::default());
@@ -108,6 +110,13 @@ fn mixed(node: &Node, sink: &Addr<Sink>, options: &Options, report: &mut Report)
         Lay::default(),
     );
     Ok(())
+}
+
+fn nothing_live(node: &Node) -> Result<()> {
+    match node.heap().stats().live() {
+        0 => Ok(()),
+        left => Err(format!("{left} blocks are live after the last was dropped").into()),
+    }
 }
 
 fn mark(number: u64, loan: &mut [u8]) {

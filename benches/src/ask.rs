@@ -4,7 +4,7 @@ use crate::bus::Bus;
 use crate::clock::ticks;
 use crate::figures::Ticks;
 use crate::options::{Mode, Options};
-use crate::pair::Other;
+use crate::pair::{LONG, Other};
 use crate::payload::Touch;
 use crate::place::Patience;
 use crate::report::{Cell, Report};
@@ -83,7 +83,7 @@ fn round_trips(
     sink::begin(other, mode, payload.1, &bus.directory())?;
     let node = sink::attach(mode, &bus.directory(), "source")?;
     let series = node.run_until(async {
-        let source = Source::new(node.lookup(SINK).await?, 0, payload);
+        let source = Source::new(node.lookup(SINK).within(LONG).await?, 0, payload);
         let mut series = Series::new(mode, options);
         while let Some(number) = series.next() {
             let from = ticks();

@@ -13,7 +13,8 @@ mod stepper;
 use crate::Result;
 use crate::bus::Bus;
 use crate::options::Options;
-use crate::pair::{HERE, Other, Teller, pin};
+use crate::pair::{Other, Teller};
+use crate::processors::{HERE, pin};
 use crate::report::{Cell, Lay, Report};
 
 /// What the stepped process is told: `paths TIMES DIRECTORY`.

@@ -22,8 +22,8 @@ pub(crate) fn measure<T>(
         };
         let before = look(&mut pair, patience)?;
         let measured = measure(&mut pair)?;
-        let line_ns = [before, look(&mut pair, Patience::None)?];
-        if held(line_ns) || dropped == DROPS_MAX || patience == Patience::None {
+        let line_ns = [before, look(&mut pair, patience.min(Patience::None))?];
+        if held(line_ns) || dropped == DROPS_MAX || patience == Patience::Glance {
             return Ok((measured, Lay { line_ns, dropped }));
         }
         dropped += 1;

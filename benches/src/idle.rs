@@ -10,8 +10,9 @@ use crate::bus::Bus;
 use crate::clock::{self, ticks};
 use crate::figures::{self, Ticks};
 use crate::options::{Mode, Options};
-use crate::pair::{HERE, Other, READY, THERE, Teller, pin};
+use crate::pair::{LONG, Other, READY, Teller};
 use crate::payload::Touch;
+use crate::processors::{HERE, THERE, pin};
 use crate::report::{Cell, Lay, Report};
 use crate::series::Series;
 use crate::sink::{self, SINK, Sink, Source};
@@ -91,11 +92,12 @@ fn beside(other: &mut Other, kind: &str, count: u64, options: &Options) -> Resul
     let (series, asked, asking) = node.run_until(async {
         let mut open = Vec::new();
         for index in (0..count).filter(|_| ["urings", "all"].contains(&kind)) {
-            let source = Source::new(node.lookup(name("idle", index)).await?, 0, PAYLOAD);
+            let idle = node.lookup(name("idle", index)).within(LONG);
+            let source = Source::new(idle.await?, 0, PAYLOAD);
             source.ask(0).await?;
             open.push(source);
         }
-        let source = Source::new(node.lookup(SINK).await?, 0, PAYLOAD);
+        let source = Source::new(node.lookup(SINK).within(LONG).await?, 0, PAYLOAD);
         let mut series = Series::new(Mode::Spin, options);
         while let Some(number) = series.next() {
             let from = ticks();
@@ -191,7 +193,7 @@ fn rest(options: &Options, report: &mut Report) -> Result<()> {
     let mut other = Other::start(THERE)?;
     sink::begin(&mut other, Mode::Block, PAYLOAD.1, &bus.directory())?;
     let node = sink::attach(Mode::Block, &bus.directory(), "source")?;
-    let source = Source::new(node.lookup(SINK).wait()?, 0, PAYLOAD);
+    let source = Source::new(node.lookup(SINK).within(LONG).wait()?, 0, PAYLOAD);
     block_on(source.ask(0))?;
     clock::idle(CALM);
     let rest = if options.brief { REST_BRIEF } else { REST };
@@ -211,9 +213,39 @@ fn rest(options: &Options, report: &mut Report) -> Result<()> {
 fn processor_nanos(process: u32) -> Result<u64> {
     let mut nanos = 0;
     for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
-        let counts = std::fs::read_to_string(task?.path().join("schedstat"))?;
-        let first = counts.split_whitespace().next();
-        nanos += first.ok_or("an empty schedstat")?.parse::<u64>()?;
+        let task = task?.path();
+        nanos += match std::fs::read_to_string(task.join("schedstat")) {
+            Ok(counts) => {
+                let first = counts.split_whitespace().next();
+                first.ok_or("an empty schedstat")?.parse()?
+            }
+            // Not every kernel keeps them; all count in hundredths of a second.
+            Err(_) => hundredths(&std::fs::read_to_string(task.join("stat"))?)? * 10_000_000,
+        };
     }
     Ok(nanos)
+}
+
+/// User and system time in a `stat` of proc(5): its fields 14 and 15.
+fn hundredths(stat: &str) -> Result<u64> {
+    // The name, in parentheses, may contain anything.
+    let (_, behind) = stat.rsplit_once(") ").ok_or("an odd stat")?;
+    let times = behind.split_whitespace().skip(11).take(2);
+    let times: std::result::Result<Vec<u64>, _> = times.map(str::parse).collect();
+    match times?.as_slice() {
+        [user, system] => Ok(user + system),
+        _ => Err("a short stat".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_a_stat() {
+        let stat = "71 (a) b) S 1 71 71 0 -1 4194560 9 0 0 0 12 30 5 6 20 0 1 0 26";
+        assert_eq!(hundredths(stat).ok(), Some(42));
+        assert!(hundredths("71 (short) S 1").is_err());
+    }
 }

@@ -2,7 +2,6 @@
 //! answered faster.
 
 use std::fs::File;
-use std::hint::spin_loop;
 
 use ringway_shm::region::{OwnRecord, PeerRecord, record};
 use ringway_shm::segment::{OwnSegment, PeerSegment};
@@ -10,6 +9,7 @@ use ringway_shm::sync::AtomicU64;
 use ringway_shm::sync::Ordering::{Relaxed, Release};
 
 use crate::Result;
+use crate::spin::Spin;
 
 const LEN: u64 = 4096;
 
@@ -65,8 +65,9 @@ impl Line {
     #[inline]
     pub(crate) fn ask(&self, word: u64) {
         self.say(word);
+        let mut spin = Spin::default();
         while self.heard() != word {
-            spin_loop();
+            spin.turn();
         }
     }
 }

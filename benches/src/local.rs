@@ -11,7 +11,8 @@ use ringway::prelude::*;
 
 use crate::bus::Bus;
 use crate::options::Options;
-use crate::pair::{ANYWHERE, Other, Teller};
+use crate::pair::{Other, Teller};
+use crate::processors::ANYWHERE;
 use crate::report::{Cell, Report};
 use crate::{Result, figures, gate};
 

@@ -21,6 +21,7 @@ mod options;
 mod pair;
 mod payload;
 mod place;
+mod processors;
 mod report;
 mod restart;
 mod ring;
@@ -28,8 +29,10 @@ mod scale;
 mod series;
 mod shared;
 mod sink;
+mod spin;
 mod start;
 mod tell;
+mod watch;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::process::ExitCode;
@@ -65,7 +68,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        [pair::ANSWER, processor] => pair::answer(processor),
+        [pair::ANSWER, processor, numbers] => pair::answer(processor, numbers),
         [name, options @ ..] => measure(name, options),
         [] => Err(usage().into()),
     };
@@ -86,9 +89,10 @@ fn measure(name: &str, options: &[&str]) -> Result<()> {
         return Err(usage().into());
     }
     let mut report = Report::new(options.table);
-    let done = workloads
-        .into_iter()
-        .try_for_each(|(_, run)| run(&options, &mut report));
+    let done = workloads.into_iter().try_for_each(|(name, run)| {
+        watch::watched(name, options.brief, || run(&options, &mut report))
+            .map_err(|error| format!("{name}: {error}").into())
+    });
     // Also what was measured before something went wrong.
     report.end();
     done

@@ -122,7 +122,7 @@ impl Options {
 
     pub(crate) fn patience(&self) -> Patience {
         if self.brief {
-            Patience::None
+            Patience::Glance
         } else {
             Patience::Some
         }

@@ -12,24 +12,23 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
+use ringway::prelude::secs;
 use ringway_shm::segment::OwnSegment;
 use rustix::process::{Signal, set_parent_process_death_signal};
-use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::line::{self, Line};
+use crate::processors::{self, HERE, THERE, pin};
 use crate::{Result, place};
 
-/// The argument that makes this program an answering process; the processor follows.
+/// The argument that makes this program an answering process; which processor, and which numbers they have, follow.
 pub(crate) const ANSWER: &str = "answer";
+/// How long is waited for what comes in any case, on however slow a machine: names, nodes, processes, sums of a series. None
+/// of it is measured.
+pub(crate) const LONG: Duration = secs(120);
 /// What a workload says when it can be measured.
 pub(crate) const READY: &str = "ready";
-/// Where the measuring process runs, and other senders.
-pub(crate) const HERE: usize = 0;
-/// Where the answering process runs.
-pub(crate) const THERE: usize = 1;
-/// A process on both.
-pub(crate) const ANYWHERE: usize = usize::MAX;
 
 /// Another process of this program. Killed when dropped.
 #[derive(Debug)]
@@ -50,7 +49,7 @@ impl Other {
         let mut command = Command::new(std::env::current_exe()?);
         change(&mut command);
         let mut child = command
-            .args([ANSWER, &processor.to_string()])
+            .args([ANSWER, &processor.to_string(), &processors::told()?])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -103,7 +102,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// Starts the other side on processor 1 and moves this one to processor 0.
+    /// Starts the other side there and moves this one here.
     pub(crate) fn start() -> Result<Self> {
         let mut other = Other::start(THERE)?;
         pin(HERE)?;
@@ -146,9 +145,10 @@ impl Teller {
 }
 
 /// The answering process, until its standard input ends.
-pub(crate) fn answer(processor: &str) -> Result<()> {
+pub(crate) fn answer(processor: &str, numbers: &str) -> Result<()> {
     // It may be spinning when the asker dies, and read nothing.
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    processors::learn(numbers)?;
     pin(processor.parse()?)?;
     let input = std::io::stdin().as_fd().try_clone_to_owned()?;
     let output = std::io::stdout().as_fd().try_clone_to_owned()?;
@@ -170,15 +170,4 @@ pub(crate) fn answer(processor: &str) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Moves this thread, and those that it will start, to one processor, or to [`ANYWHERE`].
-pub(crate) fn pin(processor: usize) -> Result<()> {
-    let mut set = CpuSet::new();
-    match processor {
-        ANYWHERE => [HERE, THERE].into_iter().for_each(|one| set.set(one)),
-        one => set.set(one),
-    }
-    sched_setaffinity(None, &set)
-        .map_err(|error| format!("cannot move to processor {processor}: {error}").into())
 }

@@ -1,11 +1,12 @@
 //! What a run prints: a line of JSON for each value as soon as it is measured, or a table of medians at the end.
 //!
 //! ```json
-//! {"system": "ringway", "workload": "ask", "params": {"mode": "spin", "bytes": "8", "touch": "fill", "stat": "p50"},
-//!  "unit": "ns", "value": 651.000, "n": 200000, "line_ns": [101, 103], "dropped": 0}
+//! {"system": "ringway", "workload": "ask", "params": {"mode": "spin", "bytes": "8", "touch": "fill", "stat": "p50",
+//!  "line_ns": "101 103", "dropped": "0"}, "unit": "ns", "value": 651.000, "n": 200000}
 //! ```
 //!
-//! A latency is five such lines that differ in `stat`: `min`, `p50`, `p99`, `p999`, `mean`.
+//! A latency is five such lines that differ in `stat`: `min`, `p50`, `p99`, `p999`, `mean`. Where the processors lay is told
+//! among the parameters, of measurements that looked.
 
 mod table;
 
@@ -41,6 +42,19 @@ pub(crate) struct Lay {
     pub(crate) line_ns: [u32; 2],
     /// Measurements dropped before this one because the processors had moved.
     pub(crate) dropped: u32,
+}
+
+impl Lay {
+    /// What is told of it, where somebody looked.
+    fn params(self) -> Option<[(&'static str, String); 2]> {
+        let [before, after] = self.line_ns;
+        (before > 0).then(|| {
+            [
+                ("line_ns", format!("{before} {after}")),
+                ("dropped", self.dropped.to_string()),
+            ]
+        })
+    }
 }
 
 /// One value.
@@ -140,23 +154,22 @@ impl Report {
 fn json(value: &Value) -> String {
     let cell = &value.cell;
     let stat = value.stat.map(|stat| ("stat", stat.to_owned()));
+    let lay = value.lay.params();
     let params: Vec<String> = cell
         .params
         .iter()
         .chain(&stat)
+        .chain(lay.iter().flatten())
         .map(|(name, value)| format!("{name:?}: {value:?}"))
         .collect();
-    let [before, after] = value.lay.line_ns;
     format!(
-        "{{\"system\": {:?}, \"workload\": {:?}, \"params\": {{{}}}, \"unit\": {:?}, \"value\": {:.3}, \"n\": {}, \
-         \"line_ns\": [{before}, {after}], \"dropped\": {}}}",
+        "{{\"system\": {:?}, \"workload\": {:?}, \"params\": {{{}}}, \"unit\": {:?}, \"value\": {:.3}, \"n\": {}}}",
         cell.system,
         cell.workload,
         params.join(", "),
         value.unit,
         value.value,
         value.n,
-        value.lay.dropped,
     )
 }
 
@@ -166,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_line_of_json() {
-        let value = Value {
+        let mut value = Value {
             cell: Cell::new("ringway", "ask").with("bytes", 8),
             stat: Some("p50"),
             unit: "ns",
@@ -177,8 +190,17 @@ mod tests {
                 dropped: 2,
             },
         };
-        let line = "{\"system\": \"ringway\", \"workload\": \"ask\", \"params\": {\"bytes\": \"8\", \"stat\": \"p50\"}, \
-                    \"unit\": \"ns\", \"value\": 1.500, \"n\": 3, \"line_ns\": [100, 101], \"dropped\": 2}";
-        assert_eq!(json(&value), line);
+        let line = |lay: &str| {
+            format!(
+                "{{\"system\": \"ringway\", \"workload\": \"ask\", \"params\": {{\"bytes\": \"8\", \"stat\": \"p50\"{lay}}}, \
+                 \"unit\": \"ns\", \"value\": 1.500, \"n\": 3}}"
+            )
+        };
+        assert_eq!(
+            json(&value),
+            line(", \"line_ns\": \"100 101\", \"dropped\": \"2\"")
+        );
+        value.lay = Lay::default();
+        assert_eq!(json(&value), line(""));
     }
 }

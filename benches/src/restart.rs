@@ -11,6 +11,8 @@ use crate::bus::Bus;
 use crate::clock::{system_nanos, ticks_of};
 use crate::figures::Ticks;
 use crate::options::{Mode, Options};
+use crate::pair::LONG;
+use crate::processors::{ANYWHERE, pin};
 use crate::report::{Cell, Lay, Report};
 use crate::sink::attach;
 
@@ -71,6 +73,8 @@ const PARTS: [&str; 6] = [
 
 pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
     let times = if options.brief { TIMES_BRIEF } else { TIMES };
+    // What was measured before this has stayed on one.
+    pin(ANYWHERE)?;
     for _ in 0..options.rounds {
         let parts = killing(times)?;
         for (part, ticks) in PARTS.into_iter().zip(parts) {
@@ -88,20 +92,24 @@ fn killing(times: usize) -> Result<[Ticks; PARTS.len()]> {
     let tree = Supervisor::one_for_one()
         .intensity(u32::MAX, secs(1))
         .backoff(ms(0)..ms(0))
-        .child(Child::process::<Worker>(WORKER).name(WORKER))
+        .child(
+            Child::process::<Worker>(WORKER)
+                .name(WORKER)
+                .start_within(LONG),
+        )
         .start(&node)
         .wait()?;
     let mut all = [const { Ticks::new() }; PARTS.len()];
-    let mut worker: Addr<Worker> = tree.addr(WORKER).wait()?;
-    let mut last = worker.ask(When).wait()?[0];
+    let mut worker: Addr<Worker> = tree.addr(WORKER).within(LONG).wait()?;
+    let mut last = worker.ask(When).deadline(LONG).wait()?[0];
     for _ in 0..times {
         let from = system_nanos();
         kill(last)?;
         block_on(worker.closed());
         let noticed = system_nanos();
-        worker = tree.addr(WORKER).wait()?;
+        worker = tree.addr(WORKER).within(LONG).wait()?;
         let reachable = system_nanos();
-        let [pid, main, started] = worker.ask(When).wait()?;
+        let [pid, main, started] = worker.ask(When).deadline(LONG).wait()?;
         let answered = system_nanos();
         let named = named(&other, pid)?;
         if pid == last || !(from <= main && main <= started && started <= answered) {
@@ -123,7 +131,7 @@ fn killing(times: usize) -> Result<[Ticks; PARTS.len()]> {
 /// When another node's lookup finds the worker of that process.
 fn named(other: &Node, pid: u64) -> Result<u64> {
     loop {
-        let worker: Addr<Worker> = other.lookup(WORKER).wait()?;
+        let worker: Addr<Worker> = other.lookup(WORKER).within(LONG).wait()?;
         let at = system_nanos();
         match worker.ask(When).wait() {
             Ok([found, ..]) if found == pid => return Ok(at),

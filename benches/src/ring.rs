@@ -13,7 +13,6 @@
     reason = "takes bytes of a slot that its turn gave to this side"
 )]
 
-use std::hint::spin_loop;
 use std::rc::Rc;
 
 use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
@@ -23,6 +22,7 @@ use rustix::thread::futex;
 use crate::Result;
 use crate::options::Mode;
 use crate::shared::{LINE, Shared};
+use crate::spin::Spin;
 
 /// Bytes before a slot's payload: turn and length.
 const HEAD: usize = 8;
@@ -187,11 +187,12 @@ impl Writer {
     #[inline]
     pub(crate) fn send(&mut self, len: usize, write: impl FnOnce(&mut [u8])) {
         let ring = &self.ring;
+        let mut spin = Spin::default();
         while self.sent == self.free {
             // Acquire slot-read: pairs with the store in `receive`.
             let progress = ring.memory.word(ring.at).load(Acquire);
             self.free = usize::try_from(progress).unwrap_or(0) + ring.shape.slots;
-            spin_loop();
+            spin.turn();
         }
         let (index, turn) = ring.slot(self.sent);
         // SAFETY: slot-read: the reader is past this slot, and does not look at it before its turn is stored.
@@ -225,11 +226,12 @@ impl Reader {
         let head = ring.head(index);
         // Acquire slot-written: pairs with the store in `send`.
         let is_there = || ring.memory.half_word(head).load(Acquire) == turn;
+        let mut spin = Spin::default();
         while !is_there() {
             if ring.sleeps {
                 ring.sleep_slow(is_there);
             } else {
-                spin_loop();
+                spin.turn();
             }
         }
         let len = ring.memory.half_word(head + 4).load(Relaxed) as usize;

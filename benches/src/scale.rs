@@ -8,8 +8,9 @@ use crate::Result;
 use crate::bus::Bus;
 use crate::clock::system_nanos;
 use crate::options::{Mode, Options, SENDERS_MAX};
-use crate::pair::{HERE, Other, READY, THERE, Teller};
+use crate::pair::{LONG, Other, READY, Teller};
 use crate::payload::Touch;
+use crate::processors::{HERE, THERE};
 use crate::report::{Cell, Lay, Report};
 use crate::sink::{self, Sink, Source};
 use crate::tell::Sent;
@@ -18,8 +19,6 @@ use crate::tell::Sent;
 pub(crate) const PEER: &str = "peer";
 
 const PROCESSES: [usize; 5] = [1, 2, 4, 8, SENDERS_MAX];
-/// Processes in brief.
-const BRIEF_MAX: usize = 8;
 const PAYLOADS: [(usize, &[Touch]); 1] = [(8, &[Touch::Fill])];
 /// Messages to one before the next has its turn.
 const BURST: u64 = 16;
@@ -27,10 +26,7 @@ const BURST: u64 = 16;
 pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
     for _ in 0..options.rounds {
         for payload in options.payloads(&PAYLOADS) {
-            let all: Vec<usize> = PROCESSES
-                .into_iter()
-                .filter(|processes| !options.brief || *processes <= BRIEF_MAX)
-                .collect();
+            let all = PROCESSES.to_vec();
             for processes in options.senders.map_or(all, |only| vec![only]) {
                 measure(processes, payload, options.budget, report)?;
             }
@@ -101,7 +97,8 @@ pub(crate) fn serve(words: &[&str], teller: &mut Teller) -> Result<()> {
     teller.hear()?;
     let mut others = Vec::new();
     for other in (0..count).filter(|other| *other != own || count == 1) {
-        others.push(Source::new(node.lookup(name(other)).wait()?, own, payload));
+        let other = node.lookup(name(other)).within(LONG).wait()?;
+        others.push(Source::new(other, own, payload));
     }
     // The first message opens a uring.
     block_on(burst(&others, 0))?;

@@ -6,7 +6,7 @@ use ringway::prelude::*;
 
 use crate::Result;
 use crate::options::{Mode, SENDERS_MAX};
-use crate::pair::{READY, Teller};
+use crate::pair::{LONG, READY, Teller};
 use crate::payload::{self, Touch};
 
 /// What a process is told to run one: `sink MODE TOUCH DIRECTORY`.
@@ -200,7 +200,7 @@ impl Source {
     /// Waits until all that was sent has been handled; an error unless that was `sent`, in order and whole.
     pub(crate) async fn settle(&self, sent: u64) -> Result<()> {
         let sender = self.sender as u64;
-        let arrived = self.sink.ask(Report { sender }).deadline(secs(60)).await?;
+        let arrived = self.sink.ask(Report { sender }).deadline(LONG).await?;
         if (arrived.count, arrived.wrong) != (sent, 0) {
             return Err(format!("of {sent} sent, {arrived:?}").into());
         }

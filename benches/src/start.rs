@@ -9,7 +9,8 @@ use crate::bus::Bus;
 use crate::clock::{system_nanos, ticks, ticks_of};
 use crate::figures::Ticks;
 use crate::options::{Mode, Options};
-use crate::pair::{HERE, Other, READY, THERE, Teller, pin};
+use crate::pair::{LONG, Other, READY, Teller};
+use crate::processors::{HERE, THERE, pin};
 use crate::report::{Cell, Lay, Report};
 use crate::sink::attach;
 
@@ -101,7 +102,7 @@ pub(crate) fn serve(words: &[&str], teller: &mut Teller) -> Result<()> {
         }
         ["send", directory] => {
             let node = attach(Mode::Block, directory, "sender")?;
-            let door: Addr<Door> = node.lookup("door").wait()?;
+            let door: Addr<Door> = node.lookup("door").within(LONG).wait()?;
             knock(&door, 1)?;
             drop(node);
             teller.say(READY)
@@ -111,7 +112,7 @@ pub(crate) fn serve(words: &[&str], teller: &mut Teller) -> Result<()> {
 }
 
 fn knock(door: &Addr<Door>, number: u64) -> Result<()> {
-    let reply = door.ask(Knock { number }).wait()?;
+    let reply = door.ask(Knock { number }).deadline(LONG).wait()?;
     if reply != number + 1 {
         return Err(format!("knock {number} was answered with {reply}").into());
     }
@@ -139,10 +140,10 @@ fn opening(times: usize) -> Result<(Ticks, Ticks)> {
     other.ready()?;
     let node = attach(Mode::Block, &bus.directory(), "opener")?;
     let (mut lookups, mut asks) = (Vec::new(), Vec::new());
-    let mut doors: Vec<Addr<Door>> = vec![node.lookup(door_name(0)).wait()?];
+    let mut doors: Vec<Addr<Door>> = vec![node.lookup(door_name(0)).within(LONG).wait()?];
     for index in 0..times {
         let from = ticks();
-        let door: Addr<Door> = node.lookup(door_name(index)).wait()?;
+        let door: Addr<Door> = node.lookup(door_name(index)).within(LONG).wait()?;
         let found = ticks();
         knock(&door, index as u64)?;
         lookups.push(found - from);
@@ -182,7 +183,8 @@ fn spawning(times: usize) -> Result<Ticks> {
     let mut all = Vec::new();
     for number in 0..times as u64 {
         let from = ticks();
-        let child = block_on(node.spawn_process::<Door>(CHILD).into_future())?;
+        let child = node.spawn_process::<Door>(CHILD).within(LONG);
+        let child = block_on(child.into_future())?;
         all.push(ticks() - from);
         knock(&child.addr(), number)?;
     }

@@ -12,8 +12,9 @@ use crate::bare::{self, Stream, stretch};
 use crate::bus::Bus;
 use crate::clock::system_nanos;
 use crate::options::{Mode, Options};
-use crate::pair::{HERE, Other, READY, Teller};
+use crate::pair::{LONG, Other, READY, Teller};
 use crate::payload::Touch;
+use crate::processors::HERE;
 use crate::report::{Cell, Lay, Report};
 use crate::sink::{self, SINK, Source};
 use crate::{Result, gate};
@@ -37,8 +38,7 @@ const BATCHED_MAX: usize = 1 << 10;
 
 pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
     for _ in 0..options.rounds {
-        // A stream never finds its receiver asleep, but for the first message.
-        for mode in options.modes().filter(|mode| *mode != Mode::Sleep) {
+        for mode in modes(options) {
             for payload in options.payloads(&PAYLOADS) {
                 for senders in options.senders.map_or(SENDERS.to_vec(), |only| vec![only]) {
                     if senders == 1 {
@@ -52,6 +52,16 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A stream never finds its receiver asleep, but for the first message: where `sleep` is asked for, nodes are as they come, and sleep
+/// when they find it right.
+fn modes(options: &Options) -> Vec<Mode> {
+    match options.mode {
+        None => vec![Mode::Spin, Mode::Block],
+        Some(Mode::Sleep) => vec![Mode::Block],
+        Some(mode) => vec![mode],
+    }
 }
 
 fn batches(bytes: usize, options: &Options) -> Vec<usize> {
@@ -146,8 +156,9 @@ fn streams(
         others.push(other);
     }
     let node = sink::attach(mode, &directory, "source-0")?;
+    let sink = node.lookup(SINK).within(LONG);
     let sent = node.run_until(async {
-        let source = Source::new(node.lookup(SINK).await?, 0, payload);
+        let source = Source::new(sink.await?, 0, payload);
         let warm = warm_up(&source, (payload.0, batch), budget).await?;
         for other in &mut others {
             other.tell("begin")?;
@@ -251,8 +262,9 @@ pub(crate) fn serve(words: &[&str], teller: &mut Teller) -> Result<()> {
     let (bytes, batch) = (bytes.parse()?, batch.parse()?);
     let budget = Duration::from_micros(micros.parse()?);
     let node = sink::attach(mode, directory, &format!("source-{sender}"))?;
+    let sink = node.lookup(SINK).within(LONG);
     let (source, warm) = node.run_until(async {
-        let source = Source::new(node.lookup(SINK).await?, sender.parse()?, (bytes, touch));
+        let source = Source::new(sink.await?, sender.parse()?, (bytes, touch));
         let warm = warm_up(&source, (bytes, batch), budget).await?;
         Result::Ok((source, warm))
     })?;

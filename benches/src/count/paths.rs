@@ -12,7 +12,7 @@ use ringway_shm::sync::Ordering::Relaxed;
 use super::marks::{finish, marked};
 use crate::Result;
 use crate::options::Mode;
-use crate::pair::{READY, Teller};
+use crate::pair::{LONG, READY, Teller};
 use crate::sink::{self, Bytes};
 
 /// Messages before those that count: everything is allocated and warm, and both sides watch their lanes.
@@ -145,7 +145,7 @@ impl Scene {
         };
         let local = near.spawn(tally(&at_near))?;
         far.actor(tally(&at_far)).name(NAME).spawn()?;
-        let mut lookup = pin!(near.lookup(NAME).into_future());
+        let mut lookup = pin!(near.lookup(NAME).within(LONG).into_future());
         let remote = loop {
             match near.run_until(once(lookup.as_mut())) {
                 Poll::Ready(found) => break found?,

@@ -13,7 +13,7 @@ use crate::clock::ticks;
 use crate::{Result, figures};
 
 /// Longer than any part takes.
-const PATIENCE: Duration = secs(300);
+const LONG: Duration = secs(300);
 /// Asks before those that count.
 const WARM_UP: u64 = 2_000;
 /// Pairs that play at the same time.
@@ -131,7 +131,7 @@ pub(super) fn tell(node: &Node, count: u64, senders: u64) -> Result<Vec<Found>> 
         }
     });
     on_node(node, tellers)?;
-    let totals = counter.ask(Get).wait()?;
+    let totals = counter.ask(Get).deadline(LONG).wait()?;
     let took = start.elapsed();
     let told = Totals {
         count: each * senders,
@@ -260,12 +260,12 @@ pub(super) fn pairs(node: &Node, count: u64) -> Result<Vec<Found>> {
         .wait()?;
     }
     for _ in 0..PAIRS {
-        dones.recv_timeout(PATIENCE)??;
+        dones.recv_timeout(LONG)??;
     }
     let took = start.elapsed();
     let mut had = 0;
     for player in &players {
-        had += player.ask(Had).wait()?;
+        had += player.ask(Had).deadline(LONG).wait()?;
     }
     if had != hops * PAIRS {
         return Err(format!("{} hops, {had} were had", hops * PAIRS).into());

@@ -9,7 +9,7 @@ use super::actors::{Counter, Get, Totals, on_node};
 use super::{BYTES_EACH, Found, NANOS_EACH};
 use crate::Result;
 
-/// Starts actors one after the other, and has each answer.
+/// Starts actors one after the other, has each answer, and stops them all.
 pub(super) fn spawn(node: &Node, count: u64) -> Result<Vec<Found>> {
     let found = |stat, value: f64| Found {
         stat,
@@ -21,11 +21,15 @@ pub(super) fn spawn(node: &Node, count: u64) -> Result<Vec<Found>> {
     let start = Instant::now();
     start_all(node, count, &mut actors)?;
     let called = start.elapsed();
-    let _actors = answer_all(node, actors)?;
+    let actors = answer_all(node, actors)?;
     let answered = start.elapsed();
+    let start = Instant::now();
+    stop_all(node, actors)?;
+    let stopped = start.elapsed();
     Ok(vec![
         found("call", called.as_nanos() as f64),
         found("first-answer", answered.as_nanos() as f64),
+        found("stop", stopped.as_nanos() as f64),
     ])
 }
 
@@ -76,6 +80,21 @@ fn answer_all(
     };
     on_node(node, [asker])?;
     Ok(taken.recv()?)
+}
+
+/// Stops every one and waits until each has ended.
+fn stop_all(node: &Node, actors: Vec<Option<Addr<Counter>>>) -> Result<()> {
+    let stopper = async move {
+        actors.iter().flatten().for_each(Addr::stop);
+        for actor in actors.iter().flatten() {
+            let reason = actor.closed().await;
+            if reason != ExitReason::Stopped {
+                return Err(format!("an actor was stopped, but {reason}"));
+            }
+        }
+        Ok(())
+    };
+    on_node(node, [stopper])
 }
 
 /// Bytes of this process in memory.
