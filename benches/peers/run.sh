@@ -3,6 +3,7 @@
 # systems in turn, so slow drift of the machine hits all of them alike. JSON lines go to results/raw.
 #   PEERS_LOCK   a lock file taken around every single measuring command (so builds can slip in between)
 #   ONLY         a pattern: run just the commands that match it; with TAG, into files of their own
+# When all rounds are done, results/table.md has the tables of everything in results/raw.
 set -u
 cd "$(dirname "$0")"
 rounds=${ROUNDS:-3}
@@ -40,6 +41,10 @@ each() { # each WORKLOAD LIST: one command per system and mode
 }
 
 start=$SECONDS
+{
+    echo "$(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | xargs), $(nproc) processors; Linux $(uname -r); $(rustc --version);"
+    echo "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown); load at the start $(cut -d' ' -f1 /proc/loadavg)"
+} >"$out/conditions.txt"
 for r in $(seq "$rounds"); do
     file=$out/round-$r${TAG:-}.jsonl
     : >"$file"
@@ -52,11 +57,13 @@ for r in $(seq "$rounds"); do
     for w in "w2-batch spin" "w2 threads" "w2-senders spin"; do m ringway-peer $w; done
     each w3 "$fans"
     m ringway-peer w4
+    m ringway-peer w4-million
     for s in tokio-mpsc tokio-mpsc-outside kameo kameo-unbounded ractor actix xtra-64 xtra-unbounded; do m local actors $s; done
     for s in crossbeam kanal flume tokio-mpsc std-mpsc rtrb disruptor; do m local channels $s; done
     for s in bare iceoryx2 ipc-channel; do m ipc w5 $s; done
     m ringway-peer w5
     m zenoh-peer w5 zenoh
+    m ringway-peer w7 spin
     # Idle receivers do not disturb each other: all at once.
     pids=()
     for l in $sleepers; do
@@ -67,3 +74,4 @@ for r in $(seq "$rounds"); do
     [[ ${#pids[@]} -gt 0 ]] && wait "${pids[@]}"
     echo "round $r done after $((SECONDS - start)) s"
 done
+./table.py >results/table.md

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Prints the medians over all rounds in results/raw as markdown tables, with ratios to the limit.
+"""Prints the medians over all rounds in results/raw as markdown tables: first the project's goals and what was reached of
+each, then Ringway beside the limit and its best rival, then all systems with their ratios to the limit.
 
 A cell reads `median (×R)`, R the ratio to the limit named above the table. `--spread` adds min..max,
 `--csv` prints every median with its spread instead.
-Where both sides spin, only runs with the two processors near each other before and after count
-(`line_ns` 85 to 250); a dagger marks a cell that had no such run.
+Where both sides spin, or two threads of one runtime work, only runs with the two processors near each other before and
+after count (`line_ns` 85 to 250); a dagger marks a cell that had no such run.
 """
 import collections
 import glob
@@ -17,25 +18,43 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SPREAD = "--spread" in sys.argv
 DATA = collections.defaultdict(list)
 FAR = set()
+RAW = os.path.join(HERE, "results", "raw")
+# Values of all rounds, and of those the ones that do not count.
+COUNTS = [0, 0]
 
 
 def load():
-    paths = glob.glob(os.path.join(HERE, "results", "raw", "*.jsonl"))
+    paths = glob.glob(os.path.join(RAW, "*.jsonl"))
     for path in sorted(paths, key=lambda p: (len(p), p)):
         for line in open(path):
             try:
                 d = json.loads(line)
             except ValueError:
                 continue
-            key = (d["workload"], d["system"], d["unit"]) + tuple(sorted(d["params"].items()))
-            spins = d["system"] == "limit" and "futex" not in d["workload"] or d["params"].get("mode") == "spin"
-            near = all(x == 0 or 85 <= x <= 250 for x in d.get("line_ns", []))
+            params = d["params"]
+            # The harness that this one was made of prints it beside the parameters.
+            line = map(int, params.pop("line_ns").split()) if "line_ns" in params else d.get("line_ns", [])
+            near = all(x == 0 or 85 <= x <= 250 for x in line)
+            key = (d["workload"], d["system"], d["unit"]) + tuple(sorted(params.items()))
+            spins = d["system"] == "limit" and "futex" not in d["workload"] or params.get("mode") == "spin"
+            spins |= d["workload"].startswith("W4-")
             DATA[key].append((near or not spins, d["value"]))
     for key, values in DATA.items():
         good = [v for near, v in values if near]
         if not good:
             FAR.add(id(values))
+        COUNTS[0] += len(values)
+        COUNTS[1] += len(values) - len(good)
         values[:] = good or [v for _, v in values]
+
+
+def conditions():
+    try:
+        print(open(os.path.join(RAW, "conditions.txt")).read().strip())
+    except OSError:
+        pass
+    rounds = len(glob.glob(os.path.join(RAW, "*.jsonl")))
+    print(f"\n{rounds} rounds, {COUNTS[0]} values; {COUNTS[1]} were measured with the processors elsewhere, and do not count.")
 
 
 def get(workload, system, unit, **params):
@@ -183,6 +202,7 @@ LOCAL = [
     ("1,000 pairs", "W4-pairs", "msg/s", dict(pairs="1000"), count, True),
     ("spawn call", "W4-spawn", "ns/actor", dict(stat="call"), time, False),
     ("spawn to first answer", "W4-spawn", "ns/actor", dict(stat="first-answer"), time, False),
+    ("stop", "W4-spawn", "ns/actor", dict(stat="stop"), time, False),
     ("memory/actor", "W4-memory", "bytes/actor", {}, lambda v: f"{v:.0f} B", False),
 ]
 
@@ -196,6 +216,14 @@ def actors():
             row.append(cell(get(w, s, unit, **p), show, get(w, "tokio-mpsc", unit, **p), inverse))
         rows.append(row)
     table("W4 actors in one process (ratio to a bare Tokio task with mpsc)", ["system"] + [c[0] for c in cols], rows)
+    rows = []
+    for s, _ in pairs("W4-spawn"):
+        each = {stat: get("W4-spawn", s, "ns/actor", stat=stat) for stat in ("call", "first-answer", "stop")}
+        rate = each["call"] and [1e9 / v for v in each["call"]]
+        memory = get("W4-memory", s, "bytes/actor")
+        rows.append([s, cell(rate, count)] + [cell(each[stat], time) for stat in each] + [cell(memory, lambda v: f"{v:.0f} B")])
+    head = ["system", "spawned/s", "spawn, each", "until each has answered", "stop, each", "memory of an idle one"]
+    table("W4 100,000 actors spawned, asked once, stopped", head, rows)
     rows = []
     for s, mode in pairs("chan-tell"):
         row = [f"{s}, {mode}"]
@@ -298,6 +326,64 @@ def ringway():
     table("Ringway beside the limit (in one process: a Tokio task behind its mpsc) and its best rival", head, [r for r in rows if r])
 
 
+def goals():
+    """What the project set itself, one row for each condition, with what the runs say of it."""
+    rows = []
+
+    def goal(what, sign, bound, ours, limit=None, show=None, than=""):
+        """`ours` over the median of `limit`, or `ours` as it is, against a bound."""
+        text = f"{sign} {bound:g}{than}" if limit is not None or show is None else f"{sign} {show(bound)}"
+        if not ours or limit is not None and not limit:
+            return rows.append([what, text, "–", "–", "not measured"])
+        unit = statistics.median(limit) if limit else 1
+        reached = statistics.median(ours) / unit
+        met = {"≤": reached <= bound, "≥": reached >= bound, "<": reached < bound}[sign]
+        digits = lambda v: show(v) if limit is None else f"{v:.2f}"
+        mark = "†" if id(ours) in FAR or limit and id(limit) in FAR else ""
+        spread = f"{digits(min(ours) / unit)}..{digits(max(ours) / unit)}"
+        rows.append([what, text, digits(reached) + mark, spread, "yes" if met else "**no**"])
+
+    ask = lambda s, mode, b, t="fill", stat="p50": get("W1", s, "ns", mode=mode, bytes=str(b), touch=t, stat=stat)
+    line = get("line-rtt", "limit", "ns", stat="p50") or []
+    goal("ask 8 B, spinning, p50", "≤", 2, ask("ringway", "spin", 8), line, than=" × the cache line's round trip")
+    goal("ask 8 B, spinning, p99.9", "≤", 6, ask("ringway", "spin", 8, stat="p999"), line, than=" × the cache line's round trip")
+    for b, bound in ((1024, 2), (4096, 1.7)):
+        goal(f"ask {name(b)}, filled and read, p50", "≤", bound, ask("ringway", "spin", b), ask("shm-ring", "spin", b) or [], than=" × the bare ring's")
+    goal("ask 4 MiB, ends touched, p50", "≤", 2.5, ask("ringway", "spin", 4 << 20, "ends"), ask("shm-ring", "spin", 8) or [], than=" × the bare ring's of 8 B")
+    goal("ask 8 B, asleep, p50", "≤", 1.1, ask("ringway", "asleep", 8), ask("shm-ring", "futex", 8) or [], than=" × a bare futex ring's")
+    stream = lambda s, b, unit="msg/s", **p: get("W2", s, unit, mode="spin", bytes=str(b), touch="fill", subs="1", **p)
+    for b, bound in ((8, 0.5), (32, 0.5), (64, 0.4)):
+        for how, p in (("", {}), (", told 64 at a time", dict(batch="64"))):
+            goal(f"stream of {b} B, one sender{how}", "≥", bound, stream("ringway", b, **p), stream("shm-ring", b) or [], than=" × the bare ring's")
+    for b in (65536, 1 << 20, 4 << 20):
+        for t in ("fill", "sum"):
+            ours = ask("ringway", "spin", b, t)
+            goal(f"ask {name(b)}, {t}, p50", "≤", 1.05, ours, ask("shm-ring", "spin", b, t) or [], than=" × the bare ring's")
+            others = [ask(s, "spin", b, t) for s in ("iceoryx2-pubsub", "iceoryx2-reqres")]
+            others = min(filter(None, others), key=statistics.median, default=[])
+            goal(f"ask {name(b)}, {t}, p50", "<", 1, ours, others, than=" × iceoryx2's")
+    goal("stream of 8 B, 4 sending processes together", "≥", 1, stream("ringway", 8, senders="4"), stream("ringway", 8) or [], than=" × one's")
+    for b in (65536, 1 << 20):
+        goal(f"stream of {name(b)}, filled", "≥", 0.95, stream("ringway", b, "GB/s"), stream("shm-ring", b, "GB/s") or [], than=" × the bare ring's")
+    for system, how in (("ringway", "one thread drives"), ("ringway-threads", "two workers")):
+        for what, sign, bound, w, unit, p in (
+            ("tell 1 to 1", "≥", 1.5, "W4-tell", "msg/s", dict(senders="1")),
+            ("tell 4 to 1", "≥", 1.5, "W4-tell", "msg/s", dict(senders="4")),
+            ("ask, p50", "≤", 0.8, "W4-ask", "ns", dict(stat="p50")),
+            ("1,000 pairs", "≥", 1.5, "W4-pairs", "msg/s", dict(pairs="1000")),
+        ):
+            goal(f"local {what}, {how}", sign, bound, get(w, system, unit, **p), get(w, "tokio-mpsc", unit, **p) or [], than=" × a Tokio task's behind its mpsc")
+        goal(f"spawn, {how}", "≤", 400, get("W4-spawn", system, "ns/actor", stat="call"), show=time)
+        goal(f"idle actor, {how}", "≤", 500, get("W4-memory", system, "bytes/actor"), show=lambda v: f"{v:.0f} B")
+    goal("a million idle actors", "<", 0.6e9, get("W4-million", "ringway", "bytes"), show=lambda v: f"{v / 1e9:.3g} GB")
+    goal("process start to first message, p50", "≤", 3e3, get("W5", "ringway", "us", stat="p50"), show=lambda v: time(v * 1e3))
+    beside = lambda size: get("W7", "ringway", "ns", mode="spin", beside=size, stat="middle")
+    goal("ask 8 B beside 10,000 idle actors, names and urings", "≤", 1.05, beside("10000"), beside("0") or [], than=" × alone")
+    goal("sleeping node, processor time in 5 s", "≤", 0, get("W6", "ringway", "us CPU per 5 s", mode="threads"), show=lambda v: time(v * 1e3))
+    head = ["workload", "goal", "reached", "spread", "met"]
+    table("Goals (ratios of medians within one run; spread: the rounds' extremes over the same limit)", head, rows)
+
+
 def csv():
     print("workload,system,params,unit,median,min,max,runs,far")
     for key in sorted(DATA, key=str):
@@ -311,6 +397,8 @@ if __name__ == "__main__":
     load()
     if "--csv" in sys.argv:
         sys.exit(csv())
+    conditions()
+    goals()
     ringway()
     limits()
     for small in (True, False):

@@ -3,6 +3,7 @@
 //! and asks, as a task does in the rivals' runtimes; `ringway-outside`, the same node, where a thread that is none of its
 //! workers does.
 
+use common::work::fresh;
 use common::*;
 use futures::future::join_all;
 use ringway::prelude::*;
@@ -124,18 +125,29 @@ pub fn run() {
         |b| Box::pin(spawn(b)),
     ];
     let two = Workers::Threads(NonZeroUsize::new(2).unwrap());
-    for (system, workers) in [("ringway", Workers::Caller), ("ringway-threads", two), ("ringway-outside", two)] {
+    for (system, workers) in [
+        ("ringway", Workers::Caller),
+        ("ringway-threads", two),
+        ("ringway-outside", two),
+    ] {
         for w in work {
-            let alone = fork(0, || {
+            fresh("spin", || {
                 allow(&[0, 1]);
-                place::alone(place::settle);
                 let cfg = Cfg::new(8, "local", 1);
                 let config = NodeConfig::on(&cfg.id).directory(std::env::temp_dir().join("ringway-peers"));
                 let node = Node::attach(config.workers(workers)).unwrap();
-                let work = w(Bench { node: node.clone(), system });
-                node.run_until(Bench { node: node.clone(), system }.beside(work));
+                let work = w(Bench {
+                    node: node.clone(),
+                    system,
+                });
+                node.run_until(
+                    Bench {
+                        node: node.clone(),
+                        system,
+                    }
+                    .beside(work),
+                );
             });
-            alone.join();
         }
     }
 }
@@ -163,6 +175,7 @@ async fn tell(b: Bench, senders: u64) {
         (N, senders * (each * (each - 1) / 2)),
         "lost tells"
     );
+    place::alone(place::check);
     let p = [("senders", senders.to_string())];
     emit(b.system, "W4-tell", &p, "msg/s", N as f64 / took.as_secs_f64(), N);
 }
@@ -181,6 +194,7 @@ async fn ask(b: Bench) {
             ticks.push(t);
         }
     }
+    place::alone(place::check);
     emit_latency(b.system, "W4-ask", &[], &mut ticks);
 }
 
@@ -208,6 +222,7 @@ async fn pairs(b: Bench) {
         seen += a.ask(Get([])).await.unwrap().n + to.ask(Get([])).await.unwrap().n;
     }
     assert_eq!(seen, PAIRS * u64::from(HOPS), "lost balls");
+    place::alone(place::check);
     let p = [("pairs", PAIRS.to_string())];
     emit(
         b.system,
@@ -239,18 +254,48 @@ async fn spawn(b: Bench) {
     }
     let alive = start.elapsed();
     let bytes = (rss_kib() - before) as f64 * 1024.0 / N as f64;
-    let each = |took: std::time::Duration| took.as_nanos() as f64 / N as f64;
-    let stat = |stat: &str| [("stat", stat.to_string())];
-    emit(b.system, "W4-spawn", &stat("call"), "ns/actor", each(spawned), N as u64);
-    emit(
-        b.system,
-        "W4-spawn",
-        &stat("first-answer"),
-        "ns/actor",
-        each(alive),
-        N as u64,
-    );
+    let start = Instant::now();
+    all.iter().for_each(Addr::stop);
+    for r in &all {
+        assert_eq!(r.closed().await, ExitReason::Stopped);
+    }
+    let stopped = start.elapsed();
+    place::alone(place::check);
+    for (stat, took) in [("call", spawned), ("first-answer", alive), ("stop", stopped)] {
+        let each = took.as_nanos() as f64 / N as f64;
+        emit(
+            b.system,
+            "W4-spawn",
+            &[("stat", stat.into())],
+            "ns/actor",
+            each,
+            N as u64,
+        );
+    }
     emit(b.system, "W4-memory", &[], "bytes/actor", bytes, N as u64);
-    std::mem::forget(all);
-    std::process::exit(0);
+}
+
+/// A million idle actors, each of which has answered once.
+pub fn million() {
+    const N: usize = 1_000_000;
+    let alone = fork(0, || {
+        let cfg = Cfg::new(8, "local", 1);
+        let config = NodeConfig::on(&cfg.id).directory(std::env::temp_dir().join("ringway-peers"));
+        let node = Node::attach(config.workers(Workers::Caller)).unwrap();
+        let mut all = Vec::with_capacity(N);
+        let before = rss_kib();
+        for _ in 0..N {
+            all.push(node.spawn(counter()).unwrap());
+        }
+        node.run_until(async {
+            for r in &all {
+                assert_eq!(r.ask(Get([])).await.unwrap().n, 0);
+            }
+        });
+        let bytes = (rss_kib() - before) as f64 * 1024.0;
+        emit("ringway", "W4-million", &[], "bytes", bytes, N as u64);
+        // So many would take their time to end.
+        std::mem::forget((node, all));
+    });
+    alone.join();
 }

@@ -5,14 +5,16 @@
 //! `spin`: each side's only thread drives its node (`Workers::Caller`) and hardly ever sleeps at such a pace;
 //! `threads`: nodes as they come, with a thread of their own beside the one that asks;
 //! `asleep`: the same, but every message finds both sides long asleep.
+//! `w4-million` and `w7` (an ask beside idle actors, names and urings) are of Ringway alone.
 
 mod actors;
+mod beside;
 mod sink;
 mod start;
 mod wire;
 
 use common::startup;
-use common::work::{SIZES, fresh};
+use common::work::{SIZES, STREAMS, fresh};
 use std::time::Duration;
 
 /// Messages told together.
@@ -26,37 +28,49 @@ fn main() {
     // A third word names the only size to measure.
     let sized = |len: usize| arg(2).parse().is_ok_and(|only: usize| only == len) || arg(2).is_empty();
     let sizes = SIZES.into_iter().filter(|s| sized(s.0));
+    let streams = STREAMS.into_iter().filter(|s| sized(s.0));
     match workload {
         "w1" => {
             for (len, touches) in sizes {
                 for &t in touches {
-                    fresh(|| wire::ask(mode, len, t, ms(if len <= 4096 { 150 } else { 220 })));
+                    fresh(mode, || {
+                        wire::ask(mode, len, t, ms(if len <= 4096 { 150 } else { 220 }))
+                    });
                 }
             }
         }
         "w2" => {
-            for (len, touches) in sizes.filter(|s| s.0 != 4096 && s.0 <= 1 << 20) {
+            for (len, touches) in streams {
                 for &t in touches {
-                    fresh(|| wire::stream(mode, len, t, (1, 1), ms(200)));
+                    fresh(mode, || wire::stream(mode, len, t, (1, 1), ms(200)));
                 }
             }
         }
         "w2-batch" => {
-            for (len, _) in sizes.filter(|s| s.0 <= 1024) {
-                fresh(|| wire::stream(mode, len, common::Touch::Fill, (1, BATCH), ms(200)));
+            for (len, _) in streams.filter(|s| s.0 <= 1024) {
+                fresh(mode, || {
+                    wire::stream(mode, len, common::Touch::Fill, (1, BATCH), ms(200))
+                });
             }
         }
         "w2-senders" => {
             for senders in [1, 2, 4] {
-                fresh(|| wire::stream(mode, 8, common::Touch::Fill, (senders, 1), ms(200)));
+                fresh(mode, || {
+                    wire::stream(mode, 8, common::Touch::Fill, (senders, 1), ms(200))
+                });
             }
         }
-
         "w4" => actors::run(),
+        "w4-million" => actors::million(),
+        "w7" => {
+            for count in [0, beside::CROWD] {
+                fresh(mode, || beside::ask(mode, count, ms(300)));
+            }
+        }
         "w5" => startup::run("ringway", 15, || 0),
         "w5-child" => startup::in_child(&args[1..], |_, id, recv| start::meet(id, recv)),
         // Called as the others are, with the system before the mode.
-        "w6" => fresh(|| wire::idle(arg(2))),
+        "w6" => fresh(mode, || wire::idle(arg(2))),
         _ => panic!("unknown workload {workload}"),
     }
 }

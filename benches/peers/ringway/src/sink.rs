@@ -13,6 +13,14 @@ pub struct Word {
     pub bytes: [u8; 8],
 }
 
+/// 32 bytes: travels in the entry too.
+#[derive(Message, Clone, Copy, Pod, Zeroable)]
+#[message(move, reply = u64)]
+#[repr(C)]
+pub struct Words {
+    pub bytes: [u8; 32],
+}
+
 /// 64 bytes: a value.
 #[derive(Message, Clone, Copy, Pod, Zeroable)]
 #[message(move, reply = u64)]
@@ -38,7 +46,7 @@ pub fn numbered(sender: u64, n: u64) -> u64 {
 
 /// Checks what arrives: of requests the payload, of a stream the order too.
 #[derive(Actor)]
-#[actor(handles(Word, Line, Block))]
+#[actor(handles(Word, Words, Line, Block))]
 pub struct Sink {
     pub touch: Touch,
     pub len: usize,
@@ -94,6 +102,12 @@ impl Handler<Word> for Sink {
     }
 }
 
+impl Handler<Words> for Sink {
+    async fn handle(&mut self, words: Words, cx: &mut Context<Self>) -> u64 {
+        self.take(&words.bytes, cx)
+    }
+}
+
 impl Handler<Line> for Sink {
     async fn handle(&mut self, line: Line, cx: &mut Context<Self>) -> u64 {
         self.take(&line.bytes, cx)
@@ -137,6 +151,11 @@ pub async fn tell(sink: &Addr<Sink>, len: usize, write: impl FnOnce(&mut [u8])) 
             write(&mut word.bytes);
             sink.tell(word).await.unwrap()
         }
+        32 => {
+            let mut words = Words::zeroed();
+            write(&mut words.bytes);
+            sink.tell(words).await.unwrap()
+        }
         64 => {
             let mut line = Line::zeroed();
             write(&mut line.bytes);
@@ -158,6 +177,14 @@ pub async fn tell_all(sink: &Addr<Sink>, len: usize, messages: impl Iterator<Ite
                 let mut word = Word::zeroed();
                 write_payload(&mut word.bytes, seq, touch);
                 word
+            });
+            sink.tell_all(words).await.is_ok()
+        }
+        32 => {
+            let words = messages.map(|(seq, touch)| {
+                let mut words = Words::zeroed();
+                write_payload(&mut words.bytes, seq, touch);
+                words
             });
             sink.tell_all(words).await.is_ok()
         }

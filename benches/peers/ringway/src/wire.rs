@@ -155,6 +155,9 @@ pub fn stream(mode: &str, len: usize, touch: Touch, (senders, batch): (usize, us
     cfg.ctl.ready().store(1, Release);
     others.into_iter().for_each(Peer::join);
     peer.join();
+    if senders > 1 {
+        place::alone(place::check);
+    }
     let n = mine + cfg.ctl.listening().load(Acquire);
     assert_eq!(cfg.ctl.count().load(Acquire), n, "not everything arrived");
     let mut p = params(cfg, len, touch);
