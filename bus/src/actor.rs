@@ -368,6 +368,7 @@ pub fn end<A, D, R>(
         cx.dead_letter::<D::Message>(DeadReason::Failed(error.clone()), Begun::Yes);
         actor.on_tell_failed(<D::Message as Message>::NAME, error);
     }
+    cx.count_handled();
 }
 
 /// The same of a handler that may leave its reply to others.
@@ -384,11 +385,15 @@ fn end_later<A, D, R>(
     let deferred = result.into_deferred();
     let port = kept(cx.take_port()).unwrap_or_else(ReplyPort::tell);
     let failed = match deferred {
-        Ok(deferred) => return port.defer(deferred, cx),
+        Ok(deferred) => {
+            port.defer(deferred, cx);
+            Ok(())
+        }
         Err(error) => port.answer(Err(error), cx),
     };
     if let Err(error) = failed {
         cx.dead_letter::<D::Message>(DeadReason::Failed(error.clone()), Begun::Yes);
         actor.on_tell_failed(<D::Message as Message>::NAME, error);
     }
+    cx.count_handled();
 }

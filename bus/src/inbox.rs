@@ -137,6 +137,7 @@ impl Inbox {
             self.dropped.fetch_add(1, Relaxed);
             if let Some(shared) = lane.shared() {
                 shared.count_undone(&Undone::Dropped);
+                shared.count_undone_entry(&Undone::Dropped);
             }
             if let Some(port) = RemotePort::of(lane, &taken) {
                 port.undone(&Undone::Dropped);

@@ -133,6 +133,7 @@ pub use process::{
 };
 pub use remote::undelivered::{Undelivered, UndeliveredStream};
 pub use rings::RingsError;
+pub use ringway_shm::card::{Accounts, Identity, Imbalance};
 pub use ringway_shm::heap::{Heap, HeapError, HeapStats};
 pub use send::{
     Answers, Ask, AskAll, AskError, Forward, LoanError, MemberAnswer, MessageId, NoQuorum,

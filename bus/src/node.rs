@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ringway_shm::card::Counter;
+use ringway_shm::card::{Accounts, Counter};
 use ringway_shm::heap::Heap;
 use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::Relaxed;
@@ -180,6 +180,35 @@ impl Node {
     /// nodes. Grows with time; each of them came back to its sender.
     pub fn dropped(&self) -> u64 {
         self.shared.core().counted(Counter::Dropped)
+    }
+
+    /// Adds up what has become of this node's messages to and from other nodes, and of its blocks; and posts it on the node's
+    /// card, where others can read it ([`accounts_of`](Self::accounts_of)), also after its death.
+    ///
+    /// ```
+    /// # use ringway::prelude::*;
+    /// # let directory = std::env::temp_dir().join(format!("ringway-doc-accounts-{}", std::process::id()));
+    /// # let node = Node::attach(NodeConfig::on("demo").directory(&directory))?;
+    /// let accounts = node.accounts();
+    /// accounts.check()?;                  // names what does not balance
+    /// println!("{} sent, {} of them under way", accounts.sent, accounts.in_flight);
+    /// # node.detach();
+    /// # std::fs::remove_dir_all(directory)?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Cost: a look at every uring of the node, each under its lock. It costs nothing while nobody asks.
+    pub fn accounts(&self) -> Accounts {
+        self.shared.post_accounts()
+    }
+
+    /// Returns the accounts that another node has posted last, as it says: when a node has connected to it, when its program
+    /// has asked for them, when it left. `None` for a node that this one does not know, and for one that was killed while
+    /// it posted them.
+    pub fn accounts_of(&self, node: NodeId) -> Option<Accounts> {
+        let peers = self.shared.core().peers();
+        let peer = peers.iter().find(|peer| peer.id() == node)?;
+        peer.card().accounts()
     }
 
     /// Listens to the dead letters of this node from now on: messages that were not handled, or not to their end, of which

@@ -286,6 +286,13 @@ impl Peer {
         self.link.send(&Frame::Uring(frame), Vec::new())
     }
 
+    /// Counts something of this node's on its card.
+    pub(crate) fn count(&self, counter: Counter, n: u64) {
+        if n > 0 {
+            self.own.card.add(counter, n);
+        }
+    }
+
     /// Counts what the peer's memory said that cannot be, and has the peer cut off when it goes on.
     pub(crate) fn violation(&self, violation: Violation) {
         self.own.card.add(Counter::Violations, 1);

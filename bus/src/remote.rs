@@ -13,6 +13,7 @@
 //! | submitter, after | an entry like any other; its blocks stay mapped until the last lease |
 //! | completer | heads that are final: entries past the head come back, those before it 'died after take' |
 
+mod account;
 mod asker;
 pub(crate) mod burst;
 mod open;
@@ -48,7 +49,7 @@ use crate::entry::{Beside, EntryToken, Sealed};
 use crate::exit::ExitReason;
 use crate::mailbox::Overflow;
 use crate::node::Carried;
-use crate::shared::{EndKey, Rest, Shared};
+use crate::shared::{EndKey, Part, Rest, Shared};
 use crate::token::Long;
 use crate::urings::PeerUrings;
 use crate::urings::wire::{OpenRefusal, Order, TargetKind, Terms, UringWord};
@@ -174,6 +175,8 @@ pub(crate) struct RemoteEnd {
     pub(crate) kind: TargetKind,
     pub(crate) carried: Vec<Carried>,
     shared: Weak<Shared>,
+    /// Its place among those that the accounts are made of.
+    member: usize,
     #[cfg(feature = "test")]
     pub(crate) clock: Clock,
     /// Where messages to the receiver are encoded: at hand, so that sending one does not have to look for the node.
@@ -212,11 +215,12 @@ impl RemoteEnd {
             TargetKind::Actor => Readers::Streams,
             TargetKind::Queue(_) => Readers::Sender,
         };
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
             key,
             kind,
             carried,
             shared: Arc::downgrade(shared),
+            member: shared.members.add(Weak::clone(this) as Weak<dyn Part>),
             #[cfg(feature = "test")]
             clock: shared.clock.clone(),
             heap: shared.core().heap().clone(),
@@ -602,6 +606,7 @@ impl Drop for RemoteEnd {
             _ => None,
         };
         shared.end_dropped(self.key, rest);
+        shared.members.remove(self.member);
     }
 }
 

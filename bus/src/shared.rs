@@ -3,6 +3,7 @@
 //!
 //! Nothing here holds two of its locks at a time, and no user code runs under any of them.
 
+mod accounts;
 mod closing;
 mod upper;
 
@@ -20,6 +21,8 @@ use ringway_shm::sync::Ordering::Relaxed;
 
 use slab::Slab;
 
+use self::accounts::Members;
+pub(crate) use self::accounts::Part;
 pub(crate) use self::closing::{Closing, Rest};
 pub(crate) use self::upper::UpperOf;
 use crate::actor::cell::CellCore;
@@ -115,6 +118,8 @@ pub(crate) struct Shared {
     /// Lanes that have lent blocks in replies.
     replying: Mutex<Vec<Arc<InboxLane>>>,
     closing: Closing,
+    /// Whose indices the accounts are made of.
+    pub(crate) members: Members,
     pub(crate) dead: DeadLetters,
     /// The order of what is sent again.
     pub(crate) ledgers: Ledgers,
@@ -187,6 +192,7 @@ impl Shared {
             numbers: Numbers::default(),
             replying: Mutex::default(),
             closing: Closing::default(),
+            members: Members::default(),
             dead: DeadLetters::default(),
             ledgers: Ledgers::default(),
             lent_at_leave: Mutex::default(),
@@ -444,18 +450,22 @@ impl Shared {
         }
     }
 
-    /// Counts a message that was handled: on a worker's thread at first, as all workers share the card.
+    /// Counts a message that was handled, and whether it was an entry, as 1 or 0: on a worker's thread at first, as all
+    /// workers share the card.
     #[inline]
-    pub(crate) fn count_handled(&self) {
-        if !self.queue.count_handled() {
+    pub(crate) fn count_handled(&self, entries: u64) {
+        if !self.queue.count_handled(entries) {
             self.count(Counter::Handled, 1);
+            self.count(Counter::EntriesHandled, entries);
         }
     }
 
     /// Takes what this worker has counted over to the card.
     #[inline]
     pub(crate) fn count_up(&self) {
-        self.count(Counter::Handled, self.queue.take_handled());
+        let handled = self.queue.take_handled();
+        self.count(Counter::Handled, handled.all);
+        self.count(Counter::EntriesHandled, handled.entries);
     }
 
     /// Counts a message that was not handled.
@@ -468,6 +478,22 @@ impl Shared {
                 Undone::Refused(_) => Counter::Refused,
                 Undone::Failed(_) | Undone::Unanswered => Counter::Handled,
                 Undone::Ended(_) => Counter::DeadLetters,
+            },
+            1,
+        );
+    }
+
+    /// Counts an entry that was not handled, after `count_undone`.
+    #[cold]
+    pub(crate) fn count_undone_entry(&self, why: &Undone) {
+        self.count(
+            match why {
+                Undone::Dropped => Counter::EntriesDropped,
+                Undone::Expired => Counter::EntriesExpired,
+                Undone::Cancelled => Counter::EntriesCancelled,
+                Undone::Refused(_) => Counter::EntriesRefused,
+                Undone::Failed(_) | Undone::Unanswered => Counter::EntriesHandled,
+                Undone::Ended(_) => Counter::EntriesLost,
             },
             1,
         );
@@ -537,6 +563,8 @@ impl Shared {
         self.relays.clear();
         // Relaxed: set before the rousing fence.
         self.has_left.store(true, Relaxed);
+        // Its last word.
+        self.post_accounts();
         #[cfg(feature = "test")]
         self.queue.quiet.leave();
         self.queue.rouse();

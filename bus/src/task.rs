@@ -373,12 +373,18 @@ impl RunQueue {
     }
 
     /// Counts a message that was handled, on this thread for now; `false` if this is none of the workers.
-    pub(crate) fn count_handled(&self) -> bool {
-        here::count_handled(self)
+    #[inline]
+    pub(crate) fn count_handled(&self, entries: u64) -> bool {
+        here::count_handled(self, entries)
+    }
+
+    /// Whether this thread is one of its workers.
+    pub(crate) fn is_worker_here(&self) -> bool {
+        here::is_worker(self)
     }
 
     /// Takes what this worker has counted.
-    pub(crate) fn take_handled(&self) -> u64 {
+    pub(crate) fn take_handled(&self) -> here::Handled {
         here::take_handled()
     }
 

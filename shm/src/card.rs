@@ -1,8 +1,8 @@
 //! The card: one segment on which a node says who it is, what it offers, and what it has done.
 //!
 //! ```text
-//!   identity │ asleep │ counters │ registry: head, entries
-//!     once     per sleep  always     under the registry's lock
+//!   identity │ asleep │ counters │ accounts │ registry: head, entries
+//!     once     per sleep  always    when asked   under the registry's lock
 //! ```
 //!
 //! The owner alone writes it; peers and observers map it read-only and find there, without asking,
@@ -16,20 +16,25 @@
 //! | edge | released by | acquired by | publishes |
 //! |---|---|---|---|
 //! | identity-written | `front::write`: store of the magic | `front::read`: load of the magic | the identity |
+//! | accounts-posted | `Board::post`: store of the version | `PeerBoard::read`: load of the version | the sums |
 //! # If a side dies
 //! | after… | the other finds | repaired by |
 //! |---|---|---|
 //! | part of the identity | no card: its descriptor is passed only when it is whole | nobody |
+//! | part of the accounts | none | nobody |
 //! | any other store | the last words of a dead node | nobody: each stands for itself |
 
+mod accounts;
 mod counters;
 mod front;
 mod peer;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use self::accounts::Board;
+pub use self::accounts::{Accounts, Identity, Imbalance};
 pub use self::counters::{Counter, Counters, PeerCounters};
-use self::front::{ASLEEP_AT, COUNTERS_AT, Front, REGISTRY_AT};
+use self::front::{ACCOUNTS_AT, ASLEEP_AT, COUNTERS_AT, Front, REGISTRY_AT};
 pub use self::front::{LibraryVersion, NodeIdentity};
 pub use self::peer::PeerCard;
 use crate::doorbell::Asleep;
@@ -105,6 +110,7 @@ pub struct Card<K = DefaultKeep> {
     region: OwnRegion<K>,
     identity: NodeIdentity,
     counters: Counters<K>,
+    accounts: Board<K>,
     registry: Registry<K>,
 }
 
@@ -149,11 +155,13 @@ impl<K: Keep> Card<K> {
         let registry = Registry::create(&registry, capacity)?;
         let front = region.hold::<Front>(0).ok_or(short.clone())?;
         front::write(&front, &identity, capacity);
-        let counters = Counters::new(region.hold(COUNTERS_AT).ok_or(short)?);
+        let counters = Counters::new(region.hold(COUNTERS_AT).ok_or(short.clone())?);
+        let accounts = Board::new(region.hold(ACCOUNTS_AT).ok_or(short)?);
         Ok(Self {
             region,
             identity,
             counters,
+            accounts,
             registry,
         })
     }
@@ -180,6 +188,11 @@ impl<K: Keep> Card<K> {
     #[inline]
     pub fn add(&self, counter: Counter, n: u64) {
         self.counters.add(counter, n);
+    }
+
+    /// Posts the node's accounts for others to read, in place of those posted before.
+    pub fn post(&self, accounts: &Accounts) {
+        self.accounts.post(accounts);
     }
 
     /// Makes the sleeper's end of the node's doorbell, awake. A node has one sleeper at a time.

@@ -112,6 +112,9 @@ pub struct HeapStats {
     pub allocated: u64,
     /// Blocks freed, ever. The difference is owned by this process, some of them lent.
     pub freed: u64,
+    /// Blocks that the books of the segments have in use: the same difference, counted there. A segment that is being added
+    /// counts as one.
+    pub in_use: u64,
     /// Segments in use.
     pub segments: usize,
     /// Segments that wait for peers to unmap them.
@@ -298,6 +301,7 @@ impl Heap {
         HeapStats {
             allocated: totals.allocated,
             freed: totals.freed,
+            in_use: totals.live,
             segments: totals.segments,
             retiring,
             bytes,

@@ -64,6 +64,25 @@ pub(crate) fn come_back_to(before: &Census, node: &Node) {
     }
 }
 
+/// Waits until nothing is under way any more and the node's accounts balance; a watchdog bounds it.
+pub(crate) fn balance(node: &Node) {
+    let mut looks = 0_u64;
+    loop {
+        let accounts = node.accounts();
+        let checked = accounts.check();
+        if checked.is_ok() && accounts.is_quiet() {
+            println!("{accounts:?}");
+            assert!(accounts.sent > 0 && accounts.taken > 0);
+            return;
+        }
+        looks += 1;
+        if looks.is_multiple_of(50_000) {
+            eprintln!("{checked:?}: {accounts:?}");
+        }
+        thread::yield_now();
+    }
+}
+
 fn take(node: &Node) -> Census {
     let count = |path| fs::read_dir(path).map_or(0, Iterator::count);
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();

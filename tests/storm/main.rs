@@ -65,6 +65,7 @@ async fn storms(node: &Node, kills: u64, panics: u64, seed: u64) -> Outcome {
     let before = census::least(node);
     storm(node, kills, panics, seed).await?;
     census::come_back_to(&before, node);
+    census::balance(node);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
+use ringway_shm::card::Counter;
 
 use super::cell::{Cell, CellCore, Told};
 use super::idle::{Gives, Idle, Rest};
@@ -102,6 +103,13 @@ impl<A: Actor> Context<A> {
             self.finish();
         }
         is_over
+    }
+
+    /// Counts the message in hand as handled, after all that could panic.
+    #[inline]
+    pub(crate) fn count_handled(&self) {
+        let entries = u64::from(self.next == Next::Entry);
+        self.cell.core().shared().count_handled(entries);
     }
 
     /// The handler of the entry in hand, if there is one, has ended.
@@ -655,6 +663,9 @@ impl<A: Actor> Drop for Context<A> {
         // Of a sender that lives, its own node tells it.
         if let Some(orphan) = self.remote.as_mut().and_then(|it| it.serving.orphan()) {
             self.cell.core().abandon(orphan);
+        }
+        if self.remote.as_mut().is_some_and(|it| it.serving.abandon()) {
+            self.cell.core().shared().count(Counter::Panicked, 1);
         }
         // Before the actor is dropped, and with it the ways back that it keeps: their askers are to hear how it ended. And before
         // its lanes are closed, which those of other processes hear it by.

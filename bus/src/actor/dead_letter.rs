@@ -35,6 +35,7 @@ impl<A: Actor> Context<A> {
     #[cold]
     pub(super) fn refused(&self, refused: Refused) {
         self.cell().shared().count(Counter::Refused, 1);
+        self.cell().shared().count(Counter::EntriesRefused, 1);
         if !refused.is_told {
             let letter = self
                 .whom()

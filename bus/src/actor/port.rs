@@ -171,7 +171,10 @@ impl<M: Message + ?Sized> ReplyPort<M> {
                 let failure = Failure { why, message: None };
                 again.answerer.answer(Err(Box::new(failure)));
             }
-            Port::Remote => cx.take_remote().into_iter().for_each(|it| it.undone(&why)),
+            Port::Remote => {
+                cx.cell().shared().count_undone_entry(&why);
+                cx.take_remote().into_iter().for_each(|it| it.undone(&why));
+            }
         }
     }
 
@@ -182,7 +185,6 @@ impl<M: Message + ?Sized> ReplyPort<M> {
         result: Result<M::Reply, HandlerError>,
         cx: &mut Context<A>,
     ) -> Result<(), HandlerError> {
-        cx.cell().shared().count_handled();
         // One name for the result, which may be large: where nothing is optimized each has its place on the stack.
         match self.0 {
             Port::Tell => result.map(drop),
@@ -221,7 +223,6 @@ impl<M: Message + ?Sized> ReplyPort<M> {
 
     /// The handler has ended, and leaves the answer to whoever has the `ReplyTo`.
     pub(super) fn defer<A: Actor>(self, deferred: Deferred<M::Reply>, cx: &mut Context<A>) {
-        cx.cell().shared().count_handled();
         match self.0 {
             // Nobody waits: what comes is dropped.
             Port::Tell => drop(deferred),

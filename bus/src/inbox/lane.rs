@@ -16,11 +16,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use ringway_shm::card::{Accounts, Counter};
 use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
 use ringway_shm::lane::Peek;
 use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed};
-use ringway_shm::sync::{AtomicBool, AtomicU32};
+use ringway_shm::sync::{AtomicBool, AtomicU32, AtomicU64};
 use ringway_shm::uring::{CompleterEnds, OpWord, PostEnd, TakeEnd};
 use ringway_shm::words::EntryWords;
 
@@ -31,7 +32,7 @@ use crate::entry::EntryToken;
 use crate::exit::ExitReason;
 use crate::message::TypeId;
 use crate::rings::RingSpan;
-use crate::shared::Shared;
+use crate::shared::{Part, Shared};
 use crate::token::Long;
 use crate::urings::PeerUrings;
 
@@ -53,6 +54,8 @@ struct Taking {
     is_ending: bool,
     /// The head is final: the submitter was told so, or is about to be.
     is_closed: bool,
+    /// The handler of the entry taken last did not come to its end.
+    is_abandoned: bool,
 }
 
 /// The completer's side of a uring.
@@ -61,6 +64,8 @@ pub(crate) struct InboxLane {
     /// The uring's name, given by its submitter.
     pub(crate) uring: Key,
     shared: Weak<Shared>,
+    /// Its place among those that the accounts are made of.
+    member: usize,
     inbox: Arc<Inbox>,
     state: AtomicU32,
     /// What the driver looks through while nothing comes, without the lock of `taking`.
@@ -74,6 +79,8 @@ pub(crate) struct InboxLane {
     pub(super) credit: usize,
     /// Entries beyond which the oldest are dropped as the owner takes, if its policy is that.
     keeps: Option<u64>,
+    /// Tokens that a queue's owner has received; written by one thread at a time.
+    received: AtomicU64,
     /// Our half of the uring's memory; returned when the lane is dropped.
     span: RingSpan,
 }
@@ -133,7 +140,8 @@ impl InboxLane {
         keeps: Option<u64>,
     ) -> Arc<Self> {
         peer.count_lane(span.region().len());
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
+            member: shared.members.add(Weak::clone(this) as Weak<dyn Part>),
             peer: Arc::clone(peer),
             uring,
             shared: Arc::downgrade(shared),
@@ -147,11 +155,13 @@ impl InboxLane {
                 slots: 0,
                 is_ending: false,
                 is_closed: false,
+                is_abandoned: false,
             }),
             credit: usize::try_from(ends.post.capacity().get()).unwrap_or(usize::MAX),
             posting: Mutex::new(ends.post),
             replies: Replies::default(),
             keeps,
+            received: AtomicU64::new(0),
             span,
         })
     }
@@ -393,8 +403,14 @@ impl InboxLane {
         loop {
             let mut taking = self.taking();
             let taken = taking.end.take_long(|_| ());
+            if let Ok(Some(entry)) = &taken {
+                taking.end.finish(entry.slots);
+            }
             drop(taking);
             let Ok(Some(entry)) = taken else { return };
+            if let Some(shared) = self.shared() {
+                shared.count(Counter::EntriesLost, 1);
+            }
             let token = EntryToken::from_words(entry.words);
             self.lose(token.type_id(), reason);
         }
@@ -429,6 +445,20 @@ impl InboxLane {
     /// Whether all entries before this position have been taken.
     pub(super) fn has_taken(&self, position: u64) -> bool {
         self.taking().end.taken() >= position
+    }
+
+    /// Counts a token that a queue's owner has received, who is one thread at a time.
+    #[inline]
+    pub(crate) fn count_received(&self) {
+        // Relaxed: a count, which orders nothing; there is one writer at a time.
+        self.received
+            .store(self.received.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Says that the handler of the entry taken last will not come to its end.
+    #[cold]
+    pub(super) fn abandon(&self) {
+        self.taking().is_abandoned = true;
     }
 
     /// Says that the handler of the entry taken last has ended.
@@ -500,9 +530,29 @@ impl Taking {
     }
 }
 
+impl Part for InboxLane {
+    fn add_to(&self, accounts: &mut Accounts) {
+        let taking = self.taking();
+        accounts.taken += taking.end.entries();
+        let is_in_hand = taking.end.done() < taking.end.taken() && !taking.is_abandoned;
+        accounts.in_handling += u64::from(is_in_hand);
+        drop(taking);
+        accounts.handled += self.received.load(Relaxed); // Relaxed: as in `count_received`
+        accounts.blocks_lent += self.replies.lent();
+    }
+}
+
 impl Drop for InboxLane {
     fn drop(&mut self) {
         self.peer.uncount_lane(self.span.region().len());
+        if let Some(shared) = self.shared.upgrade() {
+            let taking = self.taking.get_mut();
+            let taken = taking.unwrap_or_else(PoisonError::into_inner).end.entries();
+            shared.count(Counter::Taken, taken);
+            // Relaxed: as in `count_received`.
+            shared.count(Counter::EntriesHandled, self.received.load(Relaxed));
+            shared.members.remove(self.member);
+        }
     }
 }
 

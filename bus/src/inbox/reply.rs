@@ -321,6 +321,11 @@ impl Replies {
         })
     }
 
+    /// Blocks that the asker reads, or may.
+    pub(super) fn lent(&self) -> u64 {
+        self.with(|books| books.lent.len() as u64)
+    }
+
     /// Blocks lent, or about to be.
     pub(super) fn count(&self) -> usize {
         self.with(|books| books.lent.len() + books.late.len() + books.posting)

@@ -57,6 +57,13 @@ impl Serving {
         })
     }
 
+    /// The owner ends, and with it the handler of the entry in hand; `false` if there is none.
+    #[cold]
+    pub(crate) fn abandon(&mut self) -> bool {
+        let lane = self.lane.as_ref().filter(|_| self.is_in_hand);
+        lane.inspect(|lane| lane.abandon()).is_some()
+    }
+
     /// The handler of the entry in hand, if there is one, has ended.
     #[inline]
     pub(crate) fn finish(&mut self) {

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
+use ringway_shm::card::Counter;
 use ringway_shm::generation::Key;
 use ringway_shm::registry::Kind;
 
@@ -199,6 +200,10 @@ fn open<H: Envelope>(
             })
         }
     };
+    match &opened {
+        Ok(_) => lane.count_received(),
+        Err(_) => shared.count(Counter::EntriesRefused, 1),
+    }
     match (port, &opened) {
         (None, _) => {}
         (Some(port), Ok(_)) => port.received(shared),

@@ -17,6 +17,7 @@ use ringway_shm::region::PeerRegion;
 use ringway_shm::uring::{OpWords, ReapEnd, SubmitEnd, Submitter};
 use ringway_shm::words::EntryWords;
 
+use super::account::Decided;
 use super::ops::{Answered, Fate, Ignored, Leases, OpTable, UnknownOp};
 use super::owed::{Fault, Loss, Owed};
 use super::undelivered::{Raw, Returns};
@@ -82,6 +83,7 @@ impl Opening {
                 due: None,
                 ended: None,
                 is_judged: false,
+                opless_decided: Decided::default(),
                 is_broken: false,
                 owed: Owed::default(),
                 _span: span,
@@ -129,7 +131,9 @@ pub(crate) struct Open {
     /// Why nothing more is submitted; leases may still come back.
     pub(super) ended: Option<ExitReason>,
     /// What the final heads told has been told: each entry comes back once.
-    is_judged: bool,
+    pub(super) is_judged: bool,
+    /// What became of messages without ops, once that is so.
+    pub(super) opless_decided: Decided,
     /// A peer that is cut off broke the completions: they are not looked at any more.
     is_broken: bool,
     /// What is to be done when the lock is let go.
@@ -504,11 +508,23 @@ impl Open {
     /// counts as taken, and none of it comes back.
     pub(super) fn abandon(&mut self, reason: &ExitReason) -> Vec<Waker> {
         self.ended.get_or_insert_with(|| reason.clone());
-        self.is_judged = true;
+        if !std::mem::replace(&mut self.is_judged, true) {
+            let seen = self.submit.seen_taken();
+            let done = self.submit.done().unwrap_or(seen);
+            let opless = self.opless(done);
+            self.opless_decided.completed = opless.handled;
+            self.opless_decided.uncertain = opless.open;
+        }
         let why = Undone::Ended(reason.clone());
+        let decided = self.ops.decided;
+        let undecided = self.ops.undecided();
         let ended = self
             .ops
             .end(&why, Leases::MayRemain, |_| Fate::Handled, |_| None);
+        self.ops.decided = Decided {
+            uncertain: decided.uncertain + undecided,
+            ..decided
+        };
         ended.wakers
     }
 
@@ -523,6 +539,7 @@ impl Open {
         // counted. Of an honest receiver there is none: the slots of the entry in hand are kept free. Of one that lies there are
         // at most as many messages as slots.
         let is_told = std::mem::replace(&mut self.is_judged, true);
+        let opless = self.opless(done);
         let untold = if is_told { tail } else { done };
         let kept = untold.max(tail.saturating_sub(self.submit.capacity().get()));
         let known = Cell::new(0);
@@ -559,6 +576,11 @@ impl Open {
         if lost > 0 {
             self.owed.losses.push(Loss::Untold(lost));
         }
+        let mut decided = Decided {
+            completed: opless.handled,
+            died_after_take: lost,
+            ..Decided::default()
+        };
         for position in kept..tail {
             let Some(words) = self.submit.entry_at(position) else {
                 continue;
@@ -571,8 +593,21 @@ impl Open {
                     taken: position < taken,
                     why: why.clone(),
                 };
+                match raw.taken {
+                    true => decided.died_after_take += 1,
+                    false => decided.returned += 1,
+                }
                 by_position.push((position, raw));
             }
+        }
+        if !is_told {
+            if kept > done {
+                // Of a receiver that lies, it is not known which of them had ops.
+                let untold = decided.died_after_take + decided.returned;
+                let opless = self.submit.entries().saturating_sub(self.ops.issued());
+                decided.completed = opless.saturating_sub(untold);
+            }
+            self.opless_decided = decided;
         }
         by_position.sort_by_key(|(position, _)| *position);
         let came_back = by_position.into_iter();
@@ -584,7 +619,7 @@ impl Open {
 
 /// An open uring without addresses: what was sent is still handled, nothing more comes.
 pub(crate) struct Closed {
-    open: Box<Open>,
+    pub(super) open: Box<Open>,
     returns: Arc<Returns>,
 }
 

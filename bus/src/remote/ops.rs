@@ -27,6 +27,7 @@ use ringway_shm::generation::Key;
 use ringway_shm::words::EntryWords;
 
 pub(crate) use self::end::{Fate, Leases};
+use super::account::Decided;
 use crate::actor::Undone;
 use crate::clock::Nanos;
 use crate::entry::{EntryKind, EntryToken};
@@ -94,8 +95,18 @@ struct Op<B> {
     /// The completer has not answered yet; a tell wants no answer, but for one without a block, whose op waits for nothing
     /// else: whether it was handled.
     awaits_reply: bool,
-    /// A tell whose failure was told while its block is still lent.
-    is_told: bool,
+    /// A tell whose fate was known while its block is still lent.
+    known: Known,
+}
+
+/// What is known of a tell whose block is still lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Nothing,
+    /// It was handled; whether well, its lease's end says.
+    Handled,
+    /// It failed, and its sender was told.
+    Told,
 }
 
 impl<B> Op<B> {
@@ -111,7 +122,7 @@ impl<B> Op<B> {
             weight: 0,
             is_lent: false,
             awaits_reply: false,
-            is_told: false,
+            known: Known::Nothing,
         }
     }
 
@@ -124,6 +135,12 @@ impl<B> Op<B> {
     #[inline]
     fn is_final(&self) -> bool {
         !self.is_lent && !self.awaits_reply
+    }
+
+    /// What becomes of the message is not known yet.
+    fn is_undecided(&self) -> bool {
+        self.awaits_reply
+            || (self.kind == OpKind::Tell && self.is_lent && self.known == Known::Nothing)
     }
 }
 
@@ -210,6 +227,10 @@ pub(crate) struct OpTable<B> {
     free: Vec<u32>,
     credit: u32,
     in_flight: usize,
+    /// Ops that were issued and taken back.
+    withdrawn: u64,
+    /// Messages with an op, by what has become of them.
+    pub(super) decided: Decided,
 }
 
 impl<B> OpTable<B> {
@@ -220,6 +241,8 @@ impl<B> OpTable<B> {
             free: Vec::new(),
             credit: capacity,
             in_flight: 0,
+            withdrawn: 0,
+            decided: Decided::default(),
         }
     }
 
@@ -233,6 +256,22 @@ impl<B> OpTable<B> {
     #[inline]
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// Ops of messages that were submitted, ever: each time that a place is used it has the next generation.
+    pub(super) fn issued(&self) -> u64 {
+        let used = self.places.iter().map(|op| op.key.generation());
+        used.sum::<u64>() - self.withdrawn
+    }
+
+    /// Messages with an op of which nothing is decided yet.
+    pub(super) fn undecided(&self) -> u64 {
+        self.places.iter().filter(|op| op.is_undecided()).count() as u64
+    }
+
+    /// Blocks that the completer still reads, or will.
+    pub(super) fn lent(&self) -> u64 {
+        self.places.iter().filter(|op| op.is_lent).count() as u64
     }
 
     /// Tells whether the completer still reads a block, or will.
@@ -263,7 +302,7 @@ impl<B> OpTable<B> {
         op.awaits_reply = kind == OpKind::Ask || !op.is_lent;
         op.block = block;
         op.weight = weight;
-        op.is_told = false;
+        op.known = Known::Nothing;
         let key = op.key;
         self.credit -= weight;
         self.in_flight += 1;
@@ -296,6 +335,7 @@ impl<B> OpTable<B> {
     /// Takes back an op whose entry was not accepted.
     pub(crate) fn withdraw(&mut self, key: Key) -> Option<B> {
         self.get_mut(key)?;
+        self.withdrawn += 1;
         self.in_flight -= 1;
         self.remove(key)
     }
@@ -410,6 +450,7 @@ impl<B> OpTable<B> {
         let block = op.block.take();
         let former = std::mem::replace(&mut op.state, State::Free);
         self.credit += op.weight;
+        self.decided.completed += 1;
         self.in_flight -= 1;
         self.free.push(key.index());
         let waker = match former {
@@ -473,14 +514,17 @@ impl<B> OpTable<B> {
             }
         }
         let is_over = returned.is_some() || (is_inline_tell && is_answered);
-        let came_undone = is_tell && said.failed && is_over && !op.is_told;
+        let came_undone = is_tell && said.failed && is_over && op.known != Known::Told;
         if came_undone {
             effect.undone = Some(Box::new((op.words, returned)));
         } else {
             effect.freed = returned;
         }
-        if op.is_final() {
-            let is_ignored = matches!(op.state, State::Ignored);
+        let is_decided = is_answered || (is_tell && is_over && op.known == Known::Nothing);
+        let is_ignored = matches!(op.state, State::Ignored);
+        let is_final = op.is_final();
+        self.decided.completed += u64::from(is_decided);
+        if is_final {
             self.in_flight -= 1;
             if is_ignored {
                 self.remove(key);

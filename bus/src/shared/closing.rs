@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use ringway_shm::block::Block;
+use ringway_shm::card::Accounts;
 use ringway_shm::generation::Key;
 
 use super::lock;
@@ -89,6 +90,15 @@ impl Closing {
     pub(super) fn clear(&self) -> Vec<Block> {
         let rests = std::mem::take(&mut lock(&self.books).rests);
         rests.into_values().flat_map(Rest::into_lent).collect() // outside the lock
+    }
+
+    /// Adds what they know to the accounts.
+    pub(super) fn add_to(&self, accounts: &mut Accounts) {
+        for rest in lock(&self.books).rests.values_mut() {
+            if let Rest::Open(open) = rest {
+                open.add_to(accounts);
+            }
+        }
     }
 
     /// The peer is dead.

@@ -47,6 +47,8 @@ impl Upper for UpperOf {
             .rouse(Job::Peer(Arc::clone(&urings)), &shared.queue);
         shared.open_waiting(&urings);
         link::met(&shared, &urings);
+        // It may be there to read them.
+        shared.post_accounts();
         shared.changes.wake_all();
     }
 

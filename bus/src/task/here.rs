@@ -35,7 +35,7 @@ struct Here {
     /// Tasks that this thread has made ready, where it is the only worker.
     own: RefCell<VecDeque<Ready>>,
     /// Messages that were handled and are not yet counted on the node's card.
-    handled: Cell<u64>,
+    handled: Cell<Handled>,
     /// Those who wait up to a deadline that nobody minds yet; see [`RunQueue::mind_later`].
     unminded: RefCell<Vec<Waker>>,
 }
@@ -47,9 +47,17 @@ thread_local! {
         next: Cell::new(None),
         streak: Cell::new(0),
         own: RefCell::new(VecDeque::new()),
-        handled: Cell::new(0),
+        handled: Cell::new(Handled { all: 0, entries: 0 }),
         unminded: RefCell::new(Vec::new()),
     } };
+}
+
+/// Messages that were handled.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Handled {
+    pub(crate) all: u64,
+    /// Those of them that came over urings.
+    pub(crate) entries: u64,
 }
 
 /// Marks the thread as a worker of a queue until it is dropped.
@@ -66,7 +74,7 @@ pub(crate) struct Working<'a> {
 struct Kept {
     next: Option<Ready>,
     own: VecDeque<Ready>,
-    handled: u64,
+    handled: Handled,
     unminded: Vec<Waker>,
 }
 
@@ -129,7 +137,7 @@ impl Drop for Working<'_> {
             here.queue.set(self.before.0);
             here.worker.set(self.before.1);
             // What this worker has counted, it has taken over when it ran its last task, unless that has panicked.
-            here.handled.set(0);
+            here.handled.take();
             // one-worker
             let rest = here.take_tasks();
             if let Some(displaced) = self.displaced.take() {
@@ -212,13 +220,17 @@ pub(super) fn has_any() -> bool {
     })
 }
 
-/// Counts a message that was handled; `false` on a thread that is no worker of the queue.
+/// Counts a message that was handled, and whether it was an entry, as 1 or 0; `false` on a thread that is no worker of the queue.
 #[inline]
-pub(super) fn count_handled(queue: *const RunQueue) -> bool {
+pub(super) fn count_handled(queue: *const RunQueue, entries: u64) -> bool {
     HERE.with(|here| {
         let is_worker = ptr::eq(here.queue.get(), queue);
         if is_worker {
-            here.handled.set(here.handled.get() + 1);
+            let counted = here.handled.get();
+            here.handled.set(Handled {
+                all: counted.all + 1,
+                entries: counted.entries + entries,
+            });
         }
         is_worker
     })
@@ -226,7 +238,7 @@ pub(super) fn count_handled(queue: *const RunQueue) -> bool {
 
 /// Takes what was counted.
 #[inline]
-pub(super) fn take_handled() -> u64 {
+pub(super) fn take_handled() -> Handled {
     HERE.with(|here| here.handled.take())
 }
 

@@ -384,6 +384,7 @@ impl<M: Message + ?Sized> Actor for ProbeActor<M> {
             // A tell's is of no use to anybody.
             let _ = port.answer(answer, cx);
         }
+        cx.count_handled();
     }
 
     async fn on_started(&mut self, _cx: &mut Context<Self>) -> Result<(), BoxError> {

@@ -51,7 +51,7 @@ counters! {
     DiedAfterTake = 3,
     /// Submissions of which nobody knows, as their owner died while forwarding them.
     Uncertain = 4,
-    /// Gauge: submissions that have not ended.
+    /// Gauge: submissions that have not ended. Not kept: see [`Accounts`](super::Accounts).
     InFlight = 5,
     /// Submissions sent again to a restarted receiver.
     Redelivered = 6,
@@ -60,7 +60,7 @@ counters! {
     Taken = 8,
     /// Messages whose handler ended, well or with an error.
     Handled = 9,
-    /// Messages whose handler panicked.
+    /// Messages that came over urings and whose handler did not come to its end: it panicked, or its actor was killed.
     Panicked = 10,
     /// Messages dropped by a policy.
     Dropped = 11,
@@ -73,12 +73,12 @@ counters! {
     /// Messages that were refused: wrong type, wrong schema, wrong place.
     Refused = 15,
 
-    /// Gauge: messages whose handler runs, or which are stashed.
+    /// Gauge: messages whose handler runs, or which are stashed. Not kept: see [`Accounts`](super::Accounts).
     InHandling = 16,
     /// Messages passed on to another.
     Forwarded = 17,
 
-    /// Blocks allocated.
+    /// Blocks allocated. Not kept, as the two below: see [`Accounts`](super::Accounts).
     BlocksAllocated = 24,
     /// Blocks freed.
     BlocksFreed = 25,
@@ -109,6 +109,20 @@ counters! {
     Rings = 49,
     /// Ready notes that it wrote.
     Notes = 50,
+
+    /// Of `Handled`, those that came over urings, as the following: messages of this node's own actors to each other are not
+    /// among them.
+    EntriesHandled = 56,
+    /// Of `Dropped`.
+    EntriesDropped = 57,
+    /// Of `Expired`.
+    EntriesExpired = 58,
+    /// Of `Cancelled`.
+    EntriesCancelled = 59,
+    /// Of `DeadLetters`: found in a uring whose sender is dead, by an actor that ends.
+    EntriesLost = 60,
+    /// Of `Refused`.
+    EntriesRefused = 61,
 }
 
 /// The owner's counters. Clones share them.

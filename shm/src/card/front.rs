@@ -1,8 +1,9 @@
-//! The card's first kilobyte: who the node is, whether it sleeps, what it has counted. The registry
-//! follows.
+//! What stands before the registry: who the node is, whether it sleeps, what it has counted, and its
+//! accounts.
 
 use std::mem::offset_of;
 
+use super::accounts::AccountLines;
 use super::counters::CounterLines;
 use crate::doorbell::AsleepLine;
 use crate::error::Violation;
@@ -22,6 +23,9 @@ pub(crate) const REGISTRY_AT: u64 = size_of::<Front>() as u64;
 
 /// Where the counters start.
 pub(crate) const COUNTERS_AT: u64 = offset_of!(Front, counters) as u64;
+
+/// Where the accounts start.
+pub(crate) const ACCOUNTS_AT: u64 = offset_of!(Front, accounts) as u64;
 
 /// Where the line starts on which the node says that it sleeps.
 pub(crate) const ASLEEP_AT: u64 = offset_of!(Front, asleep) as u64;
@@ -45,11 +49,12 @@ record! {
 
 record! {
     /// What stands before the registry.
-    pub(crate) struct Front: size 1024, align 64 {
+    pub(crate) struct Front: size 1216, align 64 {
         identity: Identity,
         asleep: AsleepLine, // every sender loads it: neither it nor its neighbour, fetched with it, is written often
         neighbour: [AtomicU64; 8],
         counters: CounterLines,
+        accounts: AccountLines,
     }
 }
 
@@ -63,6 +68,7 @@ pub(crate) const fn layout_hash() -> u64 {
             offset_of!(Identity, name) as u64,
             ASLEEP_AT,
             COUNTERS_AT,
+            ACCOUNTS_AT,
             REGISTRY_AT,
             size_of::<Entry>() as u64,
         ],

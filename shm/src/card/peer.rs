@@ -3,8 +3,9 @@
 use core::ops::Range;
 
 use super::CardError;
+use super::accounts::{Accounts, PeerBoard};
 use super::counters::{Counter, PeerCounters};
-use super::front::{self, ASLEEP_AT, COUNTERS_AT, Front, NodeIdentity, REGISTRY_AT};
+use super::front::{self, ACCOUNTS_AT, ASLEEP_AT, COUNTERS_AT, Front, NodeIdentity, REGISTRY_AT};
 use crate::doorbell::{AsleepLine, Bell};
 use crate::error::Violation;
 use crate::region::{DefaultKeep, Keep, PeerRecord, PeerRegion};
@@ -16,6 +17,7 @@ pub struct PeerCard<K = DefaultKeep> {
     identity: NodeIdentity,
     asleep: PeerRecord<AsleepLine, K>,
     counters: PeerCounters<K>,
+    accounts: PeerBoard<K>,
     registry: PeerRegistry<K>,
 }
 
@@ -25,6 +27,7 @@ impl<K: Clone> Clone for PeerCard<K> {
             identity: self.identity,
             asleep: self.asleep.clone(),
             counters: self.counters.clone(),
+            accounts: self.accounts.clone(),
             registry: self.registry.clone(),
         }
     }
@@ -52,6 +55,7 @@ impl<K: Keep> PeerCard<K> {
             identity,
             asleep: region.hold(ASLEEP_AT).ok_or(misplaced)?,
             counters: PeerCounters::new(region.hold(COUNTERS_AT).ok_or(misplaced)?),
+            accounts: PeerBoard::new(region.hold(ACCOUNTS_AT).ok_or(misplaced)?),
             registry: PeerRegistry::open(&registry, capacity)?,
         })
     }
@@ -97,6 +101,13 @@ impl<K: Keep> PeerCard<K> {
     #[must_use]
     pub fn counters(&self) -> &PeerCounters<K> {
         &self.counters
+    }
+
+    /// Returns the accounts that the node has posted last, as it says; `None` when it has posted none, or was killed while it
+    /// did.
+    #[must_use]
+    pub fn accounts(&self) -> Option<Accounts> {
+        self.accounts.read()
     }
 
     /// Makes a sender's end of the node's doorbell. A process needs one, for all its threads.

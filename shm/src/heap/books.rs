@@ -57,6 +57,8 @@ pub(crate) struct Withdrawn {
 pub(crate) struct Totals {
     pub(crate) allocated: u64,
     pub(crate) freed: u64,
+    /// Blocks at callers, counted segment by segment; one more for each that is pinned at the moment.
+    pub(crate) live: u64,
     pub(crate) segments: usize,
     pub(crate) units: u64,
     pub(crate) free: u64,
@@ -207,6 +209,7 @@ impl<H: Copy> Books<H> {
         };
         for segment in self.segments.iter().flatten() {
             totals.segments += 1;
+            totals.live += u64::from(segment.live);
             totals.units += u64::from(segment.space.units());
             totals.free += u64::from(segment.space.free_units());
             totals.largest_free = totals.largest_free.max(match segment.live {

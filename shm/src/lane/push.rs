@@ -15,12 +15,13 @@ pub struct Push<const W: usize, K = DefaultKeep> {
     slots: OwnRecords<Slot<W>, K>,
     reader: PeerRecord<HeadLine, K>,
     capacity: Pow2,
-    limit: u64, // entries that may lie untaken: at most the capacity
-    tail: u64,  // slots pushed
-    head: u64,  // the reader's head, as last seen
-    done: u64,  // the reader's count of handled slots, as last seen
-    rest: u64,  // slots from `head` to `tail` that are the rest of a long entry; at most `rests`
+    limit: u64,     // entries that may lie untaken: at most the capacity
+    tail: u64,      // slots pushed
+    head: u64,      // the reader's head, as last seen
+    done: u64,      // the reader's count of handled slots, as last seen
+    rest: u64, // slots from `head` to `tail` that are the rest of a long entry; at most `rests`
     rests: u64, // slots for rests: at most `capacity - limit`
+    rest_ever: u64, // slots that were ever the rest of a long entry
 }
 
 impl<const W: usize, K: Keep> Push<W, K> {
@@ -54,6 +55,7 @@ impl<const W: usize, K: Keep> Push<W, K> {
             done: 0,
             rest: 0,
             rests: 0,
+            rest_ever: 0,
         }
     }
 
@@ -113,6 +115,7 @@ impl<const W: usize, K: Keep> Push<W, K> {
         self.write(words, mark);
         self.tail += rest.len() as u64;
         self.rest += rest.len() as u64;
+        self.rest_ever += rest.len() as u64;
         Ok(position)
     }
 
@@ -323,6 +326,12 @@ impl<const W: usize, K: Keep> Push<W, K> {
     #[must_use]
     pub fn tail(&self) -> u64 {
         self.tail
+    }
+
+    /// Entries pushed, long ones counted once.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.tail - self.rest_ever
     }
 
     /// The number of slots.

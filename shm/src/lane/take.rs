@@ -15,8 +15,9 @@ pub struct Take<const W: usize, K = DefaultKeep> {
     slots: PeerRecords<Slot<W>, K>,
     own: OwnRecord<HeadLine, K>,
     capacity: Pow2,
-    head: u64, // slots taken
-    done: u64, // slots of entries that were handled
+    head: u64,      // slots taken
+    done: u64,      // slots of entries that were handled
+    rest_ever: u64, // slots taken that were the rest of a long entry
 }
 
 /// An entry that was taken, long or not.
@@ -84,6 +85,7 @@ impl<const W: usize, K: Keep> Take<W, K> {
             capacity,
             head: 0,
             done: 0,
+            rest_ever: 0,
         }
     }
 
@@ -204,6 +206,9 @@ impl<const W: usize, K: Keep> Take<W, K> {
                 end: position + slots,
             })
         });
+        if is_long {
+            self.rest_ever += slots - 1;
+        }
         step!("take-copied");
         self.publish(position + slots);
         step!("take-published");
@@ -269,6 +274,12 @@ impl<const W: usize, K: Keep> Take<W, K> {
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.head
+    }
+
+    /// Entries taken, long ones counted once.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.head - self.rest_ever
     }
 
     /// Slots of entries that were handled.

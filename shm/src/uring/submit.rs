@@ -203,6 +203,12 @@ impl<K: Keep> SubmitEnd<K> {
         self.lane.tail()
     }
 
+    /// Entries submitted, long ones counted once.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.lane.entries()
+    }
+
     /// The number of slots.
     #[must_use]
     pub fn capacity(&self) -> Pow2 {

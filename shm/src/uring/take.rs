@@ -109,6 +109,12 @@ impl<K: Keep> TakeEnd<K> {
         self.lane.taken()
     }
 
+    /// Entries taken, long ones counted once.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.lane.entries()
+    }
+
     /// Slots of entries that are finished.
     #[inline]
     #[must_use]

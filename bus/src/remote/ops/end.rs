@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use ringway_shm::words::EntryWords;
 
-use super::{OpKind, OpTable, Outcome, State, Unanswered, Unsent};
+use super::{Known, OpKind, OpTable, Outcome, State, Unanswered, Unsent};
 use crate::actor::Undone;
 use crate::token::Long;
 
@@ -66,6 +66,17 @@ impl<B> OpTable<B> {
             let fate = judge(op.position);
             let taken = fate != Fate::Queued;
             let stays = taken && op.is_lent && leases == Leases::MayRemain;
+            if op.is_undecided() {
+                let is_done = fate == Fate::Handled && op.kind == OpKind::Tell;
+                match fate {
+                    Fate::Queued => self.decided.returned += 1,
+                    _ if is_done => self.decided.completed += 1,
+                    _ => self.decided.died_after_take += 1,
+                }
+                if is_done {
+                    op.known = Known::Handled;
+                }
+            }
             let words = op.words;
             let awaited = std::mem::replace(&mut op.awaits_reply, false);
             op.is_lent = stays;
@@ -73,9 +84,11 @@ impl<B> OpTable<B> {
             match std::mem::replace(&mut op.state, State::Ignored) {
                 // Of a handled tell only the lease is left.
                 State::Ignored
-                    if op.kind == OpKind::Tell && !op.is_told && fate != Fate::Handled =>
+                    if op.kind == OpKind::Tell
+                        && op.known != Known::Told
+                        && fate != Fate::Handled =>
                 {
-                    op.is_told = true;
+                    op.known = Known::Told;
                     ended.tells.push(EndedTell {
                         position: op.position,
                         taken,
