@@ -8,6 +8,8 @@ use ringway::prelude::*;
 use rustix::process::{Resource, getpgid, getpgrp, getpriority_process, getrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity};
 
+use crate::actors::{Began, own_pid};
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Asks what the process is like.
@@ -47,15 +49,15 @@ pub(crate) struct Write {
 }
 
 /// Has the process do that.
-#[derive(Message, Serialize, Deserialize, Clone, Copy, Debug)]
+#[derive(Message, Serialize, Deserialize, Clone)]
 #[message(serial)]
 pub(crate) enum Deed {
     Abort,
     /// A panic, of which a hook makes an abort: what `panic = "abort"` does.
     PanicAndAbort,
     Panic,
-    /// It never ends this handler, and blocks its thread.
-    Block,
+    /// It never ends this handler, and blocks its thread, once it has told so.
+    Block(Recipient<Began>),
     /// It never ends this handler.
     Never,
     Stop,
@@ -156,9 +158,12 @@ impl Handler<Deed, Result<(), BoxError>> for Prober {
                 panic!("as asked, for all")
             }
             Deed::Panic => panic!("as asked"),
-            Deed::Block => loop {
-                std::thread::park();
-            },
+            Deed::Block(witness) => {
+                witness.tell(own_pid()).await?;
+                loop {
+                    std::thread::park();
+                }
+            }
             Deed::Never => std::future::pending().await,
             Deed::Stop => cx.stop(),
             Deed::Multiply => loop {

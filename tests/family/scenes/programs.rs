@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use futures::channel::mpsc::unbounded;
 use ringway::ExitReason;
 use ringway::prelude::*;
 use ringway_shm::sys::epoll::{Epoll, Interest};
@@ -14,7 +15,7 @@ use rustix::process::{WaitOptions, wait};
 
 use super::{await_no_children, begin};
 use crate::Outcome;
-use crate::actors::{Fail, Failing};
+use crate::actors::{Fail, Failing, Witness};
 use crate::prober::{Deed, Probe, Prober, Run};
 
 /// Opens a process that runs.
@@ -59,13 +60,16 @@ pub(super) async fn end_with_their_child(node: Node) -> Outcome {
 
 /// Prints the numbers of three children and their programs, and waits to be killed.
 pub(super) async fn orphans(node: Node) -> Outcome {
+    let (began, mut begins) = unbounded();
+    let witness = node.spawn(Witness(began))?.recipient();
     let mut pids = Vec::new();
     let mut children = Vec::new();
-    for deed in [None, Some(Deed::Block), None] {
+    for is_blocked in [false, true, false] {
         let child = node.spawn_process::<Prober>("prober").await?;
         pids.extend([child.pid(), child.addr().ask(Run).await?]);
-        if let Some(deed) = deed {
-            child.addr().tell(deed).await?;
+        if is_blocked {
+            child.addr().tell(Deed::Block(witness.clone())).await?;
+            begins.next().await;
         }
         children.push(child);
     }

@@ -42,8 +42,11 @@ pub(super) async fn ladder(node: Node) -> Outcome {
     };
     let ladder = StopLadder::new().drain(ms(10)).stop(ms(10));
     let ladder = ladder.terminate(if has_handler { ms(10) } else { secs(60) });
+    let (began, mut begins) = unbounded();
+    let witness = node.spawn(Witness(began))?.recipient();
     let blocked = prober(&node).await?;
-    blocked.addr().tell(Deed::Block).await?;
+    blocked.addr().tell(Deed::Block(witness.clone())).await?;
+    begins.next().await;
     let stopped = blocked.stop_by(ladder).await;
     assert_eq!(stopped.step, step);
     assert_eq!(stopped.reason, ExitReason::ProcessSignaled(signal));
@@ -59,7 +62,8 @@ pub(super) async fn ladder(node: Node) -> Outcome {
         .start(&node)
         .await?;
     let blocked: Addr<Prober> = tree.addr("prober").await?;
-    blocked.tell(Deed::Block).await?;
+    blocked.tell(Deed::Block(witness)).await?;
+    begins.next().await;
     tree.stop_child("prober").await?;
     tree.stop_child("other").await?;
     let children = tree.which_children();
