@@ -12,6 +12,7 @@ use crate::figures::{self, Ticks};
 use crate::options::{Mode, Options};
 use crate::pair::{LONG, Other, READY, Teller};
 use crate::payload::Touch;
+use crate::place::held;
 use crate::processors::{HERE, THERE, pin};
 use crate::report::{Cell, Lay, Report};
 use crate::series::Series;
@@ -60,8 +61,11 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> Result<()> {
             let middle = figures::middle(&crowded.ticks);
             let n = crowded.ticks.len() as u64;
             report.latency(&cell("ask").with("mode", "spin"), crowded.ticks, lay);
-            let alone = *alone.get_or_insert(middle);
-            report.value(&cell("ask-to-alone"), "x", middle / alone, n, lay);
+            let (alone, alone_lay) = *alone.get_or_insert((middle, lay));
+            // Of two that were measured in different places nothing can be said.
+            if held(lay.line_ns) == held(alone_lay.line_ns) {
+                report.value(&cell("ask-to-alone"), "x", middle / alone, n, lay);
+            }
             for (side, bytes) in [("asked", crowded.asked), ("asking", crowded.asking)] {
                 let cell = cell("memory").with("side", side);
                 report.value(&cell, "bytes", bytes as f64, 1, Lay::default());

@@ -76,6 +76,7 @@ impl<'a> Place<'a> {
     /// Waits for the wanted placement, as long as there is patience, and returns the line's round trip.
     pub(crate) fn settle(&mut self, patience: Patience) -> u32 {
         if patience == Patience::Glance {
+            self.mean(GLANCE);
             return self.mean(GLANCE);
         }
         self.look();
