@@ -15,7 +15,7 @@ mkdir -p "$out"
 m() { # m BINARY ARGS...: one measuring command, appended to this round's file
     [[ -x $bin/$1 && "$*" =~ ${ONLY:-.} ]] || return 0
     local b=$1; shift
-    flock "$lock" timeout -k 5 100 "$bin/$b" "$@" >>"$file" 2>>"$out/errors.txt" ||
+    flock "$lock" timeout -k 5 200 "$bin/$b" "$@" >>"$file" 2>>"$out/errors.txt" ||
         echo "round $r: $b $* ended with $?" | tee -a "$out/errors.txt"
 }
 

@@ -236,11 +236,12 @@ pub const STREAMS: [(usize, &[Touch]); 6] = [
     (1 << 20, &[Touch::Ends, Touch::Fill, Touch::Sum]),
 ];
 
-/// How often a measurement that spins is made, at most, until the processors are at its end where they were at its start.
-const TIMES: usize = 3;
+/// How often a measurement that spins is made, at most, until the processors are at its end where they are wanted. A state in
+/// which they are not can last minutes, and there are other rounds.
+const TIMES: usize = 2;
 
 /// Every measurement gets a fresh process, so no threads or caches of an earlier one remain. What spins is made again if the
-/// processors were moved meanwhile; the lines of all are printed, and `table.py` drops those.
+/// processors lay elsewhere; the lines of all are printed, and `table.py` drops those.
 pub fn fresh(mode: &str, body: impl Fn()) {
     let times = if mode == "spin" { TIMES } else { 1 };
     for _ in 0..times {
