@@ -124,6 +124,14 @@ impl<K: Keep> Members<K> {
         Ok(id)
     }
 
+    /// Waits for a member no more, which may read still.
+    pub(super) fn disregard(&mut self, id: MemberId) {
+        let found = self.list.iter_mut().find(|member| member.id == id);
+        if let Some(member) = found {
+            member.waited_for = None;
+        }
+    }
+
     /// Forgets a member; whether there was one.
     pub(super) fn leave(&mut self, id: MemberId) -> bool {
         let found = self.list.iter().position(|member| member.id == id);

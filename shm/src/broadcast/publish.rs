@@ -146,6 +146,11 @@ impl<B, K: Keep> PublishEnd<B, K> {
         self.members.leave(member)
     }
 
+    /// Waits for a member no more: it takes nothing, and may not have said so. Its claims count until it [leaves](Self::leave).
+    pub fn disregard(&mut self, member: MemberId) {
+        self.members.disregard(member);
+    }
+
     /// Publishes a sample and returns its sequence. With a `block` it is leased: its words tell where that is. Once this returns
     /// `Ok` it is delivered even if this process dies; to make sure that subscribers look, go on with
     /// [`idle_members`](Self::idle_members), once per burst.
