@@ -124,7 +124,7 @@ impl<K: Keep> Members<K> {
         Ok(id)
     }
 
-    /// Waits for a member no more, which may read still.
+    /// Waits for a member no more, which may read still. The limit rises when it is looked at next.
     pub(super) fn disregard(&mut self, id: MemberId) {
         let found = self.list.iter_mut().find(|member| member.id == id);
         if let Some(member) = found {

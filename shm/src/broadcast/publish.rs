@@ -146,7 +146,8 @@ impl<B, K: Keep> PublishEnd<B, K> {
         self.members.leave(member)
     }
 
-    /// Waits for a member no more: it takes nothing, and may not have said so. Its claims count until it [leaves](Self::leave).
+    /// Waits for a member no more: it takes nothing, or is not heard of. Its claims count until it [leaves](Self::leave); if it
+    /// takes still, it finds that it was cut off.
     pub fn disregard(&mut self, member: MemberId) {
         self.members.disregard(member);
     }

@@ -56,12 +56,13 @@ impl<K: Keep> SubscribeEnd<K> {
     /// A lane that is full of samples that go faster than they are copied may say `None` although there are some; then
     /// [`go_idle`](Self::go_idle) says so.
     ///
-    /// Cost: the publisher's lines, one Release store into this side's, and for a lease a store, with a full fence if it drops the
-    /// oldest. With a depth below the number of slots, one that drops the oldest looks at one slot more.
+    /// Cost: the publisher's lines, one Release store into this side's, and for a lease a store and a full fence. With a depth below
+    /// the number of slots, one that drops the oldest looks at one slot more.
     ///
     /// # Errors
     ///
-    /// [`Hoarding`](TakeError::Hoarding), which a released lease ends; or what the publisher says cannot be. Nothing is taken.
+    /// [`Hoarding`](TakeError::Hoarding), which a released lease ends; or what the publisher says cannot be: so, too, where it does
+    /// not wait any more for one that waits. Nothing is taken.
     #[inline]
     pub fn take(&mut self, into: &mut [u64]) -> Result<Option<Taken>, TakeError> {
         if self.waits {
@@ -75,7 +76,8 @@ impl<K: Keep> SubscribeEnd<K> {
         taken
     }
 
-    /// The next sample, which stays where it is until the cursor has passed it.
+    /// The next sample, which stays where it is until the cursor has passed it: while the publisher waits for this member. That
+    /// may be over before this side hears of it, so it makes sure as one does that drops the oldest.
     #[inline]
     fn take_waiting(&mut self, into: &mut [u64]) -> Result<Option<Taken>, TakeError> {
         let sequence = self.next;
@@ -88,23 +90,17 @@ impl<K: Keep> SubscribeEnd<K> {
                 return Err(stamp.violation(sequence).into());
             }
         };
-        let place = self.place_for(leased)?;
         if mutant::under(Mutant::CursorBeforeCopy) {
             self.publish_cursor(sequence);
         }
-        let words = self.slots.copy(sequence, lines, into);
-        if mutant::under(Mutant::CursorBeforeClaim) {
-            self.publish_cursor(sequence);
-        }
-        let claim = place.map(|place| self.claims.claim(place, sequence));
+        let Some(taken) = self.copy_whole(sequence, stamp, (lines, leased), into)? else {
+            // Overwritten nevertheless: this member was cut off, or the publisher has broken the limit.
+            let found = self.slots.stamp(sequence);
+            return Err(found.violation(sequence).into());
+        };
         self.next = sequence + 1;
         self.publish_cursor(sequence);
-        Ok(Some(Taken {
-            sequence,
-            missed: 0,
-            words,
-            claim,
-        }))
+        Ok(Some(taken))
     }
 
     /// The next sample that is still there.
@@ -251,6 +247,9 @@ impl<K: Keep> SubscribeEnd<K> {
     ) -> Result<Option<Taken>, TakeError> {
         let place = self.place_for(leased)?;
         let words = self.slots.copy(sequence, lines, into);
+        if mutant::under(Mutant::CursorBeforeClaim) && self.waits {
+            self.publish_cursor(sequence);
+        }
         let claim = place.map(|place| self.claims.claim(place, sequence));
         if claim.is_some() {
             // SeqCst claim: the claim before the second load of the stamp; pairs with the fence in `PublishEnd::reclaim`,
