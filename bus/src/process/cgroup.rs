@@ -255,6 +255,50 @@ mod tests {
         assert_eq!(left, 0);
     }
 
+    // Goal: what is left in a cgroup of version 2 is killed at once, daemons too, and the cgroup is removed. Method: a program that
+    // is put into one by hand; no limit is set, as the controllers may belong to version 1.
+    #[test]
+    fn a_cgroup_of_version_2_goes_with_all_that_is_in_it() {
+        let Some(above) = own_directory(None) else {
+            println!("not run: no cgroup of version 2 is mounted");
+            return;
+        };
+        let directory = above.join(format!("ringway-unit-{}", std::process::id()));
+        if let Err(error) = make(&directory) {
+            println!("not run: {error}");
+            return;
+        }
+        assert!(place("memory", Some(&directory)).is_some_and(|(_, is_v2)| is_v2));
+        let mut cgroup = Cgroup {
+            directories: vec![directory.clone()],
+        };
+        assert_eq!(
+            cgroup.doors(),
+            [directory.join("cgroup.procs").into_os_string().as_bytes()]
+        );
+        let mut program = std::process::Command::new("sleep")
+            .arg("120")
+            .spawn()
+            .unwrap();
+        let entered = write(&directory.join("cgroup.procs"), &program.id().to_string());
+        if entered.is_ok() {
+            assert_eq!(members(&directory).len(), 1);
+            assert!(!cgroup.remove(), "somebody is in it");
+            cgroup.kill();
+        } else {
+            println!("not run: {entered:?}");
+            program.kill().unwrap();
+        }
+        let ended = program.wait().unwrap();
+        let signal = std::os::unix::process::ExitStatusExt::signal(&ended);
+        assert_eq!(signal, Some(9));
+        // The kernel may see a moment later that it is empty.
+        while !cgroup.remove() {
+            std::thread::yield_now();
+        }
+        assert!(!directory.exists());
+    }
+
     // Goal: what is asked for is what is written, in the words of both versions.
     #[test]
     fn limits_in_the_kernels_words() {
