@@ -27,7 +27,7 @@ use self::scenes::linked::Knot;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The error of the parent's closure.
-pub(crate) type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
     let scene = std::env::args().nth(1).unwrap_or_default();

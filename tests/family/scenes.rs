@@ -1,6 +1,7 @@
 //! What the parent of the family can play.
 
 pub(crate) mod addresses;
+mod answers;
 pub(crate) mod delegating;
 mod ends;
 pub(crate) mod following;
@@ -60,6 +61,7 @@ pub(crate) async fn play(scene: &str, node: Node) -> Outcome {
         "find detached" => programs::find_detached(node).await,
         "strangers" => programs::strangers(node).await,
         "forwarded" => delegating::forwarded(node).await,
+        "answers" => answers::play(node).await,
         "delegated" => delegating::delegated(node).await,
         "last words" => watching::last_words(node).await,
         "told of kills" => watching::told_of_kills(node).await,

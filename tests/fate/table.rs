@@ -52,8 +52,21 @@ const COLUMNS: [&str; 6] = [
     "restart",
 ];
 
-/// The cells of the table under this heading, by row.
-fn table(heading: &str) -> Vec<Vec<String>> {
+/// Asks whose answer is left to others: who has the way back.
+const ANSWER_ROWS: [&str; 3] = ["deferred", "delegated", "forwarded"];
+/// Who ends then.
+const ANSWER_COLUMNS: [&str; 6] = [
+    "graceful stop",
+    "panic",
+    "process killed",
+    "last one killed",
+    "sender killed",
+    "restart",
+];
+const ANSWERS: &str = "## An answer that is left to others";
+
+/// The cells of the table under this heading, by row, which has these rows and columns.
+fn table(heading: &str, columns: &[&str], named: &[&str]) -> Vec<Vec<String>> {
     let after = DOCUMENT
         .split(heading)
         .nth(1)
@@ -65,11 +78,30 @@ fn table(heading: &str) -> Vec<Vec<String>> {
         cells.map(|cell| cell.trim().to_owned()).collect()
     };
     let mut rows: Vec<_> = lines.map(cells).collect();
-    assert_eq!(rows[0][1..], COLUMNS, "the columns");
+    assert_eq!(rows[0][1..], *columns, "the columns");
     rows.drain(..2);
     let names: Vec<_> = rows.iter().map(|row| row[0].clone()).collect();
-    assert_eq!(names, ROWS, "the rows");
+    assert_eq!(names, named, "the rows");
     rows
+}
+
+fn messages(place: Place) -> Vec<Vec<String>> {
+    table(heading(place), &COLUMNS, &ROWS)
+}
+
+fn answers() -> Vec<Vec<String>> {
+    table(ANSWERS, &ANSWER_COLUMNS, &ANSWER_ROWS)
+}
+
+/// What the document says of an answer in this cell.
+pub(crate) fn answer_cell(row: &str, column: &str) -> String {
+    let place = |all: &[&str], it| {
+        all.iter()
+            .position(|name| *name == it)
+            .expect("it is there")
+    };
+    let (row, column) = (place(&ANSWER_ROWS, row), place(&ANSWER_COLUMNS, column));
+    answers()[row][1 + column].clone()
 }
 
 fn heading(place: Place) -> &'static str {
@@ -81,18 +113,25 @@ fn heading(place: Place) -> &'static str {
 
 /// What the document says in this cell.
 pub(crate) fn cell(row: Row, column: Column, place: Place) -> String {
-    table(heading(place))[row as usize][1 + column as usize].clone()
+    messages(place)[row as usize][1 + column as usize].clone()
 }
 
 /// The names of the tests that there must be.
 pub(crate) fn cells_to_test() -> Vec<String> {
     let mut names = Vec::new();
     for (place, suffix) in [(Place::Local, "local"), (Place::Remote, "remote")] {
-        for (row, name) in table(heading(place)).iter().zip(ROW_NAMES) {
+        for (row, name) in messages(place).iter().zip(ROW_NAMES) {
             for (cell, column) in row[1..].iter().zip(COLUMNS) {
                 if cell != IMPOSSIBLE {
                     names.push(format!("{name}__{}__{suffix}", column.replace(' ', "_")));
                 }
+            }
+        }
+    }
+    for row in answers() {
+        for (cell, column) in row[1..].iter().zip(ANSWER_COLUMNS) {
+            if cell != IMPOSSIBLE {
+                names.push(format!("{}__{}__answer", row[0], column.replace(' ', "_")));
             }
         }
     }
@@ -101,8 +140,8 @@ pub(crate) fn cells_to_test() -> Vec<String> {
 
 /// How many cells are said to be impossible.
 pub(crate) fn impossible() -> usize {
-    let places = [Place::Local, Place::Remote].map(|place| table(heading(place)));
-    let cells = places.iter().flatten().flatten();
+    let tables = [messages(Place::Local), messages(Place::Remote), answers()];
+    let cells = tables.iter().flatten().flatten();
     cells.filter(|cell| *cell == IMPOSSIBLE).count()
 }
 

@@ -16,6 +16,8 @@ pub(crate) enum What {
     Answer,
     /// Says that it began, and waits until its asker gives up; then says so again.
     Wait,
+    /// Says that it began, and keeps the way back.
+    Keep,
 }
 
 /// Is sent on along its way, the next one last.
@@ -47,11 +49,44 @@ pub(crate) struct Errand {
 #[derive(Message, Clone, Copy, Pod, Zeroable)]
 #[message(move, reply = u64)]
 #[repr(C)]
-pub(crate) struct Answer(u64);
+pub(crate) struct Answer(pub(crate) u64);
+
+/// Asks how many of those that are kept are waited for.
+#[derive(Message, Clone, Copy, Pod, Zeroable)]
+#[message(move, reply = u64)]
+pub(crate) struct Waited;
+
+/// Its handler panics.
+#[derive(Message, Clone, Copy, Pod, Zeroable)]
+#[message(move)]
+#[repr(C)]
+pub(crate) struct Blow {
+    pub(crate) number: u64,
+}
+
+/// Has an office ask another one, and wait for its answer.
+#[derive(Message, Serialize, Deserialize)]
+#[message(serial)]
+pub(crate) enum Commission {
+    Delegate(Recipient<Delegate>, Delegate),
+    Pass(Recipient<Pass>, Pass),
+}
+
+impl Pass {
+    pub(crate) fn new(way: Vec<Recipient<Pass>>, what: What, witness: Recipient<Began>) -> Self {
+        Self { way, what, witness }
+    }
+}
+
+impl Delegate {
+    pub(crate) fn new(way: Vec<Recipient<Errand>>, witness: Recipient<Began>) -> Self {
+        Self { way, witness }
+    }
+}
 
 /// One who passes on, or answers.
 #[derive(Actor, Default)]
-#[actor(handles(Pass, Delegate, Errand, Answer))]
+#[actor(handles(Pass, Delegate, Errand, Answer, Waited, Blow, Commission))]
 pub(crate) struct Office(Vec<ReplyTo<u64>>);
 
 impl Handler<Pass, Result<Deferred<u64>, BoxError>> for Office {
@@ -63,10 +98,19 @@ impl Handler<Pass, Result<Deferred<u64>, BoxError>> for Office {
         if let Some(next) = pass.way.pop() {
             return Ok(cx.forward(pass, next).await?);
         }
-        if let What::Wait = pass.what {
-            pass.witness.tell(own_pid()).await?;
-            cx.cancelled().await;
-            pass.witness.tell(own_pid()).await?;
+        match pass.what {
+            What::Answer => {}
+            What::Wait => {
+                pass.witness.tell(own_pid()).await?;
+                cx.cancelled().await;
+                pass.witness.tell(own_pid()).await?;
+            }
+            What::Keep => {
+                let (reply_to, deferred) = cx.defer();
+                self.0.push(reply_to);
+                pass.witness.tell(own_pid()).await?;
+                return Ok(deferred);
+            }
         }
         Ok(Deferred::now(own_pid().pid))
     }
@@ -105,6 +149,33 @@ impl Office {
 impl Handler<Errand, Result<(), BoxError>> for Office {
     async fn handle(&mut self, errand: Errand, _cx: &mut Context<Self>) -> Result<(), BoxError> {
         self.pass_on(errand).await
+    }
+}
+
+impl Handler<Waited> for Office {
+    async fn handle(&mut self, _: Waited, _cx: &mut Context<Self>) -> u64 {
+        let waited = self.0.iter().filter(|kept| !kept.is_cancelled()).count();
+        waited as u64
+    }
+}
+
+impl Handler<Blow> for Office {
+    async fn handle(&mut self, blow: Blow, _cx: &mut Context<Self>) {
+        panic!("as asked, {}", blow.number);
+    }
+}
+
+impl Handler<Commission, Result<(), BoxError>> for Office {
+    async fn handle(
+        &mut self,
+        commission: Commission,
+        _cx: &mut Context<Self>,
+    ) -> Result<(), BoxError> {
+        match commission {
+            Commission::Delegate(to, delegate) => to.ask(delegate).deadline(secs(100)).await?,
+            Commission::Pass(to, pass) => to.ask(pass).deadline(secs(100)).await?,
+        };
+        Ok(())
     }
 }
 
