@@ -2,24 +2,15 @@
 //! `documents/context.rs` gives it.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
-
-/// Those that a reader may copy from.
-const DOCUMENTS: [&str; 5] = [
-    "README.md",
-    "ARCHITECTURE.md",
-    "docs/fate.md",
-    "docs/performance.md",
-    "docs/when-things-die.md",
-];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let mut program = String::new();
-    for document in DOCUMENTS {
-        let path = Path::new("..").join(document);
+    for path in documents() {
         println!("cargo::rerun-if-changed={}", path.display());
+        let document = path.to_string_lossy().replace("../", "");
         let text = fs::read_to_string(&path).expect("the document is there");
         for (line, snippet) in snippets(&text) {
             let name = format!("{document}_{line}").replace(|it: char| !it.is_alphanumeric(), "_");
@@ -28,6 +19,18 @@ fn main() {
     }
     let out = env::var("OUT_DIR").expect("cargo sets it");
     fs::write(Path::new(&out).join("snippets.rs"), program).expect("written");
+}
+
+/// Those that a reader may copy from.
+fn documents() -> Vec<PathBuf> {
+    println!("cargo::rerun-if-changed=../docs");
+    let entries = fs::read_dir("../docs").expect("it is there");
+    let paths = entries.map(|entry| entry.expect("it can be read").path());
+    let top = ["README.md", "ARCHITECTURE.md"].map(|name| Path::new("..").join(name));
+    let documents = paths.filter(|path| path.extension().is_some_and(|it| it == "md"));
+    let mut documents: Vec<_> = documents.chain(top).collect();
+    documents.sort();
+    documents
 }
 
 /// The text between the fences of Rust code, with the number of its first line.
