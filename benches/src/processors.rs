@@ -30,6 +30,11 @@ fn numbers() -> Result<[usize; 2]> {
     Ok(*NUMBERS.get_or_init(|| numbers))
 }
 
+/// Whether both are the same: there is no other.
+pub(crate) fn are_one() -> bool {
+    numbers().is_ok_and(|[here, there]| here == there)
+}
+
 /// As an answering process is told them.
 pub(crate) fn told() -> Result<String> {
     let [here, there] = numbers()?;

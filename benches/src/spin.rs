@@ -1,9 +1,11 @@
-//! A wait for the other side that spins, as all that is measured does; if nothing comes for long, it gives way now and then, as the
-//! other side may need this very processor.
+//! A wait for the other side that spins, as all that is measured does. Where both sides share the only processor, it gives way now and
+//! then; elsewhere it must not: beside much other load both sides would hardly ever run at the same time.
 
 use std::hint::spin_loop;
 
-/// Turns between two times of giving way: some 40 us, longer than the answer to a small message takes on a processor of its own.
+use crate::processors;
+
+/// Turns between two times of giving way: some 40 us.
 const TURNS: u32 = 1024;
 
 /// A wait under way.
@@ -27,6 +29,8 @@ impl Spin {
     #[cold]
     fn give_way_slow(&mut self) {
         self.turns = 0;
-        std::thread::yield_now();
+        if processors::are_one() {
+            std::thread::yield_now();
+        }
     }
 }
