@@ -3,7 +3,9 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread;
 
 use futures::{FutureExt, poll};
@@ -347,6 +349,55 @@ fn wait_waits() {
     pair.expect_handled(1..=BOUND + 2);
     assert_eq!(pair.counts(), (0, 0, 0));
     assert!(pair.back::<Note>().is_empty());
+}
+
+/// A waker that tells of each wake.
+struct Wakes(Sender<()>);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        // The test may have seen enough.
+        let _ = self.0.send(());
+    }
+}
+
+// Goal: a sender that waits for room is told of it while a handler goes on: once half of the mailbox's bound is free, whether the rest
+// is taken soon or not. Method: one handler after the other is held, so that the actor never comes to its queue's end; what is not
+// polled again cannot find the room by itself. The pause has nodes fall asleep, as a rule.
+#[test]
+fn room_is_offered_while_a_handler_goes_on() {
+    let _dog = watch();
+    for (bound, first, last) in [(1, 1, 1), (4, 1, 2), (5, 2, 3), (128, 63, 64)] {
+        let mailbox = usize::try_from(bound).unwrap();
+        let pair = Pair::with("overflow-offer", Overflow::Wait, mailbox);
+        for number in 1..=bound {
+            match number == first || number == last {
+                true => pair.probe.try_tell(Hold { number }).unwrap(),
+                false => pair.tell([number]),
+            }
+        }
+        let (wakes, woken) = channel();
+        let waker = Waker::from(Arc::new(Wakes(wakes)));
+        let mut tell = pair.probe.tell(Note { number: bound + 1 });
+        let mut cx = TaskContext::from_waker(&waker);
+        assert!(tell.poll_unpin(&mut cx).is_pending());
+        pair.release();
+        pair.expect_handled(1..first);
+        pair.watcher.expect(Began(first));
+        if first < last {
+            (0..2_000).for_each(|_| thread::yield_now());
+            pair.watcher.open_gate();
+            pair.watcher.expect(Ended(first));
+            pair.expect_handled(first + 1..last);
+            pair.watcher.expect(Began(last));
+        }
+        woken.recv().unwrap();
+        assert!(matches!(tell.poll_unpin(&mut cx), Poll::Ready(Ok(()))));
+        assert!(pair.watcher.is_silent(), "the handler goes on");
+        pair.watcher.open_gate();
+        pair.watcher.expect(Ended(last));
+        pair.expect_handled(last + 1..=bound + 1);
+    }
 }
 
 /// A count upwards, inline and at length.

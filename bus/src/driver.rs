@@ -393,6 +393,9 @@ impl Driver {
             .is_some_and(|due| self.shared.clock.has_passed(due));
         // Last, as a wake on this thread rouses nobody: what the looks above have woken is found here.
         is_busy |= !self.shared.queue.is_empty() || self.shared.jobs.has_any();
+        if !is_busy {
+            self.shared.offers.make();
+        }
         #[cfg(feature = "test")]
         if !is_busy && self.says_that_it_is_quiet(asked) {
             return Pass::Busy;

@@ -11,6 +11,7 @@
 pub(crate) mod abandoned;
 pub(crate) mod lane;
 mod mark;
+pub(crate) mod offers;
 pub(crate) mod reply;
 mod serving;
 #[cfg(test)]
@@ -40,6 +41,8 @@ use crate::wait_list::WaitList;
 
 /// Entries served from one uring before the next one has its turn.
 const TURN_MAX: u32 = 16;
+/// The most entries taken between two looks at whether the submitter waits for room.
+const ROOM_CHECK_EVERY: u32 = 32;
 /// Entries dropped before the next one is handled, however fast their sender sends more.
 const DROPS_MAX: u32 = 128;
 
@@ -115,6 +118,15 @@ impl Inbox {
     pub(crate) fn keeps(&self, layout: UringLayout) -> Option<u64> {
         let half = (entries_max(layout) / 2).max(1);
         (self.overflow == Overflow::DropOldest).then(|| self.bound.min(half))
+    }
+
+    /// How many entries may be taken of a lane of this layout before it is looked whether its submitter waits for room: half of
+    /// what may lie there, as those who wait are woken for that much.
+    pub(crate) fn room_check_every(&self, layout: UringLayout) -> u32 {
+        let half = self.terms().bound.min(entries_max(layout)) / 2;
+        half.try_into()
+            .unwrap_or(u32::MAX)
+            .clamp(1, ROOM_CHECK_EVERY)
     }
 
     /// Entries dropped by the policy so far.

@@ -339,7 +339,8 @@ impl Attached {
             let (shared, stop) = (Arc::clone(&self.shared), Arc::clone(&self.stopped));
             self.start(WORKER_NAMES[1], move || {
                 let _at_work = AtWork::begin(&shared);
-                shared.queue.help(worker, &stop, || shared.count_up());
+                let (count_up, offer_room) = (|| shared.count_up(), || shared.offer_room());
+                shared.queue.help(worker, &stop, count_up, offer_room);
             })?;
         }
         Ok(())

@@ -38,6 +38,7 @@ use crate::exit::ExitReason;
 use crate::frame::WireKey;
 use crate::groups::OwnGroups;
 use crate::inbox::abandoned::Watches;
+use crate::inbox::offers::Offers;
 use crate::inbox::{Inbox, InboxLane};
 use crate::message::{Message, Parcel, Semantics as _};
 use crate::node::{Carried, OwnThreads};
@@ -117,6 +118,8 @@ pub(crate) struct Shared {
     pub(crate) numbers: Numbers,
     /// Lanes that have lent blocks in replies.
     replying: Mutex<Vec<Arc<InboxLane>>>,
+    /// Lanes in which there is room of which nobody was told.
+    pub(crate) offers: Offers,
     closing: Closing,
     /// Whose indices the accounts are made of.
     pub(crate) members: Members,
@@ -191,6 +194,7 @@ impl Shared {
             living: Mutex::default(),
             numbers: Numbers::default(),
             replying: Mutex::default(),
+            offers: Offers::default(),
             closing: Closing::default(),
             members: Members::default(),
             dead: DeadLetters::default(),
@@ -270,6 +274,14 @@ impl Shared {
     pub(crate) fn cell_of(&self, place: u32, number: Number) -> Option<CellOf> {
         let living = lock(&self.living).get(place as usize).cloned();
         living?.upgrade()?.cell_of(number)
+    }
+
+    /// Said by a thread of this node that is about to sleep and is not the driver's: if that sleeps, nobody else would offer the
+    /// room that was made.
+    pub(crate) fn offer_room(&self) {
+        if self.queue.is_driver_asleep() {
+            self.offers.make();
+        }
     }
 
     /// Hands a lane to the driver, which looks at it at once.

@@ -211,6 +211,14 @@ impl RunQueue {
         wakes
     }
 
+    /// Whether the driver sleeps: what this thread did before, it has then not seen. If not, it sees that before it sleeps.
+    pub(crate) fn is_driver_asleep(&self) -> bool {
+        // SeqCst worker-asleep: pairs with the fence in `fall_asleep`, as that in `has_woken_driver`.
+        fence(SeqCst);
+        // Relaxed: ordered by the fence.
+        self.driver_asleep.load(Relaxed)
+    }
+
     /// Takes the task to run now: what this thread has woken last, else what it keeps, in turn with what is shared.
     pub(crate) fn pop(&self) -> Option<Ready> {
         if !here::is_worker(self) {
@@ -288,8 +296,14 @@ impl RunQueue {
     }
 
     /// Runs tasks on the calling helper thread until `stopped` is set and none is ready; sleeps while there are none.
-    /// `between` runs after some tasks, and before it sleeps.
-    pub(crate) fn help(&self, worker: usize, stopped: &AtomicBool, between: impl Fn()) {
+    /// `between` runs after some tasks, `before_sleep` when there are no more.
+    pub(crate) fn help(
+        &self,
+        worker: usize,
+        stopped: &AtomicBool,
+        between: impl Fn(),
+        before_sleep: impl Fn(),
+    ) {
         let _working = Working::begin(self, worker);
         self.helpers_running.fetch_add(1, Relaxed);
         loop {
@@ -302,7 +316,11 @@ impl RunQueue {
                 }
                 between();
             }
-            if !here::has_any() && self.park(stopped).is_break() {
+            if here::has_any() {
+                continue;
+            }
+            before_sleep();
+            if self.park(stopped).is_break() {
                 break;
             }
         }
@@ -488,7 +506,7 @@ mod tests {
         let stopped = AtomicBool::new(false);
         let (ran, runs) = std::sync::mpsc::channel();
         std::thread::scope(|threads| {
-            threads.spawn(|| queue.help(1, &stopped, || ()));
+            threads.spawn(|| queue.help(1, &stopped, || (), || ()));
             let watchdog = Nanos::now().plus(Duration::from_secs(120));
             while queue.helpers_parked.load(Relaxed) == 0 {
                 assert!(!watchdog.has_passed(), "the helper does not park");

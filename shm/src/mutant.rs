@@ -20,6 +20,8 @@ pub enum Mutant {
     NoFenceBeforeBell,
     /// The reader looks at the slot without a fence after storing `idle`.
     NoFenceAfterIdle,
+    /// The reader looks whether the submitter waits for room without a fence after its head.
+    NoFenceBeforeWants,
     /// The sleeper looks at its queues without a fence after storing `asleep`.
     NoFenceAfterAsleep,
     /// The owner of an op word does not release what it did before.

@@ -23,7 +23,7 @@
 //! | edge | released by | acquired by | publishes |
 //! |---|---|---|---|
 //! | idle | Dekker: see [`ready`](crate::ready) | | |
-//! | room | Dekker: `wants`, `Asleep::arm`, load of `head` | store of `head`, `TakeEnd::go_idle`, load of `wants` | one sees the other |
+//! | room | Dekker: `wants`, `Asleep::arm`, load of `head` | store of `head`, `TakeEnd::go_idle` or `submitter_wants_by_now`, load of `wants` | one sees the other |
 //! | closed-by-submitter | `SubmitEnd::close` | `TakeEnd::submitter_closed` | its last entry |
 //! | closed-by-completer | `TakeEnd::close` | `SubmitEnd::peer_closed` | its last head |
 //! | op-word | `OpWords` | `TakeEnd::op_word` | what the submitter did before, such as its last read of a reply |
@@ -59,7 +59,7 @@ record! {
     pub struct SubmitterLine: size 64, align 64 {
         magic: AtomicU64,
         sizes: AtomicU64,
-        /// Epoch of a wait for room, credit or blocks; 0 when it waits for none.
+        /// Slots taken at which a wait for room is over: one more than when it began. 0 when nobody waits.
         pub(crate) wants: AtomicU64,
         /// Not 0: no entry follows.
         pub(crate) closed: AtomicU64,

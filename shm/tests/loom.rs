@@ -391,6 +391,35 @@ fn room() {
     );
 }
 
+// room, while the completer does not come to its queue's end: it looks before it sleeps, and watches on.
+#[test]
+fn room_beside_a_queue_that_is_not_drained() {
+    fn model() {
+        let (submitter, completer) = uring();
+        let (mut submit, mut take) = (submitter.submit, completer.take);
+        let (mut asleep, bell) = doorbell();
+        submit.submit(&[10; 7]).unwrap();
+        let other = thread::spawn(move || {
+            take.take().unwrap().unwrap();
+            let after_batch = take.submitter_wants().is_some() && bell.should_ring().is_some();
+            after_batch || take.submitter_wants_by_now().is_some() && bell.should_ring().is_some()
+        });
+        submit.ask_for_room();
+        asleep.arm();
+        let sleeps = submit.room().unwrap() == 0;
+        let rang = other.join().unwrap();
+        assert!(!sleeps || rang, "sleeps beside a free place");
+    }
+    check(
+        model,
+        &[
+            Mutant::NoFenceBeforeWants,
+            Mutant::NoFenceBeforeBell,
+            Mutant::NoFenceAfterAsleep,
+        ],
+    );
+}
+
 // closed: who sees a side closed sees all that it sent, or took, before.
 #[test]
 fn closed() {

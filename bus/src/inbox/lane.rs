@@ -36,9 +36,6 @@ use crate::shared::{Part, Shared};
 use crate::token::Long;
 use crate::urings::PeerUrings;
 
-/// Entries taken between two looks at whether the submitter waits for room.
-const ROOM_CHECK_EVERY: u32 = 32;
-
 const IDLE: u32 = 0;
 const HOT: u32 = 1;
 const SCHEDULED: u32 = 2;
@@ -47,7 +44,10 @@ const CLOSED: u32 = 4;
 
 struct Taking {
     end: TakeEnd,
+    /// Entries taken since it was looked whether the submitter waits for room.
     since_room_check: u32,
+    /// It is among the lanes that are looked at before this node sleeps.
+    is_listed: bool,
     /// Slots of the entry taken last.
     slots: u64,
     /// The submitter will send nothing more: it closed the lane, or is dead.
@@ -81,6 +81,8 @@ pub(crate) struct InboxLane {
     keeps: Option<u64>,
     /// Tokens that a queue's owner has received; written by one thread at a time.
     received: AtomicU64,
+    /// Entries taken between two looks at whether the submitter waits for room.
+    room_check_every: u32,
     /// Our half of the uring's memory; returned when the lane is dropped.
     span: RingSpan,
 }
@@ -137,7 +139,7 @@ impl InboxLane {
         inbox: &Arc<Inbox>,
         ends: CompleterEnds,
         span: RingSpan,
-        keeps: Option<u64>,
+        (keeps, room_check_every): (Option<u64>, u32),
     ) -> Arc<Self> {
         peer.count_lane(span.region().len());
         Arc::new_cyclic(|this| Self {
@@ -152,6 +154,7 @@ impl InboxLane {
             taking: Mutex::new(Taking {
                 end: ends.take,
                 since_room_check: 0,
+                is_listed: false,
                 slots: 0,
                 is_ending: false,
                 is_closed: false,
@@ -162,6 +165,7 @@ impl InboxLane {
             replies: Replies::default(),
             keeps,
             received: AtomicU64::new(0),
+            room_check_every,
             span,
         })
     }
@@ -314,11 +318,17 @@ impl InboxLane {
                 taken.long = entry.rest;
                 taking.slots = entry.slots;
                 taking.since_room_check += 1;
-                let looks = taking.since_room_check >= ROOM_CHECK_EVERY;
+                let looks = taking.since_room_check >= self.room_check_every;
                 let rings = looks && taking.submitter_waits();
+                // Without a fence that look may have missed a wait that began just now: what was taken last stays to be offered.
+                taking.since_room_check = taking.since_room_check.max(1);
+                let is_listed = std::mem::replace(&mut taking.is_listed, true);
                 drop(taking);
                 if rings {
                     self.peer.ring_bell();
+                }
+                if !is_listed {
+                    self.list();
                 }
                 Took::Entry
             }
@@ -329,6 +339,26 @@ impl InboxLane {
                 self.close(&ExitReason::ProtocolViolation);
                 Took::Last
             }
+        }
+    }
+
+    /// Has the room that was made offered before this node sleeps.
+    #[cold]
+    fn list(self: &Arc<Self>) {
+        if let Some(shared) = self.shared() {
+            shared.offers.add(self);
+        }
+    }
+
+    /// Tells the submitter that there is room, if it waits for any: this node is about to sleep.
+    pub(super) fn offer_room(&self) {
+        let mut taking = self.taking();
+        taking.is_listed = false;
+        let has_room = std::mem::take(&mut taking.since_room_check) > 0;
+        let rings = has_room && taking.end.submitter_wants_by_now().is_some();
+        drop(taking);
+        if rings {
+            self.peer.ring_bell();
         }
     }
 

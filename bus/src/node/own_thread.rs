@@ -100,6 +100,7 @@ pub(super) fn start(
             if is_over {
                 break;
             }
+            node.offer_room();
         }
     };
     let started = thread::Builder::new()

@@ -250,12 +250,19 @@ impl Open {
 
     /// Asks for room; `true` when the driver is yet to be told to watch for it.
     pub(super) fn watch_room(&mut self) -> bool {
-        self.submit.ask_for_room();
         if self.room_watched.is_some() {
             return false;
         }
-        self.room_watched = Some(self.taken());
+        let taken = self.taken();
+        self.ask_for_room(taken);
         true
+    }
+
+    /// From here on the driver has something to look at when the peer has taken more than that, and the peer rings then. Both
+    /// go by the same number, or one of the two would be early and the other not at all.
+    fn ask_for_room(&mut self, taken: u64) {
+        self.room_watched = Some(taken);
+        self.submit.ask_for_room();
     }
 
     /// Nobody waits for room any more.
@@ -268,17 +275,16 @@ impl Open {
     /// Looks whether entries were taken since the last look, and wakes those who wait once half of the queue is free, as
     /// a mailbox does: with many of them, one a message would be much ado. Who waits for credit is woken by completions.
     pub(super) fn look_for_room(&mut self) -> RoomLook {
-        let taken = Some(self.taken());
-        if self.room_watched == taken {
+        let taken = self.taken();
+        if self.room_watched == Some(taken) {
             return RoomLook::Nothing;
         }
-        self.room_watched = taken;
-        if self.submit.room().is_ok_and(|room| room >= self.half) {
-            return RoomLook::Wakes;
+        // Whoever is woken may find that somebody was faster: the peer has answered what was asked, and rings once for each.
+        self.ask_for_room(taken);
+        match self.submit.room() {
+            Ok(room) if room >= self.half => RoomLook::Wakes,
+            _ => RoomLook::AsksAnew,
         }
-        // Too little yet, or somebody was faster: the peer has answered what was asked, and rings once for each.
-        self.submit.ask_for_room();
-        RoomLook::AsksAnew
     }
 
     /// Entries that the peer has taken; of a lying peer, all.

@@ -351,6 +351,7 @@ fn join(
         None => None,
     };
     let keeps = target.inbox.keeps(layout);
+    let room_check_every = target.inbox.room_check_every(layout);
     let lane = InboxLane::new(
         shared,
         urings,
@@ -358,7 +359,7 @@ fn join(
         &target.inbox,
         ends,
         span,
-        keeps,
+        (keeps, room_check_every),
     );
     Ok(Joined {
         lane,

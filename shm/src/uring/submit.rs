@@ -16,7 +16,6 @@ pub struct SubmitEnd<K = DefaultKeep> {
     own: OwnRecord<SubmitterLine, K>,
     peer: PeerRecord<CompleterLine, K>,
     noted: u64, // the last `idle` epoch that was handed out to be noted
-    asked: u64, // the last `wants` epoch
     closed: bool,
 }
 
@@ -31,7 +30,6 @@ impl<K: Keep> SubmitEnd<K> {
             own,
             peer,
             noted: 0,
-            asked: 0,
             closed: false,
         }
     }
@@ -133,16 +131,16 @@ impl<K: Keep> SubmitEnd<K> {
         self.lane.keep_free(slots);
     }
 
-    /// Says that this side waits for room, credit or blocks, and returns the wait's number. Then arm this node's bell, look
-    /// once more for what is wanted, and sleep only if there is none. The completer answers each number once: who was
-    /// woken, looked and still has too little asks anew.
+    /// Says that this side waits for more to be taken than was [seen](Self::seen_taken) to be, and returns the wait's number. Then
+    /// arm this node's bell, look once more, and sleep only if nothing was. The completer answers once, when it has taken more:
+    /// who was woken, looked and still has too little asks anew.
     pub fn ask_for_room(&mut self) -> u64 {
-        self.asked += 1;
+        let wants = self.seen_taken() + 1;
         // Relaxed: the fence in `Asleep::arm`, between this and the caller's last look at the head, orders it. It pairs
         // with the fence in `TakeEnd::go_idle`, or before the completer's own sleep, between its store of the head and
         // its load of `wants`. Ruled out: 'no room seen here, no want seen there'.
-        self.own.wants.store(self.asked, Relaxed);
-        self.asked
+        self.own.wants.store(wants, Relaxed);
+        wants
     }
 
     /// Says that this side waits for nothing.

@@ -18,7 +18,7 @@ pub struct TakeEnd<K = DefaultKeep> {
     op_words: PeerRecords<AtomicU64, K>,
     epoch: u64, // the last `idle` epoch
     is_idle: bool,
-    answered: u64, // the last `wants` epoch that was handed out to be answered
+    answered: u64, // the last number of a wait that was handed out to be answered
 }
 
 impl<K: Keep> TakeEnd<K> {
@@ -178,19 +178,32 @@ impl<K: Keep> TakeEnd<K> {
         self.is_idle
     }
 
-    /// The number of a wait of the submitter for room, credit or blocks, if it was not handed out yet: then see whether
-    /// to ring its bell. To be called after each batch, and after a fence ([`go_idle`](Self::go_idle), or arming the
-    /// node's bell) before sleeping.
+    /// The number of a wait of the submitter for room, if any was made since that wait began, and it was not handed out yet: then
+    /// see whether to ring its bell. To be called after each batch, and before sleeping after a fence: that of [`go_idle`](Self::go_idle), or in
+    /// [`submitter_wants_by_now`](Self::submitter_wants_by_now).
     #[inline]
     #[must_use = "whoever is told a number owes a look at the bell"]
     pub fn submitter_wants(&mut self) -> Option<u64> {
         // Relaxed: the caller's fence orders it.
         let wants = self.peer.get().load(|line| &line.wants);
-        if wants == 0 || wants == self.answered {
+        // A wait that began after the last entry was taken is not answered with that: the answer would be spent.
+        if wants == 0 || wants == self.answered || wants > self.taken() {
             return None;
         }
         self.answered = wants;
         Some(wants)
+    }
+
+    /// The same of a wait that began before this call, or before the last [`take`](Self::take): it is found, or its submitter sees the
+    /// room.
+    ///
+    /// Cost: a full fence, and a load of a line that seldom changes.
+    #[must_use = "whoever is told a number owes a look at the bell"]
+    pub fn submitter_wants_by_now(&mut self) -> Option<u64> {
+        // SeqCst room: the head, which was stored in `take`, before the load of `wants`; pairs with the fence in `Asleep::arm`, or
+        // before the last try of whoever waits, which follows `SubmitEnd::ask_for_room`.
+        dekker_fence(Mutant::NoFenceBeforeWants);
+        self.submitter_wants()
     }
 
     /// Whether the submitter sends no more. Then what [`take`](Self::take) finds after this call is the rest.

@@ -95,12 +95,25 @@ fn wants_are_answered_once() {
         mut completer,
         ..
     } = uring(LAYOUT);
+    for number in 0..3 {
+        submitter.submit.submit(&entry(number)).unwrap();
+    }
+    completer.take.take().unwrap().unwrap();
     assert_eq!(completer.take.submitter_wants(), None);
+    assert_eq!(submitter.submit.taken(), Ok(1));
     let first = submitter.submit.ask_for_room();
-    assert_eq!(completer.take.submitter_wants(), Some(first));
+    let before = completer.take.submitter_wants();
+    assert_eq!(
+        before, None,
+        "nothing was taken since: it is still to be answered"
+    );
+    completer.take.take().unwrap().unwrap();
+    assert_eq!(completer.take.submitter_wants_by_now(), Some(first));
     assert_eq!(completer.take.submitter_wants(), None);
+    assert_eq!(submitter.submit.taken(), Ok(2));
     let second = submitter.submit.ask_for_room();
     assert_ne!(first, second);
+    completer.take.take().unwrap().unwrap();
     submitter.submit.stop_asking();
     assert_eq!(completer.take.submitter_wants(), None);
 }
