@@ -25,7 +25,6 @@ use crate::message::{Message, Sendable};
 use crate::node::Node;
 use crate::send::{AskAll, ask_all};
 use crate::shared::{Shared, lock};
-use crate::wait_list::WaitList;
 
 /// What a pool is made of: [`Addr`]s or [`Recipient`]s. Sealed.
 pub trait PoolMember: Clone + Eq + Hash + Send + Sync + sealed::Member + 'static {}
@@ -134,8 +133,6 @@ struct Inner<T> {
     members: Mutex<Arc<Members<T>>>,
     /// Whose turn it is.
     turn: AtomicU64,
-    /// Those who wait for a member.
-    joined: WaitList,
 }
 
 /// A pool of actors, wherever they run: each message goes to one of them. Cheap to clone; clones share their members.
@@ -196,7 +193,6 @@ impl<T: PoolMember> Pool<T> {
                 choice,
                 members: Mutex::default(),
                 turn: AtomicU64::new(0),
-                joined: WaitList::default(),
             }),
         };
         for member in members {
@@ -229,7 +225,8 @@ impl<T: PoolMember> Pool<T> {
             is_new
         });
         if former.is_some() {
-            self.inner.joined.wake_all();
+            // Those who wait for a member are on this list, as it is woken when the node leaves, too.
+            self.inner.shared.changes.wake_all();
         }
         former.is_some()
     }
@@ -316,16 +313,18 @@ impl<T: PoolMember> Inner<T> {
     }
 
     /// Who gets the next message, and its address for that; `None` while there is nobody. If all have ended, one that may come
-    /// back is waited for.
-    fn choose(&self, key: Option<u64>) -> Option<Chosen<T>> {
+    /// back is waited for. Those that are `unreached` have not ended, as far as is known, and refuse what is sent to them.
+    fn choose(&self, key: Option<u64>, unreached: &[T]) -> Option<Chosen<T>> {
         let members = self.members();
         let (mut living, mut absent) = (Vec::new(), Vec::new());
         for member in members.iter() {
             match member.life() {
-                Some(life) => living.push((member, life)),
-                None if member.address.comes_back() => {
+                Some(life) if !unreached.contains(&life) => living.push((member, life)),
+                _ if unreached.contains(&member.address) => {}
+                _ if member.address.comes_back() => {
                     absent.push((member, member.address.clone()));
                 }
+                Some(_) => {}
                 None => {
                     let _is_removed = self.remove(&member.address);
                 }

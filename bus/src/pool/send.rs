@@ -13,9 +13,11 @@ use ringway_shm::sync::Ordering::Relaxed;
 
 use super::{Chosen, Member, Pool, PoolMember, Takes, key_of};
 use crate::clock::Nanos;
+use crate::exit::ExitReason;
 use crate::message::{Message, Sendable};
 use crate::node::lookup::Deadline;
 use crate::send::{ASK_DEADLINE, AskError, SendError};
+use crate::urings::wire::OpenRefusal;
 
 type Arrival<S> = <<<S as Sendable>::Message as Message>::Reply as Message>::Arrival;
 
@@ -55,14 +57,22 @@ impl<T: PoolMember, S> Fresh<T, S> {
     /// Waits for a member; the message comes back when there is none in time.
     async fn member(
         pool: &Pool<T>,
-        key: Option<u64>,
+        (key, unreached): (Option<u64>, &[T]),
         message: S,
         until: Until,
     ) -> Result<(Load<T>, T, S), SendError<S>> {
         let inner = &pool.inner;
         let deadline = Deadline::at(&inner.shared, until.deadline);
-        match deadline.until(&inner.joined, || inner.choose(key)).await {
-            Some(Chosen { member, address }) => Ok((Load::of(member), address, message)),
+        let choose = || match inner.choose(key, unreached) {
+            None if inner.shared.is_detaching() => Some(None),
+            chosen => chosen.map(Some),
+        };
+        match deadline.until(&inner.shared.changes, choose).await {
+            Some(Some(Chosen { member, address })) => Ok((Load::of(member), address, message)),
+            Some(None) => Err(SendError::Ended {
+                message,
+                reason: ExitReason::Shutdown,
+            }),
             None => Err(SendError::Deadline {
                 message,
                 waited: inner.shared.clock.now().since(until.began),
@@ -76,15 +86,15 @@ impl<T: PoolMember, S> Fresh<T, S> {
         S: Sendable,
     {
         let until = Until::new(&self.pool, self.deadline);
-        let mut message = self.message;
+        let (mut message, mut unreached) = (self.message, Vec::new());
         loop {
-            let (_load, to, unsent) = Self::member(&self.pool, self.key, message, until).await?;
-            let to = to.to_recipient();
-            let told = to.tell(unsent).by(until.deadline).await;
+            let whom = (self.key, unreached.as_slice());
+            let (_load, to, unsent) = Self::member(&self.pool, whom, message, until).await?;
+            let told = to.to_recipient().tell(unsent).by(until.deadline).await;
             message = match told {
                 // It is offered to another one.
-                Err(SendError::Ended { message, .. }) => message,
-                told => return told,
+                Err(error) => not_to(to, error, &mut unreached)?,
+                Ok(()) => return Ok(()),
             };
         }
     }
@@ -95,26 +105,47 @@ impl<T: PoolMember, S> Fresh<T, S> {
         S: Sendable,
     {
         let until = Until::new(&self.pool, Some(self.deadline.unwrap_or(ASK_DEADLINE)));
-        let mut message = self.message;
+        let (mut message, mut unreached) = (self.message, Vec::new());
         loop {
-            let member = Self::member(&self.pool, self.key, message, until).await;
+            let whom = (self.key, unreached.as_slice());
+            let member = Self::member(&self.pool, whom, message, until).await;
             let (_load, to, unsent) = member.map_err(AskError::Unsent)?;
-            let to = to.to_recipient();
-            let answer = to.ask(unsent).by(until.deadline).await;
+            let answer = to.to_recipient().ask(unsent).by(until.deadline).await;
             message = match answer {
                 // Never taken: it had no effect, and goes to another one.
-                Err(
-                    AskError::Unsent(SendError::Ended { message, .. })
-                    | AskError::Died {
-                        taken: false,
-                        message: Some(message),
-                        ..
-                    },
-                ) => message,
+                Err(AskError::Unsent(error)) => {
+                    not_to(to, error, &mut unreached).map_err(AskError::Unsent)?
+                }
+                Err(AskError::Died {
+                    taken: false,
+                    message: Some(message),
+                    ..
+                }) => message,
                 answer => return answer,
             };
         }
     }
+}
+
+/// Takes the message back from a member that has ended, or whose process cannot be reached and may live: that one is passed over
+/// from then on. Any other error stays one.
+fn not_to<T: PoolMember, S: Sendable>(
+    to: T,
+    error: SendError<S>,
+    unreached: &mut Vec<T>,
+) -> Result<S, SendError<S>> {
+    let message = match error {
+        SendError::Ended { message, .. }
+        | SendError::Refused {
+            message,
+            refusal: OpenRefusal::NoSuchActor,
+        } => message,
+        error => return Err(error),
+    };
+    if !to.has_ended() {
+        unreached.push(to);
+    }
+    Ok(message)
 }
 
 /// When a message began, and until when it waits.
@@ -232,4 +263,72 @@ sends! {
     ///
     /// As of [`Ask`](crate::Ask): dropped, it withdraws the message where its handler has not begun.
     PoolAsk, ask, AskError, Arrival<S>
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use futures_util::FutureExt as _;
+
+    use crate::exit::ExitReason;
+    use crate::prelude::*;
+    use crate::testing::TempDir;
+
+    #[derive(Actor)]
+    #[actor(handles(u64))]
+    struct Worker;
+
+    impl Handler<u64> for Worker {
+        async fn handle(&mut self, _: u64, _: &mut crate::Context<Self>) {}
+    }
+
+    // Goal: a member whose process hung up and lives on refuses what is sent to it and has not ended: others get its messages,
+    // and without others they wait, up to their deadlines. Method: its uring is refused as if the peering had ended; on a thread
+    // of its own, as a sender that tried that member again and again would never come back.
+    #[test]
+    fn a_member_that_cannot_be_reached_is_passed_over() {
+        let temp = TempDir::new();
+        let home = Node::attach(temp.config("home")).unwrap();
+        let sender = Node::attach(temp.config("sender")).unwrap();
+        let far = home.actor(Worker).name("far").spawn().unwrap();
+        let found: Addr<Worker> = sender.lookup("far").wait().unwrap();
+        let members = [found.pinned()];
+        let ends = sender.shared().peer(home.id()).unwrap().ends();
+        ends.iter()
+            .for_each(|end| end.refuse(&ExitReason::Unreachable));
+        assert!(!members[0].is_closed() && !far.is_closed());
+        let (done, over) = channel();
+        thread::spawn(move || {
+            let pool = Pool::round_robin(&sender, members);
+            let told = pool.tell(1).deadline(ms(5)).wait();
+            assert!(matches!(told, Err(SendError::Deadline { .. })), "{told:?}");
+            let asked = pool.ask(2).deadline(ms(5)).wait().unwrap_err();
+            let is_unsent = matches!(asked, AskError::Unsent(SendError::Deadline { .. }));
+            assert!(is_unsent, "{asked}");
+            pool.add(sender.spawn(Worker).unwrap());
+            for number in 0..4 {
+                pool.tell(number).wait().unwrap();
+                pool.ask(number).wait().unwrap();
+            }
+            done.send(()).unwrap();
+        });
+        over.recv_timeout(secs(60)).unwrap();
+    }
+
+    // Goal: a node that leaves lets go of those who wait for a member. Method: there is none, and no deadline.
+    #[test]
+    fn a_leaving_node_keeps_nobody_waiting_for_a_member() {
+        let temp = TempDir::new();
+        let node = Node::attach(temp.config("node")).unwrap();
+        let pool = Pool::round_robin(&node, [] as [Addr<Worker>; 0]);
+        let mut tell = pool.tell(1);
+        assert!((&mut tell).now_or_never().is_none());
+        let (done, over) = channel();
+        thread::spawn(move || done.send(block_on(tell)).unwrap());
+        node.detach();
+        let told = over.recv_timeout(secs(60)).unwrap();
+        assert!(matches!(told, Err(SendError::Ended { .. })), "{told:?}");
+    }
 }
