@@ -126,7 +126,8 @@ fn live<A: Actor>(mut cx: Context<A>, mut actor: A) -> impl Future<Output = Exit
     }
 }
 
-async fn yield_once() {
+/// Lets whatever else is ready run first.
+pub(crate) async fn yield_once() {
     let mut has_yielded = false;
     poll_fn(|cx| {
         if has_yielded {

@@ -12,6 +12,7 @@ use std::task::Poll;
 use ringway_shm::sys::pipe::{OwnError, Read, ReadEnd};
 
 use super::output::{OutputLine, OutputStream, Sink};
+use crate::actor::run::yield_once;
 use crate::shared::{Shared, lock};
 use crate::task::RunQueue;
 use crate::trace::warning;
@@ -25,6 +26,8 @@ const READ: usize = 16 * 1024;
 const LAST_READS: usize = 16;
 /// Bytes of the longest line that comes in one piece.
 const LINE_MAX: usize = 16 * 1024;
+/// Lines taken in a row: a child that writes without end must not keep a worker for itself.
+const LINES_PER_TURN: usize = 64;
 /// Lines that wait for the program to take them.
 const LINES_MAX: usize = 1024;
 
@@ -243,7 +246,7 @@ pub(super) struct Giver {
 impl Giver {
     async fn give_all(self, desk: Arc<Desk>) {
         let mut key = WaitKey::default();
-        loop {
+        for taken in 1_usize.. {
             let next = poll_fn(|cx| {
                 desk.changes.register(&mut key, cx);
                 let mut waiting = lock(&desk.waiting);
@@ -267,6 +270,9 @@ impl Giver {
                 warning!(role = self.role, "what takes a child's lines has panicked");
                 break;
             }
+            if taken.is_multiple_of(LINES_PER_TURN) {
+                yield_once().await;
+            }
         }
         desk.changes.remove(&mut key);
     }
@@ -274,6 +280,8 @@ impl Giver {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     // Goal: the last bytes are kept, however they come, and a letter is not cut.
@@ -306,6 +314,40 @@ mod tests {
         let lines: Vec<_> = lines.iter().map(|(_, line)| line.as_str()).collect();
         let long = "three".to_owned() + &"x".repeat(LINE_MAX);
         assert_eq!(lines, ["one", "two", "", &long, "y"]);
+    }
+
+    // Goal: a child that writes faster than its lines are taken leaves others their turns. Method: whoever takes a line writes
+    // the next one; the task is polled by hand.
+    #[test]
+    fn a_flood_of_lines_takes_turns() {
+        let desk = Arc::<Desk>::default();
+        let mut cut = Cut {
+            begun: Vec::new(),
+            desk: Arc::clone(&desk),
+        };
+        cut.cut(b"line\n");
+        let (cut, taken) = (Mutex::new(Some(cut)), Arc::new(Mutex::new(0)));
+        let count = Arc::clone(&taken);
+        let sink = move |_: &OutputLine<'_>| {
+            let mut count = lock(&count);
+            *count += 1;
+            // An end, so that a test that fails does not hang.
+            if *count == 10 * LINES_PER_TURN {
+                lock(&cut).take();
+            }
+            if let Some(cut) = &mut *lock(&cut) {
+                cut.cut(b"line\n");
+            }
+        };
+        let giver = Giver {
+            sink: Arc::new(sink),
+            role: "flood".to_owned(),
+            pid: Arc::default(),
+            stream: OutputStream::Stdout,
+        };
+        let mut giving = Box::pin(giver.give_all(desk));
+        assert!((&mut giving).now_or_never().is_none());
+        assert_eq!(*lock(&taken), LINES_PER_TURN);
     }
 
     // Goal: who does not take lines loses the newest, and is told how many.
