@@ -24,10 +24,11 @@ use thiserror::Error;
 
 use crate::frame::{FRAME_MAX, Frame, FrameError};
 
-/// Frames that wait for a peer to read: some hundred for each uring that is opened while it is stopped.
-const QUEUE_MAX: usize = 4096;
+/// Frames that wait for a peer to read. A program may have a word for each of its actors, or for each of the answers that it
+/// owes, to be said at one moment, faster than any peer reads.
+const QUEUE_MAX: usize = 1 << 16;
 /// Bytes of them, with what the queue itself takes.
-const QUEUE_BYTES_MAX: usize = 4 << 20;
+const QUEUE_BYTES_MAX: usize = 16 << 20;
 
 /// A descriptor that goes along with a frame, kept open until it is sent.
 #[derive(Debug, Clone)]
@@ -279,9 +280,10 @@ mod tests {
 
     #[test]
     fn what_waits_for_room_arrives_in_order() {
-        // Goal: order is kept through the queue, and room is announced by the kernel.
+        // Goal: order is kept through the queue, and room is announced by the kernel. There are as many words as a node of many
+        // actors may have for a peer at one moment.
         let (link, peer, epoll) = link();
-        let sent = 1000;
+        let sent = 20_000;
         for n in 0..sent {
             link.send(&numbered(n), Vec::new()).unwrap();
         }
