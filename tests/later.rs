@@ -6,6 +6,8 @@
 
 #[path = "later/cancelled.rs"]
 mod cancelled;
+#[path = "later/crowd.rs"]
+mod crowd;
 #[path = "later/deferred.rs"]
 mod deferred;
 #[path = "later/desk.rs"]

@@ -15,12 +15,14 @@
 use std::any;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use ringway_macros::{Actor, Message};
 use serde::{Deserialize, Serialize};
 
 use super::{Interest, Owed, Undone};
+use crate::actor::run::panic_text;
 use crate::actor::{Context, Handler};
 use crate::addr::Addr;
 use crate::clock::{Clock, Nanos};
@@ -146,16 +148,20 @@ pub(crate) struct Relays {
 impl Relays {
     /// This node's relay, started if need be.
     pub(super) fn addr(&self, shared: &Arc<Shared>) -> Result<Addr<Relay>, SpawnError> {
-        if let Some(addr) = &*lock(&self.relay) {
-            return Ok(addr.clone());
+        // One that has ended is not asked again: whoever knows its number may have had it end.
+        let kept = lock(&self.relay).clone();
+        if let Some(addr) = kept.filter(|addr| !addr.is_closed()) {
+            return Ok(addr);
         }
         let relay = Relay {
             table: Arc::clone(&self.table),
         };
         let new = Node::of(shared).actor(relay).mailbox(usize::MAX).spawn()?;
         let mut kept = lock(&self.relay);
+        let ended = kept.take_if(|addr| addr.is_closed());
         let addr = kept.get_or_insert(new.clone()).clone();
         drop(kept);
+        drop(ended); // outside of the lock
         if addr != new {
             new.stop(); // another thread was faster
         }
@@ -263,8 +269,16 @@ impl Default for Relay {
 impl Handler<Relayed> for Relay {
     async fn handle(&mut self, Relayed { number, bytes }: Relayed, cx: &mut Context<Self>) {
         // There is none when it was answered, or has ended.
-        if let Some(Entry { claim, .. }) = take(&self.table, number) {
-            claim.reply(&bytes, cx.node().shared());
+        let Some(Entry { claim, .. }) = take(&self.table, number) else {
+            return;
+        };
+        // How a reply is read is the program's own code: a panic there is the end of that answer alone.
+        let passed = AssertUnwindSafe(|| claim.reply(&bytes, cx.node().shared()));
+        if let Err(panic) = catch_unwind(passed) {
+            let text = panic_text(&*panic);
+            claim.undone(Undone::Failed(HandlerError::new(format!(
+                "its reply cannot be passed on: reading it panicked: {text}"
+            ))));
         }
     }
 }
