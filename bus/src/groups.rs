@@ -14,11 +14,15 @@ mod error;
 mod group;
 mod watch;
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex};
 
 use ringway_shm::generation::Key;
 use ringway_shm::registry::NAME_MAX;
+use ringway_shm::sync::AtomicU64;
+use ringway_shm::sync::Ordering::{Acquire, Release};
 
 pub use self::error::GroupError;
 pub use self::group::Group;
@@ -83,52 +87,121 @@ pub(crate) struct Membership {
     pub(crate) types: u64,
 }
 
+/// Memberships by label, in the order of the labels: those of one group stand side by side.
+pub(crate) type ByLabel<L, T> = BTreeMap<L, T>;
+
+/// What stands under the labels of one group, whichever its messages are.
+pub(crate) fn of_group<'a, L, T>(
+    labels: &'a ByLabel<L, T>,
+    label: &Label,
+) -> impl Iterator<Item = (&'a str, &'a T)> + use<'a, L, T>
+where
+    L: Borrow<str> + Ord,
+{
+    let first = label.text[..label.group + BETWEEN.len()].to_owned();
+    let from = (Bound::Included(first.as_str()), Bound::Unbounded);
+    let all = labels.range::<str, _>(from);
+    let all = all.map(|(label, under)| (label.borrow(), under));
+    all.take_while(move |(label, _)| label.starts_with(&first))
+}
+
 /// The memberships of this node's own actors.
 #[derive(Debug, Default)]
-pub(crate) struct OwnGroups(Mutex<HashMap<String, Vec<(Membership, Key)>>>);
+pub(crate) struct OwnGroups {
+    books: Mutex<Books>,
+    /// Raised at each change, after it.
+    version: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    by_label: ByLabel<Arc<str>, HashMap<Number, (u64, Key)>>,
+    by_actor: HashMap<Number, Vec<Arc<str>>>,
+}
+
+impl Books {
+    fn remove(&mut self, label: &str, number: Number) -> Option<Key> {
+        let members = self.by_label.get_mut(label)?;
+        let (_, key) = members.remove(&number)?;
+        if members.is_empty() {
+            self.by_label.remove(label);
+        }
+        Some(key)
+    }
+}
 
 impl OwnGroups {
-    /// The members under each label for which `wants` it.
-    fn each(&self, mut wants: impl FnMut(&str, &[(Membership, Key)])) {
-        for (label, members) in &*lock(&self.0) {
-            wants(label, members);
+    /// A number that is another one after each change.
+    fn version(&self) -> u64 {
+        // Acquire own-groups: pairs with the store in `changed`; what is read of the books after this is as new.
+        self.version.load(Acquire)
+    }
+
+    fn changed(&self) {
+        // Release own-groups: pairs with the load in `version`.
+        self.version.fetch_add(1, Release);
+    }
+
+    /// Calls `look` for each label of the group, with one of its members: the others have joined beside that one.
+    fn each_of(&self, label: &Label, mut look: impl FnMut(&str, Membership)) {
+        for (label, members) in of_group(&lock(&self.books).by_label, label) {
+            if let Some((&number, &(types, _))) = members.iter().next() {
+                look(label, Membership { number, types });
+            }
         }
+    }
+
+    /// The members under a label.
+    fn members(&self, label: &Label) -> Vec<Number> {
+        let books = lock(&self.books);
+        let members = books.by_label.get(label.text()).into_iter().flatten();
+        let of_type = members.filter(|(_, (types, _))| *types == label.types);
+        of_type.map(|(number, _)| *number).collect()
     }
 
     /// Whether an actor is a member already.
     fn has(&self, label: &Label, number: Number) -> bool {
-        let groups = lock(&self.0);
-        let members = groups.get(label.text());
-        members.is_some_and(|members| members.iter().any(|(it, _)| it.number == number))
+        let books = lock(&self.books);
+        let members = books.by_label.get(label.text());
+        members.is_some_and(|members| members.contains_key(&number))
     }
 
     /// Enters a member; the key comes back if it is one already.
     fn add(&self, label: &Label, number: Number, key: Key) -> Option<Key> {
-        let types = label.types;
-        let mut groups = lock(&self.0);
-        let members = groups.entry(label.text().to_owned()).or_default();
-        if members.iter().any(|(it, _)| it.number == number) {
-            return Some(key);
+        {
+            let mut books = lock(&self.books);
+            let text: Arc<str> = match books.by_label.get_key_value(label.text()) {
+                Some((text, _)) => Arc::clone(text),
+                None => label.text().into(),
+            };
+            let members = books.by_label.entry(Arc::clone(&text)).or_default();
+            if members.contains_key(&number) {
+                return Some(key);
+            }
+            members.insert(number, (label.types, key));
+            books.by_actor.entry(number).or_default().push(text);
         }
-        members.push((Membership { number, types }, key));
+        self.changed();
         None
     }
 
     /// Takes an actor out of one group, or of all.
     fn remove(&self, label: Option<&Label>, number: Number) -> Vec<Key> {
-        let mut removed = Vec::new();
-        lock(&self.0).retain(|text, members| {
-            if label.is_none_or(|label| label.text() == text) {
-                members.retain(|(it, key)| {
-                    let stays = it.number != number;
-                    if !stays {
-                        removed.push(*key);
-                    }
-                    stays
-                });
+        let removed: Vec<Key> = {
+            let mut books = lock(&self.books);
+            let all = books.by_actor.remove(&number).unwrap_or_default();
+            let goes = |text: &Arc<str>| label.is_none_or(|label| label.text() == &**text);
+            let (goes, stays): (Vec<_>, Vec<_>) = all.into_iter().partition(goes);
+            if !stays.is_empty() {
+                books.by_actor.insert(number, stays);
             }
-            !members.is_empty()
-        });
+            goes.iter()
+                .filter_map(|text| books.remove(text, number))
+                .collect()
+        };
+        if !removed.is_empty() {
+            self.changed();
+        }
         removed
     }
 }

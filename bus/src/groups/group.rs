@@ -11,7 +11,7 @@ use super::{GroupError, GroupWatch, Label, Membership};
 use crate::addr::{ActorId, Recipient};
 use crate::message::{Message, Sendable};
 use crate::node::{Carried, Reachable};
-use crate::peering::PeerState;
+use crate::peering::{NodeId, PeerState};
 use crate::send::{AskError, SendError};
 use crate::shared::{Shared, lock};
 use crate::urings::wire::{OpenRefusal, TargetKind};
@@ -50,10 +50,36 @@ pub struct Group<M: Message + ?Sized>(Arc<Handle<M>>);
 struct Handle<M: Message + ?Sized> {
     shared: Arc<Shared>,
     label: Label,
-    /// In the order of their ids.
-    members: Mutex<Vec<Recipient<M>>>,
+    /// What was listed last.
+    listed: Mutex<Listed>,
+    members: Mutex<Arc<Reached<M>>>,
     /// Whose turn it is.
     turn: AtomicUsize,
+}
+
+/// Which state of the books and cards a list is of: a card is read only when it has changed, and so is the list made anew.
+#[derive(Default, PartialEq, Eq)]
+struct Stamp {
+    own: u64,
+    peers: Vec<(NodeId, Option<u64>)>,
+}
+
+/// The members that the cards show.
+#[derive(Default)]
+struct Listed {
+    /// `None` before the first time.
+    stamp: Option<Stamp>,
+    ids: Ids,
+}
+
+/// In the order of their ids, each once; the same list while nothing changes.
+pub(super) type Ids = Arc<[ActorId]>;
+
+/// The addresses of listed members.
+struct Reached<M: Message + ?Sized> {
+    of: Ids,
+    /// In the order of their ids.
+    members: Vec<Recipient<M>>,
 }
 
 impl<M: Message + ?Sized> Group<M> {
@@ -61,7 +87,11 @@ impl<M: Message + ?Sized> Group<M> {
         let group = Self(Arc::new(Handle {
             shared: Arc::clone(shared),
             label: Label::of::<M>(name)?,
-            members: Mutex::default(),
+            listed: Mutex::default(),
+            members: Mutex::new(Arc::new(Reached {
+                of: Ids::default(),
+                members: Vec::new(),
+            })),
             turn: AtomicUsize::new(0),
         }));
         group.look()?;
@@ -127,23 +157,35 @@ impl<M: Message + ?Sized> Group<M> {
 
     /// Returns the members as this node knows them now, but for those of whose end it has heard: addresses of one life each.
     pub fn members(&self) -> Vec<Recipient<M>> {
+        let reached = self.reached();
+        let living = reached.members.iter().filter(|it| !it.is_closed());
+        living.cloned().collect()
+    }
+
+    /// The addresses of all who are listed now, also of those that have ended.
+    ///
+    /// Cost: a look at each peer's card; more only when one has changed.
+    fn reached(&self) -> Arc<Reached<M>> {
         let listed = self.listed();
-        let mut known = lock(&self.0.members).clone();
-        let is_same =
-            known.len() == listed.len() && known.iter().zip(&listed).all(|(it, id)| it.id() == *id);
-        if !is_same {
-            let shared = &self.0.shared;
-            let reach = |id: ActorId| {
-                // Also one that has ended: it stays so, and is not looked for again.
-                let before = known.iter().find(|it| it.id() == id);
-                before.cloned().or_else(|| reach::<M>(shared, id))
-            };
-            known = listed.into_iter().filter_map(reach).collect();
-            let before = std::mem::replace(&mut *lock(&self.0.members), known.clone());
-            drop(before); // outside the lock: they may be the last addresses
+        let known = Arc::clone(&*lock(&self.0.members));
+        if Arc::ptr_eq(&known.of, &listed) {
+            return known;
         }
-        known.retain(|it| !it.is_closed());
-        known
+        // Both lists are in the same order. One that has ended stays so, and is not looked for again.
+        let mut before = known.members.iter().peekable();
+        let reach = |id: &ActorId| {
+            while before.next_if(|it| it.id().order() < id.order()).is_some() {}
+            let same = before.next_if(|it| it.id() == *id);
+            same.cloned().or_else(|| reach::<M>(&self.0.shared, *id))
+        };
+        let members = listed.iter().filter_map(reach).collect();
+        let reached = Arc::new(Reached {
+            of: listed,
+            members,
+        });
+        let before = std::mem::replace(&mut *lock(&self.0.members), Arc::clone(&reached));
+        drop(before); // outside the lock: they may be the last addresses
+        reached
     }
 
     /// Returns the changes of the members from now on.
@@ -153,13 +195,16 @@ impl<M: Message + ?Sized> Group<M> {
 
     /// Returns the member whose turn it is, one after the other; nothing if there is none.
     pub fn one(&self) -> Option<Recipient<M>> {
-        let mut members = self.members();
+        let reached = self.reached();
+        let members = reached.members.as_slice();
         if members.is_empty() {
             return None;
         }
         // Relaxed: it orders nothing.
-        let turn = self.0.turn.fetch_add(1, Relaxed);
-        Some(members.swap_remove(turn % members.len()))
+        let turn = self.0.turn.fetch_add(1, Relaxed) % members.len();
+        let (before, from) = members.split_at(turn);
+        let mut in_turn = from.iter().chain(before);
+        in_turn.find(|it| !it.is_closed()).cloned()
     }
 
     /// Tells one member, the next in turn; one that has ended is passed over.
@@ -243,58 +288,75 @@ impl<M: Message + ?Sized> Group<M> {
         SendError::NoMember { message, group }
     }
 
-    pub(super) fn ids(&self) -> Vec<ActorId> {
-        self.listed()
-    }
-
-    /// The members that the cards show, in the order of their ids.
-    fn listed(&self) -> Vec<ActorId> {
-        let mut listed = Vec::new();
-        self.each(|node, _, label, member| {
-            if label == self.0.label.text() && member.types == self.0.label.types {
-                listed.push(ActorId::new(node.0, member.number));
-            }
-        });
-        listed.sort_unstable_by_key(|id| id.order());
-        listed.dedup();
-        listed
+    /// The members that the cards show.
+    pub(super) fn listed(&self) -> Ids {
+        let (shared, label) = (&self.0.shared, &self.0.label);
+        let core = shared.core();
+        // Read before the list: what changes meanwhile makes it another one.
+        let own = shared.groups.version();
+        let connected = core.peers().into_iter();
+        let connected: Vec<_> = connected
+            .filter(|peer| peer.state() == PeerState::Connected)
+            .collect();
+        let stamp = Stamp {
+            own,
+            peers: connected
+                .iter()
+                .map(|peer| {
+                    let mut replica = peer.replica();
+                    replica.refresh(peer.card());
+                    (peer.id(), replica.version())
+                })
+                .collect(),
+        };
+        let mut listed = lock(&self.0.listed);
+        if listed.stamp.as_ref() == Some(&stamp) {
+            return Arc::clone(&listed.ids);
+        }
+        let own = shared.groups.members(label).into_iter();
+        let mut ids: Vec<_> = own.map(|number| ActorId::new(core.id(), number)).collect();
+        for peer in connected {
+            let replica = peer.replica();
+            let theirs = replica.members(label).iter();
+            let of_type = theirs.filter(|it| it.types == label.types);
+            ids.extend(of_type.map(|it| ActorId::new(peer.id(), it.number)));
+        }
+        ids.sort_unstable_by_key(|id| id.order());
+        ids.dedup();
+        if *ids != *listed.ids {
+            listed.ids = ids.into();
+        }
+        listed.stamp = Some(stamp);
+        Arc::clone(&listed.ids)
     }
 
     /// Looks whether the group is one of the same message everywhere.
     fn look(&self) -> Result<(), GroupError> {
         let ours = &self.0.label;
+        let core = self.0.shared.core();
         let mut found = Ok(());
-        self.each(|_, node, label, member| {
+        let mut compare = |node: &str, label: &str, member: Membership| {
             let Some(theirs) = ours.message_of(label).filter(|_| found.is_ok()) else {
                 return;
             };
-            let (group, node) = (ours.group().to_owned(), node.to_owned());
+            let (group, node) = (|| ours.group().to_owned(), || node.to_owned());
             if theirs != ours.message() {
                 found = Err(GroupError::OtherType {
-                    group,
+                    group: group(),
                     ours: M::NAME,
                     theirs: theirs.to_owned(),
-                    node,
+                    node: node(),
                 });
             } else if member.types != ours.types {
                 found = Err(GroupError::OtherSchema {
-                    group,
+                    group: group(),
                     message: M::NAME,
-                    node,
+                    node: node(),
                 });
             }
-        });
-        found
-    }
-
-    /// Calls `look` for each membership on the cards of this node and of those connected: with the node, its name, the label.
-    fn each(&self, mut look: impl FnMut(NodeOf, &str, &str, Membership)) {
-        let shared = &self.0.shared;
-        let core = shared.core();
-        shared.groups.each(|label, members| {
-            for (member, _) in members {
-                look(NodeOf(core.id()), core.name(), label, *member);
-            }
+        };
+        self.0.shared.groups.each_of(ours, |label, member| {
+            compare(core.name(), label, member);
         });
         for peer in core.peers() {
             if peer.state() != PeerState::Connected {
@@ -302,17 +364,17 @@ impl<M: Message + ?Sized> Group<M> {
             }
             let mut replica = peer.replica();
             replica.refresh(peer.card());
-            for (label, members) in replica.members() {
-                for member in members {
-                    look(NodeOf(peer.id()), peer.name(), label, *member);
+            for (label, members) in replica.members_of_group(ours) {
+                // One that differs, if any does.
+                let first = members.iter().find(|it| it.types != ours.types);
+                if let Some(member) = first.or_else(|| members.first()) {
+                    compare(peer.name(), label, *member);
                 }
             }
         }
+        found
     }
 }
-
-/// The node of a member.
-struct NodeOf(crate::peering::NodeId);
 
 /// Makes an address of what a card shows.
 fn reach<M: Message + ?Sized>(shared: &Arc<Shared>, id: ActorId) -> Option<Recipient<M>> {
@@ -353,5 +415,60 @@ impl<M: Message + ?Sized> std::fmt::Debug for Group<M> {
             .field("name", &self.name())
             .field("message", &M::NAME)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prelude::*;
+    use crate::testing::{TempDir, wait_until};
+
+    #[derive(Actor)]
+    #[actor(handles(u64))]
+    struct Worker;
+
+    impl Handler<u64> for Worker {
+        async fn handle(&mut self, _: u64, _: &mut crate::Context<Self>) {}
+    }
+
+    // Goal: a group is not listed anew for each message, nor its members looked for: only when somebody has come or gone, here or
+    // on another node; whatever else becomes of cards.
+    #[test]
+    fn members_are_listed_when_they_change() {
+        let temp = TempDir::new();
+        let (home, other) = (
+            Node::attach(temp.config("home")).unwrap(),
+            Node::attach(temp.config("other")).unwrap(),
+        );
+        let (group, far) = (
+            home.group::<u64>("workers").unwrap(),
+            other.group::<u64>("workers").unwrap(),
+        );
+        let join = |node: &Node, group: &Group<u64>| {
+            let worker = node.spawn(Worker).unwrap();
+            assert!(group.join(&worker).unwrap());
+            worker
+        };
+        let workers = [join(&home, &group), join(&other, &far)];
+        wait_until("two members", || group.listed().len() == 2);
+        let (listed, reached) = (group.listed(), group.reached());
+        for number in 0..4 {
+            crate::node::block_on(None, group.ask(number)).unwrap();
+        }
+        for node in [&home, &other] {
+            let name = format!("name-{}", node.name());
+            node.actor(Worker).name(&name).spawn().unwrap();
+            let _: Addr<Worker> = home.lookup(&name).wait().unwrap();
+        }
+        assert!(Arc::ptr_eq(&listed, &group.listed()));
+        assert!(Arc::ptr_eq(&reached, &group.reached()));
+        let third = join(&other, &far);
+        wait_until("three members", || group.listed().len() == 3);
+        assert!(group.listed().contains(&third.id()));
+        workers[0].kill();
+        wait_until("two members", || group.listed().len() == 2);
+        let left: Vec<_> = group.members().iter().map(Recipient::id).collect();
+        assert!(left.contains(&third.id()) && left.contains(&workers[1].id()));
     }
 }

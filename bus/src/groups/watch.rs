@@ -1,6 +1,7 @@
 //! Who joins and leaves a group, as it becomes known.
 
 use super::Group;
+use super::group::Ids;
 use crate::addr::ActorId;
 use crate::message::Message;
 use crate::node::lookup::Deadline;
@@ -18,12 +19,12 @@ pub enum GroupChange {
 #[derive(Debug)]
 pub struct GroupWatch<M: Message + ?Sized> {
     group: Group<M>,
-    known: Vec<ActorId>,
+    known: Ids,
 }
 
 impl<M: Message + ?Sized> GroupWatch<M> {
     pub(super) fn new(group: Group<M>) -> Self {
-        let known = group.ids();
+        let known = group.listed();
         Self { group, known }
     }
 
@@ -36,7 +37,7 @@ impl<M: Message + ?Sized> GroupWatch<M> {
     pub async fn next(&mut self) -> Vec<GroupChange> {
         let shared = self.group.shared();
         let look = || {
-            let now = self.group.ids();
+            let now = self.group.listed();
             let is_over = shared.is_detaching();
             (is_over || now != self.known).then_some(now)
         };
@@ -44,12 +45,17 @@ impl<M: Message + ?Sized> GroupWatch<M> {
         let Some(now) = now.filter(|_| !shared.is_detaching()) else {
             return Vec::new();
         };
-        let left = self.known.iter().filter(|id| !now.contains(id));
-        let joined = now.iter().filter(|id| !self.known.contains(id));
+        let left = self.known.iter().filter(|id| !has(&now, id));
+        let joined = now.iter().filter(|id| !has(&self.known, id));
         let left = left.copied().map(GroupChange::Left);
         let changes = left.chain(joined.copied().map(GroupChange::Joined));
         let changes = changes.collect();
         self.known = now;
         changes
     }
+}
+
+fn has(ids: &Ids, id: &ActorId) -> bool {
+    ids.binary_search_by_key(&id.order(), |id| id.order())
+        .is_ok()
 }

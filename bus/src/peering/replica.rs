@@ -8,7 +8,7 @@ use ringway_shm::card::PeerCard;
 use ringway_shm::generation::Key;
 use ringway_shm::registry::{Kind, Published};
 
-use crate::groups::Membership;
+use crate::groups::{ByLabel, Label, Membership, of_group};
 use crate::number::Number;
 
 /// What a name on a card stands for.
@@ -48,7 +48,7 @@ impl Named {
 pub(crate) const READ_MAX: u32 = 4096;
 
 /// Memberships in groups, by label.
-type Members = HashMap<Box<str>, Vec<Membership>>;
+type Members = ByLabel<Box<str>, Vec<Membership>>;
 
 /// The names of one peer.
 #[derive(Debug, Default)]
@@ -123,10 +123,23 @@ impl Replica {
         self.names.get(name).copied()
     }
 
-    /// The members of each group that the card shows, by label.
-    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &[Membership])> {
-        let members = self.members.iter();
-        members.map(|(label, members)| (&**label, members.as_slice()))
+    /// The card's version when the names were read; `None` before.
+    pub(crate) fn version(&self) -> Option<u64> {
+        self.version
+    }
+
+    /// The members under a label that the card shows.
+    pub(crate) fn members(&self, label: &Label) -> &[Membership] {
+        self.members.get(label.text()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Those under each label of the same group.
+    pub(crate) fn members_of_group(
+        &self,
+        label: &Label,
+    ) -> impl Iterator<Item = (&str, &[Membership])> {
+        let labels = of_group(&self.members, label);
+        labels.map(|(label, members)| (label, members.as_slice()))
     }
 
     /// Forgets a name whose node says that it is not there any more.
