@@ -8,6 +8,12 @@
 //! An actor of another process has no list here. It is told by a word over the peering that it is linked to, by another word
 //! that its partner has ended, and takes the death of the partner's process for its partner's end.
 //!
+//! # Invariants
+//! - **both-or-none**: two actors of one node enter and leave both of their tables at once. Of two nodes, who takes a link back
+//!   passes over what the other says of links until that has answered: it was said before.
+//! - **said-in-order**: what is said of links goes out under the lock of the table that it tells of, in the order of its changes.
+//! - **bounded**: what a peer asks for, and what that leaves behind unread, counts against that peer alone.
+//!
 //! # If a side dies
 //! | after... | the other |
 //! |---|---|
@@ -16,12 +22,12 @@
 //! | its end, before the word of that | hears of the process's death |
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 
 use ringway_macros::Message;
-use ringway_shm::sync::Ordering::SeqCst;
-use ringway_shm::sync::fence;
+use ringway_shm::sync::Ordering::{Relaxed, SeqCst};
+use ringway_shm::sync::{AtomicUsize, fence};
 use serde::{Deserialize, Serialize};
 
 use super::cell::CellCore;
@@ -36,8 +42,10 @@ use crate::urings::PeerUrings;
 use crate::urings::wire::{Order, UringWord};
 use crate::wait_list::{WaitKey, WaitList};
 
-/// Links of one actor that other processes may ask for.
-const LINKS_MAX: usize = 1 << 16;
+/// Links that one peer may ask for, with the ends of such that were not handled yet.
+const ASKED_MAX: usize = 1 << 18;
+/// Partners that were said goodbye to before it is looked which of their nodes are gone.
+const PARTING_KEPT: usize = 64;
 
 /// An actor that this one was linked to has ended: what arrives instead of this actor's own end, if it
 /// [traps exits](crate::Context::trap_exits).
@@ -63,6 +71,8 @@ struct State {
     /// Rung when an exit is to become a message; nothing if exits end the actor.
     traps: Option<Arc<Bell>>,
     exits: Vec<Exit>,
+    /// Partners of other nodes that were told of the end of a link and have not answered yet, and how often.
+    parting: HashMap<ActorId, u32>,
     /// The actor has ended.
     is_over: bool,
 }
@@ -73,6 +83,7 @@ struct Link {
     key: WaitKey,
     ringer: Waker,
     abroad: Option<Abroad>,
+    asked: Option<Asked>,
 }
 
 /// A partner of another process.
@@ -93,6 +104,29 @@ impl Drop for Link {
 pub(super) struct Exit {
     pub(super) down: LinkDown,
     pub(super) abroad: Option<NodeId>,
+    pub(super) asked: Option<Asked>,
+}
+
+/// One of those that a peer has asked for.
+pub(super) struct Asked(Arc<PeerLife>);
+
+impl Asked {
+    /// `None` when there are as many as there may be.
+    fn count(life: &Arc<PeerLife>) -> Option<Self> {
+        // Relaxed: a count; only the control thread adds to it.
+        if life.asked.fetch_add(1, Relaxed) >= ASKED_MAX {
+            life.asked.fetch_sub(1, Relaxed);
+            return None;
+        }
+        Some(Self(Arc::clone(life)))
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        // Relaxed: as above.
+        self.0.asked.fetch_sub(1, Relaxed);
+    }
 }
 
 /// Woken when a partner has ended.
@@ -130,6 +164,8 @@ impl Mortal for Arc<dyn Living> {
 pub(crate) struct PeerLife {
     end: OnceLock<ExitReason>,
     ended: WaitList,
+    /// Links that it has asked for.
+    asked: AtomicUsize,
 }
 
 impl PeerLife {
@@ -156,55 +192,108 @@ impl Mortal for Arc<PeerLife> {
     }
 }
 
-/// Why a link was not entered.
-enum NotAdded {
-    /// The actor itself has ended.
-    Over,
-    TooMany,
-}
+/// The actor itself has ended: no link was entered.
+struct Over;
 
-impl Links {
-    /// Enters a link, unless there is one; acts at once if the other has ended.
-    fn add(
-        &self,
+impl Link {
+    fn new(
         own: &Arc<dyn Living>,
         who: ActorId,
         other: Box<dyn Mortal>,
         abroad: Option<Abroad>,
-    ) -> Result<(), NotAdded> {
-        let link = Link {
+        asked: Option<Asked>,
+    ) -> Self {
+        let own = Arc::downgrade(own);
+        Self {
             other,
             key: WaitKey::default(),
-            ringer: Waker::from(Arc::new(Ringer {
-                own: Arc::downgrade(own),
-                who,
-            })),
+            ringer: Waker::from(Arc::new(Ringer { own, who })),
             abroad,
-        };
-        let mut state = lock(&self.0);
-        if state.is_over {
-            return Err(NotAdded::Over);
+            asked,
         }
-        if state.links.len() >= LINKS_MAX {
-            return Err(NotAdded::TooMany);
-        }
-        let unused = match state.links.get_mut(&who) {
+    }
+}
+
+impl State {
+    /// Enters a link, unless there is one; what was not used comes back.
+    fn enter(&mut self, who: ActorId, link: Link) -> Option<Link> {
+        match self.links.get_mut(&who) {
             Some(known) => {
-                if let (Some(known), Some(abroad)) = (&mut known.abroad, abroad) {
+                if let (Some(known), Some(abroad)) = (&mut known.abroad, link.abroad) {
                     known.is_known |= abroad.is_known;
                 }
                 Some(link)
             }
-            None => state.links.insert(who, link),
-        };
+            None => self.links.insert(who, link),
+        }
+    }
+
+    /// Lets go of a link; what comes back is to be dropped outside of the lock.
+    fn leave(&mut self, who: ActorId) -> (Option<Link>, Vec<Exit>) {
+        let is_of = |exit: &mut Exit| exit.down.who == who;
+        let exits = self.exits.extract_if(.., is_of).collect();
+        (self.links.remove(&who), exits)
+    }
+}
+
+/// Both tables, locked in the order of their addresses, whoever asks.
+fn lock_both<'a>(
+    one: &'a Links,
+    other: &'a Links,
+) -> (MutexGuard<'a, State>, MutexGuard<'a, State>) {
+    if std::ptr::from_ref(one) < std::ptr::from_ref(other) {
+        let one = lock(&one.0);
+        (one, lock(&other.0))
+    } else {
+        let other = lock(&other.0);
+        (lock(&one.0), other)
+    }
+}
+
+impl Links {
+    /// Enters a link to an actor of another node, and says so under the lock; acts at once if the other has ended.
+    fn add(
+        &self,
+        own: &Arc<dyn Living>,
+        who: ActorId,
+        link: Link,
+        say: impl FnOnce(),
+    ) -> Result<(), Over> {
+        let mut state = lock(&self.0);
+        if state.is_over {
+            return Err(Over);
+        }
+        let unused = state.enter(who, link);
+        say();
         drop(state);
         drop(unused);
+        self.look(own, who)
+    }
+
+    /// A peer's actor asks for a link. Passed over is what it said before it could hear that the last one was taken back.
+    fn asked(&self, own: &Arc<dyn Living>, who: ActorId, link: Link) -> Result<(), Over> {
+        let mut state = lock(&self.0);
+        if state.is_over {
+            return Err(Over);
+        }
+        if state.parting.contains_key(&who) {
+            drop(state);
+            return Ok(());
+        }
+        let unused = state.enter(who, link);
+        drop(state);
+        drop(unused);
+        self.look(own, who)
+    }
+
+    /// Acts on what has ended before it was entered.
+    fn look(&self, own: &Arc<dyn Living>, who: ActorId) -> Result<(), Over> {
         // SeqCst link-entered: pairs with the fence in `WaitList::wake_all`, which the actor calls between storing how it ended
         // and looking for links. Ruled out: an end that sees no link, and a link that sees no end.
         fence(SeqCst);
         if own.core().outcome().is_some() {
             self.remove(who);
-            return Err(NotAdded::Over);
+            return Err(Over);
         }
         self.hear(own.core(), who);
         Ok(())
@@ -228,15 +317,17 @@ impl Links {
     /// A partner has ended. Who is no partner, or not any more, is none of this actor's business.
     fn exit(&self, core: &CellCore, who: ActorId, reason: ExitReason) {
         let mut state = lock(&self.0);
-        let Some(link) = state.links.remove(&who) else {
+        let Some(mut link) = state.links.remove(&who) else {
             return;
         };
         let bell = state.traps.clone();
         if bell.is_some() {
-            let abroad = link.abroad.map(|abroad| abroad.node);
             let reason = reason.clone();
-            let down = LinkDown { who, reason };
-            state.exits.push(Exit { down, abroad });
+            state.exits.push(Exit {
+                down: LinkDown { who, reason },
+                abroad: link.abroad.map(|abroad| abroad.node),
+                asked: link.asked.take(),
+            });
         }
         drop(state);
         drop(link);
@@ -260,21 +351,66 @@ impl Links {
 
     /// Lets go of a link; `false` if there was none.
     fn remove(&self, who: ActorId) -> bool {
-        let mut state = lock(&self.0);
-        state.exits.retain(|exit| exit.down.who != who);
-        let link = state.links.remove(&who);
-        drop(state);
+        let (link, _exits) = lock(&self.0).leave(who);
         link.is_some()
+    }
+
+    /// The same of one to an actor of this node, at both of the two at once.
+    fn remove_both(&self, own_id: ActorId, other: &Self, who: ActorId) -> bool {
+        let (mut mine, mut theirs) = lock_both(self, other);
+        let ours = mine.leave(who);
+        let left = theirs.leave(own_id);
+        drop((mine, theirs));
+        drop(left);
+        ours.0.is_some()
+    }
+
+    /// The same of one to an actor of another node, which is told: what it has said of links by then is passed over.
+    fn remove_abroad(&self, shared: &Shared, who: ActorId, peer: &PeerUrings, by: Number) -> bool {
+        let mut state = lock(&self.0);
+        let (link, exits) = state.leave(who);
+        if !state.is_over {
+            if state.parting.len() >= PARTING_KEPT {
+                let parting = &mut state.parting;
+                parting.retain(|who, _| shared.peer(who.node()).is_some());
+            }
+            *state.parting.entry(who).or_default() += 1;
+        }
+        order(peer, who.number(), Order::Unlink { by });
+        drop(state);
+        drop(exits);
+        link.is_some()
+    }
+
+    /// A peer's actor takes its link back, and is answered.
+    fn taken_back(&self, who: ActorId, answer: impl FnOnce()) {
+        let mut state = lock(&self.0);
+        let left = state.leave(who);
+        answer();
+        drop(state);
+        drop(left);
+    }
+
+    /// A peer has heard that a link was taken back: what it says from now on is new.
+    fn has_parted(&self, who: ActorId) {
+        let mut state = lock(&self.0);
+        if let Some(times) = state.parting.get_mut(&who) {
+            *times -= 1;
+            if *times == 0 {
+                state.parting.remove(&who);
+            }
+        }
     }
 
     /// The actor has ended: its partners elsewhere are told; those here have heard.
     pub(super) fn end(&self, core: &CellCore, reason: &ExitReason) {
-        let links = {
+        let (links, _exits) = {
             let mut state = lock(&self.0);
             state.is_over = true;
-            state.exits.clear();
             state.traps = None;
-            std::mem::take(&mut state.links)
+            state.parting = HashMap::new();
+            let exits = std::mem::take(&mut state.exits);
+            (std::mem::take(&mut state.links), exits)
         };
         let shared = core.shared();
         shared.forget_linked(core.number());
@@ -301,10 +437,9 @@ impl Links {
             abroad.is_known |= is_new;
             is_new.then_some(who.number())
         });
-        let unknown: Vec<_> = unknown.collect();
-        drop(state);
         for target in unknown {
-            ask(peer, target, core.number());
+            let by = core.number();
+            order(peer, target, Order::Link { by });
         }
     }
 }
@@ -320,8 +455,7 @@ fn died(who: ActorId, reason: ExitReason) -> ExitReason {
     }
 }
 
-fn ask(peer: &PeerUrings, target: Number, by: Number) {
-    let order = Order::Link { by };
+fn order(peer: &PeerUrings, target: Number, order: Order) {
     peer.say(&UringWord::Control { target, order });
 }
 
@@ -333,84 +467,104 @@ pub(super) fn link(own: &Arc<dyn Living>, watched: Watched) {
         abroad,
         target,
     } = watched;
-    let own_id = ActorId::of(core);
-    if who == own_id {
+    if who == ActorId::of(core) {
         return;
     }
-    let Some(node) = abroad else {
-        let other = target.living().and_then(|it| it.upgrade());
-        if core.links().add(own, who, target, None).is_ok()
-            && let Some(other) = other
-        {
-            // One that has ended has been heard of.
-            let _ = other
-                .core()
-                .links()
-                .add(&other, own_id, Box::new(Arc::clone(own)), None);
+    match abroad {
+        Some(node) => link_abroad(own, who, node, target),
+        None => {
+            // The address holds it.
+            if let Some(other) = target.living().and_then(|it| it.upgrade()) {
+                link_both(own, &other, target);
+            }
         }
-        return;
+    }
+}
+
+/// Links two actors of this node.
+fn link_both(own: &Arc<dyn Living>, other: &Arc<dyn Living>, target: Box<dyn Mortal>) {
+    let (own_id, who) = (ActorId::of(own.core()), ActorId::of(other.core()));
+    let (ours, theirs) = (own.core().links(), other.core().links());
+    let to_other = Link::new(own, who, target, None, None);
+    let to_own = Link::new(other, own_id, Box::new(Arc::clone(own)), None, None);
+    let unused = {
+        let (mut mine, mut others) = lock_both(ours, theirs);
+        let unused = match (mine.is_over, others.is_over) {
+            (true, _) => [Some(to_other), Some(to_own)],
+            // How it has ended is heard of below.
+            (false, true) => [mine.enter(who, to_other), Some(to_own)],
+            (false, false) => [mine.enter(who, to_other), others.enter(own_id, to_own)],
+        };
+        drop((mine, others));
+        unused
     };
-    let shared = core.shared();
-    shared.remember_linked(core.number(), Arc::downgrade(own));
+    drop(unused);
+    let _ = ours.look(own, who);
+    let _ = theirs.look(other, own_id);
+}
+
+/// Links an actor to one of another node.
+fn link_abroad(own: &Arc<dyn Living>, who: ActorId, node: NodeId, target: Box<dyn Mortal>) {
+    let core = own.core();
+    let (shared, by) = (core.shared(), core.number());
+    shared.remember_linked(by, Arc::downgrade(own));
     let peer = shared.peer(node);
     let is_known = peer.is_some();
-    let abroad = Some(Abroad { node, is_known });
-    if core.links().add(own, who, target, abroad).is_err() {
+    let link = Link::new(own, who, target, Some(Abroad { node, is_known }), None);
+    let say = || {
+        if let Some(peer) = &peer {
+            order(peer, who.number(), Order::Link { by });
+        }
+    };
+    if core.links().add(own, who, link, say).is_err() {
         return;
     }
-    match (peer, shared.peer(node)) {
-        (Some(peer), _) => ask(&peer, who.number(), core.number()),
-        // It was met in between.
-        (None, Some(peer)) => core.links().introduce(core, &peer),
-        (None, None) => {}
+    // It was met in between.
+    if !is_known && let Some(peer) = shared.peer(node) {
+        core.links().introduce(core, &peer);
     }
 }
 
 /// Undoes a link, at both of its two.
 pub(super) fn unlink(own: &Arc<dyn Living>, watched: &Watched) -> bool {
     let core = own.core();
-    let own_id = ActorId::of(core);
-    let was_linked = core
-        .links_if_any()
-        .is_some_and(|links| links.remove(watched.who));
-    match watched.abroad {
-        None => {
-            if let Some(other) = watched.target.living().and_then(|it| it.upgrade())
-                && let Some(links) = other.core().links_if_any()
-            {
-                links.remove(own_id);
+    let who = watched.who;
+    let Some(node) = watched.abroad else {
+        let other = watched.target.living().and_then(|it| it.upgrade());
+        // Both have a table, or neither was ever linked to the other.
+        return match (core.links_if_any(), other) {
+            (Some(links), Some(other)) if who != ActorId::of(core) => {
+                links.remove_both(ActorId::of(core), other.core().links(), who)
             }
-        }
-        Some(node) => {
-            if let Some(peer) = core.shared().peer(node) {
-                let by = core.number();
-                peer.say(&UringWord::Control {
-                    target: watched.who.number(),
-                    order: Order::Unlink { by },
-                });
-            }
-        }
+            _ => false,
+        };
+    };
+    let (shared, links) = (core.shared(), core.links());
+    match shared.peer(node) {
+        Some(peer) => links.remove_abroad(shared, who, &peer, core.number()),
+        None => links.remove(who),
     }
-    was_linked
 }
 
 /// A peer's actor links itself to one of this node's.
 pub(crate) fn asked(shared: &Shared, peer: &PeerUrings, target: Number, by: Number) {
     let own = shared.linkable(target);
     let who = ActorId::new(peer.id(), by);
-    let abroad = Some(Abroad {
+    let abroad = Abroad {
         node: peer.id(),
         is_known: true,
-    });
-    let reason = match &own {
-        None => ExitReason::NoSuchActor,
-        Some(own) => {
+    };
+    let reason = match (&own, Asked::count(peer.life())) {
+        (None, _) => ExitReason::NoSuchActor,
+        // It has more links than it may ask for, and is told that this one does not hold.
+        (Some(_), None) => ExitReason::Unreachable,
+        (Some(own), asked) => {
             let life = Box::new(Arc::clone(peer.life()));
-            match own.core().links().add(own, who, life, abroad) {
+            let link = Link::new(own, who, life, Some(abroad), asked);
+            match own.core().links().asked(own, who, link) {
                 Ok(()) => return,
-                Err(NotAdded::TooMany) => return peer.garbled(),
                 // It is about to be known how; who asks has heard it before, or hears it now.
-                Err(NotAdded::Over) => match own.core().outcome() {
+                Err(Over) => match own.core().outcome() {
                     Some(reason) => reason.clone(),
                     None => ExitReason::NoSuchActor,
                 },
@@ -426,10 +580,20 @@ pub(crate) fn asked(shared: &Shared, peer: &PeerUrings, target: Number, by: Numb
 
 /// A peer's actor takes its link to one of this node's back.
 pub(crate) fn taken_back(shared: &Shared, peer: &PeerUrings, target: Number, by: Number) {
+    let answer = || order(peer, by, Order::Unlinked { by: target });
+    let own = shared.linkable(target);
+    match own.as_ref().and_then(|own| own.core().links_if_any()) {
+        Some(links) => links.taken_back(ActorId::new(peer.id(), by), answer),
+        None => answer(),
+    }
+}
+
+/// A peer has heard that an actor of this node has taken a link back.
+pub(crate) fn parted(shared: &Shared, peer: &PeerUrings, target: Number, by: Number) {
     if let Some(own) = shared.linkable(target)
         && let Some(links) = own.core().links_if_any()
     {
-        links.remove(ActorId::new(peer.id(), by));
+        links.has_parted(ActorId::new(peer.id(), by));
     }
 }
 
@@ -444,7 +608,8 @@ pub(crate) fn exited(
     if let Some(own) = shared.linkable(target)
         && let Some(links) = own.core().links_if_any()
     {
-        links.exit(own.core(), ActorId::new(peer.id(), who), reason);
+        let who = ActorId::new(peer.id(), who);
+        links.exit(own.core(), who, reason.shortened());
     }
 }
 
@@ -454,5 +619,184 @@ pub(crate) fn met(shared: &Shared, peer: &PeerUrings) {
         if let Some(links) = own.core().links_if_any() {
             links.introduce(own.core(), peer);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use ringway_shm::sync::Ordering::{Acquire, Release};
+
+    use super::*;
+    use crate::actor::monitor::Monitors;
+    use crate::actor::monitor::sealed::Watchable;
+    use crate::prelude::*;
+    use crate::testing::TempDir;
+    use crate::testing::pair::Pair;
+
+    #[derive(Actor)]
+    #[actor(handles(u64, LinkDown))]
+    struct Twin;
+
+    impl Handler<u64> for Twin {
+        async fn handle(&mut self, _: u64, _: &mut crate::Context<Self>) {}
+    }
+
+    impl Handler<LinkDown> for Twin {
+        async fn handle(&mut self, _: LinkDown, _: &mut crate::Context<Self>) {}
+    }
+
+    impl Links {
+        fn has(&self, who: ActorId) -> bool {
+            lock(&self.0).links.contains_key(&who)
+        }
+    }
+
+    fn living(node: &Node, twin: &Addr<Twin>) -> Arc<dyn Living> {
+        let number = twin.id().number();
+        node.shared().linkable(number).expect("it has a name")
+    }
+
+    fn twin(node: &Node, name: &str) -> (Addr<Twin>, Arc<dyn Living>) {
+        let twin = node.actor(Twin).name(name).spawn().unwrap();
+        let living = living(node, &twin);
+        (twin, living)
+    }
+
+    /// Waits for the other thread of a test.
+    fn await_round(count: &AtomicUsize, round: usize) {
+        // Acquire round: pairs with the store of whoever has come so far.
+        while count.load(Acquire) < round {
+            thread::yield_now();
+        }
+    }
+
+    // Goal: both-or-none: whatever two actors do to their link at the same moment, both have it or neither. Method: each from a
+    // thread of its own, many times, one of them a little later each time.
+    #[test]
+    fn a_link_is_of_both_or_of_none() {
+        const ROUNDS: usize = 30_000;
+        let temp = TempDir::new();
+        let node = Node::attach(temp.config("node")).unwrap();
+        let ((one, ours), (other, theirs)) = (twin(&node, "one"), twin(&node, "other"));
+        let (begun, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 1..=ROUNDS {
+                    await_round(&begun, round);
+                    (0..round % 1_000).for_each(|_| std::hint::spin_loop());
+                    match round % 4 {
+                        0 => link(&theirs, one.watched()),
+                        _ => drop(unlink(&theirs, &one.watched())),
+                    }
+                    done.store(round, Release); // Release round: as above.
+                }
+            });
+            for round in 1..=ROUNDS {
+                begun.store(round, Release); // Release round: as above.
+                link(&ours, other.watched());
+                await_round(&done, round);
+                let has = ours.core().links().has(other.id());
+                assert_eq!(has, theirs.core().links().has(one.id()), "round {round}");
+                unlink(&ours, &other.watched());
+            }
+        });
+    }
+
+    // Goal: the same of two actors of two nodes, whose words cross. Method: each from a thread of its own, many times; what one
+    // node looks up at the other is answered behind all that was said before.
+    #[test]
+    fn a_link_between_nodes_is_of_both_or_of_none() {
+        let temp = TempDir::new();
+        let nodes = ["one", "other"].map(|name| Node::attach(temp.config(name)).unwrap());
+        let [here, there] = &nodes;
+        let ((one, ours), (other, theirs)) = (twin(here, "one"), twin(there, "other"));
+        let far_one: Addr<Twin> = there.lookup("one").wait().unwrap();
+        let far_other: Addr<Twin> = here.lookup("other").wait().unwrap();
+        let marks = [twin(here, "here"), twin(there, "there")];
+        let settle = || {
+            for _ in 0..2 {
+                let _: Addr<Twin> = here.lookup("there").wait().unwrap();
+                let _: Addr<Twin> = there.lookup("here").wait().unwrap();
+            }
+        };
+        let start = std::sync::Barrier::new(2);
+        for round in 0..200 {
+            if round % 2 == 0 {
+                link(&theirs, far_one.watched());
+            }
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    start.wait();
+                    link(&ours, far_other.watched());
+                });
+                start.wait();
+                unlink(&theirs, &far_one.watched());
+            });
+            settle();
+            let has = ours.core().links().has(other.id());
+            assert_eq!(has, theirs.core().links().has(one.id()), "round {round}");
+            assert!(lock(&theirs.core().links().0).parting.is_empty());
+            unlink(&ours, &far_other.watched());
+            settle();
+            assert!(!theirs.core().links().has(one.id()));
+        }
+        // What is said afterwards counts.
+        link(&ours, far_other.watched());
+        settle();
+        theirs.kill(ExitReason::Killed);
+        assert_eq!(block_on(one.closed()), died(other.id(), ExitReason::Killed));
+        drop(marks);
+    }
+
+    /// What a peer's actor says to one of home's.
+    fn hear(pair: &Pair, target: ActorId, order: Order) {
+        let target = target.number();
+        pair.hear(UringWord::Control { target, order });
+    }
+
+    /// A peer's actor of that number has ended.
+    fn hear_exit(pair: &Pair, target: ActorId, who: Number, reason: ExitReason) {
+        let target = target.number();
+        pair.hear(UringWord::Exit {
+            target,
+            who,
+            reason,
+        });
+    }
+
+    // Goal: a peer that asks for links without end gets as many as one peer may have, whatever actor they are to; one that is
+    // over makes room when it is handled, not before. It is told of those that it does not get, and others do as ever.
+    #[test]
+    fn a_peer_has_so_many_links() {
+        let pair = Pair::new();
+        let ((addr, own), (other, others)) = (twin(&pair.home, "one"), twin(&pair.home, "other"));
+        let bell = Monitors::new(Waker::noop()).trap::<Twin>();
+        others.core().links().trap(Some(bell));
+        let numbers = (1 << 40..).map(|bits| Number::from_bits(bits).unwrap());
+        let mut numbers = numbers.peekable();
+        let asked = || pair.urings.life().asked.load(Relaxed);
+        for (at, by) in numbers.by_ref().take(ASKED_MAX + 3).enumerate() {
+            let to = if at % 2 == 0 { &addr } else { &other };
+            hear(&pair, to.id(), Order::Link { by });
+        }
+        assert_eq!(asked(), ASKED_MAX);
+        let who = |bits: u64| Number::from_bits((1 << 40) + bits).unwrap();
+        hear_exit(&pair, addr.id(), who(0), ExitReason::Normal);
+        assert_eq!(asked(), ASKED_MAX - 1);
+        hear_exit(&pair, other.id(), who(1), ExitReason::Normal);
+        assert_eq!(asked(), ASKED_MAX - 1, "it waits to be handled");
+        drop(others.core().links().take_exits());
+        assert_eq!(asked(), ASKED_MAX - 2);
+        link(&own, other.watched());
+        assert!(own.core().links().has(other.id()), "its own business");
+        unlink(&own, &other.watched());
+        own.kill(ExitReason::Killed);
+        others.kill(ExitReason::Killed);
+        block_on(async { (addr.closed().await, other.closed().await) });
+        drop((own, others));
+        crate::testing::wait_until("no link", || asked() == 0);
+        assert_eq!(pair.violations(), 0);
     }
 }

@@ -24,7 +24,7 @@ use slab::Slab;
 
 use super::cell::{Cell, LocalRoute};
 use super::letter::Handed;
-use super::link::LinkDown;
+use super::link::{Asked, LinkDown};
 use super::port::ReplyPort;
 use super::{Accepts, Actor};
 use crate::addr::ActorId;
@@ -244,6 +244,8 @@ struct Notice<L> {
     monitor: Option<MonitorId>,
     letter: L,
     ahead: Ahead,
+    /// A peer has asked for the link: it counts until it is handled.
+    _asked: Option<Asked>,
 }
 
 /// The monitors of one actor.
@@ -401,6 +403,7 @@ impl<L> Monitors<L> {
                     monitor: Some(watch.monitor),
                     letter: letter(down),
                     ahead: Ahead::of(watch.abroad, cell, batch),
+                    _asked: None,
                 });
             }
         }
@@ -410,6 +413,7 @@ impl<L> Monitors<L> {
                     monitor: None,
                     letter: letter(exit.down),
                     ahead: Ahead::of(exit.abroad, cell, batch),
+                    _asked: exit.asked,
                 });
             }
         }

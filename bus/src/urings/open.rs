@@ -250,6 +250,10 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
             target,
             order: Order::Unlink { by },
         } => link::taken_back(shared, urings, target, by),
+        UringWord::Control {
+            target,
+            order: Order::Unlinked { by },
+        } => link::parted(shared, urings, target, by),
         UringWord::Exit {
             target,
             who,

@@ -173,6 +173,10 @@ pub(crate) enum Order {
     /// A stop as soon as there is no message; as a part of something larger or not.
     Drain,
     DrainDown,
+    /// The answer to `Unlink`: it has been heard, and all that was said of this link before.
+    Unlinked {
+        by: Number,
+    },
 }
 
 /// Why a node would not open its half of a uring.
