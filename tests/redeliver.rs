@@ -8,6 +8,7 @@ mod support;
 mod worker;
 
 mod redeliver {
+    mod aside;
     mod crashes;
     mod lives;
     pub(super) mod scene;

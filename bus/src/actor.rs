@@ -18,6 +18,7 @@ pub(crate) mod pipe;
 pub(crate) mod port;
 pub(crate) mod reply;
 pub(crate) mod run;
+mod stash;
 pub(crate) mod timer;
 
 use std::any::Any;
@@ -33,12 +34,12 @@ pub use self::link::LinkDown;
 pub use self::machine::StateMachine;
 pub use self::monitor::{Down, MonitorId, Monitored};
 pub use self::pipe::PipeId;
-use self::port::{Ports, ReplyPort};
+use self::port::{Back, Ports, ReplyPort};
+pub use self::stash::StashError;
 pub use self::timer::TimerId;
 use crate::dead::DeadReason;
 use crate::exit::ExitReason;
 use crate::message::{BoxError, Delivery, HandlerError, IntoReply, Message, MessageSchema, TypeId};
-use crate::remote::undelivered::Returns;
 
 /// State that handles messages, one at a time; derive it.
 ///
@@ -110,7 +111,7 @@ pub trait Actor: Sized + Send + 'static {
 
     /// Returns a letter that nobody will handle to its sender.
     #[doc(hidden)]
-    fn give_back(letter: Self::Letters, why: &Undone, returns: &Returns);
+    fn give_back(letter: Self::Letters, back: &Back<'_>);
 }
 
 /// What an actor does with a message.
@@ -152,6 +153,14 @@ pub trait Accepts<M: Message + ?Sized>: Actor {
     /// Makes a letter of what a sender of this process handed over.
     #[doc(hidden)]
     fn letter(handed: Handed<M>, port: ReplyPort<M>) -> Self::Letters;
+
+    /// The port in hand, if it is of this message.
+    #[doc(hidden)]
+    fn port_of(ports: Self::Ports) -> Result<ReplyPort<M>, Self::Ports>;
+
+    /// The other way round.
+    #[doc(hidden)]
+    fn port_in_hand(port: ReplyPort<M>) -> Self::Ports;
 }
 
 /// What an actor does around its messages. `#[derive(Actor)]` writes an empty impl unless told `hooks`.
@@ -362,8 +371,10 @@ pub fn end<A, D, R>(
         return end_later::<A, D, R>(result, kept, actor, cx);
     }
     let result = result.into_reply();
-    // There is one: `begin` kept it, and nobody else takes it.
-    let port = kept(cx.take_port()).unwrap_or_else(ReplyPort::tell);
+    // `begin` kept one; without it the handler has put its message aside.
+    let Some(port) = kept(cx.take_port()) else {
+        return cx.count_put_aside();
+    };
     if let Err(error) = port.answer(result, cx) {
         cx.dead_letter::<D::Message>(DeadReason::Failed(error.clone()), Begun::Yes);
         actor.on_tell_failed(<D::Message as Message>::NAME, error);
@@ -383,7 +394,9 @@ fn end_later<A, D, R>(
     R: IntoReply<D::Message>,
 {
     let deferred = result.into_deferred();
-    let port = kept(cx.take_port()).unwrap_or_else(ReplyPort::tell);
+    let Some(port) = kept(cx.take_port()) else {
+        return cx.count_put_aside(); // as above
+    };
     let failed = match deferred {
         Ok(deferred) => {
             port.defer(deferred, cx);

@@ -111,7 +111,7 @@ mod wait_list;
 pub use access::Access;
 pub use actor::{
     Accepts, Actor, Cancelled, Context, Deferred, Down, FromArgs, Handler, Hooks, LinkDown,
-    MonitorId, Monitored, PipeId, ReplyTo, StateMachine, TimerId, Undone,
+    MonitorId, Monitored, PipeId, ReplyTo, StashError, StateMachine, TimerId, Undone,
 };
 pub use addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use config::{ConfigError, NodeConfig, Workers};

@@ -8,7 +8,7 @@ pub use serde::{Deserialize, Serialize};
 pub use crate::access::Access;
 pub use crate::actor::{
     Accepts, Actor, Context, Deferred, Down, FromArgs, Handler, Hooks, LinkDown, MonitorId, PipeId,
-    ReplyTo, StateMachine, TimerId, Undone,
+    ReplyTo, StashError, StateMachine, TimerId, Undone,
 };
 pub use crate::addr::{ActorId, Addr, Recipient, WeakAddr, WeakRecipient};
 pub use crate::config::{ConfigError, NodeConfig, Workers};

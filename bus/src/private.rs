@@ -4,9 +4,9 @@ pub use bytemuck;
 
 pub use crate::actor::incoming::Incoming;
 pub use crate::actor::letter::{Handed, Letter};
-pub use crate::actor::port::{PortInHand, Ports, ReplyPort};
+pub use crate::actor::port::{Back, PortInHand, Ports, ReplyPort};
 pub use crate::actor::{
-    Accepted, Accepts, Actor, Context, Handler, Hooks, Undone, arrived, begin, end, take,
+    Accepted, Accepts, Actor, Context, Handler, Hooks, arrived, begin, end, take,
 };
 pub use crate::exit::ExitReason;
 pub use crate::lease::Lease;

@@ -19,6 +19,8 @@ pub(crate) const PANIC: u64 = 3;
 pub(crate) const DIE: u64 = 4;
 /// Panics unless this is the attempt in the upper half.
 pub(crate) const PANIC_UNTIL: u64 = 5;
+/// Is put aside for good, at the first attempt.
+pub(crate) const ASIDE: u64 = 6;
 
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[message(name = "fate.job", move, reply = u64)]
@@ -109,14 +111,19 @@ impl Worker {
         Self { log, gate, life }
     }
 
-    async fn work(&self, job: Job, cx: &mut Context<Self>) -> Result<u64, String> {
-        let record = Record {
+    /// A handler has begun.
+    fn record(&self, job: Job, cx: &Context<Self>) -> Record {
+        Record {
             number: job.number,
             id: cx.message_id().map_or(0, |id| id.number),
             life: self.life,
             attempt: cx.attempt(),
             ended: 0,
-        };
+        }
+    }
+
+    async fn work(&self, job: Job, cx: &mut Context<Self>) -> Result<u64, String> {
+        let record = self.record(job, cx);
         (self.log)(record);
         let is_last = u64::from(record.attempt) >= job.what >> 32;
         match job.what & 0xFFFF_FFFF {
@@ -149,6 +156,11 @@ impl Worker {
 
 impl Handler<Job, Result<u64, String>> for Worker {
     async fn handle(&mut self, job: Job, cx: &mut Context<Self>) -> Result<u64, String> {
+        if job.what == ASIDE && cx.attempt() == 1 {
+            (self.log)(self.record(job, cx));
+            drop(cx.stash(job).expect("there is room"));
+            return Ok(0); // no answer: that would come later
+        }
         self.work(job, cx).await
     }
 }

@@ -15,7 +15,7 @@ use super::later::Debts;
 use super::letter::Handed;
 use super::link::Links;
 use super::pipe::Beside;
-use super::port::ReplyPort;
+use super::port::{Back, ReplyPort};
 use super::{Accepts, Actor};
 use crate::addr::ActorId;
 use crate::dead::{DeadLetter, DeadReason, Types, Whom};
@@ -87,7 +87,12 @@ struct Late {
     ended: Option<ExitReason>,
     /// What was in hand when the actor ended, of a sender that is dead.
     orphan: Option<Orphan>,
+    /// What had been put aside, of senders that are not told.
+    lost: Vec<Lost>,
 }
+
+/// Makes the dead letter of a message whose actor has ended, and so.
+pub(crate) type Lost = Box<dyn FnOnce(&ExitReason) -> DeadLetter + Send>;
 
 /// What became of an actor's new place in the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +199,11 @@ impl CellCore {
     /// The handler in hand does not come to its end, and its sender is dead.
     pub(crate) fn abandon(&self, orphan: Orphan) {
         self.late().orphan = Some(orphan);
+    }
+
+    /// A message that was put aside is not handled again, and its sender is not told.
+    pub(super) fn lose(&self, lost: Lost) {
+        self.late().lost.push(lost);
     }
 
     fn publish_orphan(&self, orphan: Orphan, types: Types, reason: &ExitReason) {
@@ -520,17 +530,21 @@ impl<A: Actor> Cell<A> {
         if !letters.is_empty() {
             let (why, returns) = (super::Undone::Ended(reason.clone()), self.core.returns());
             for letter in letters {
-                A::give_back(letter, &why, &returns);
+                let (why, returns) = (&why, &*returns);
+                A::give_back(letter, &Back::Untaken { why, returns });
             }
         }
         // Before the peers are told: who hears of the end may take the name over.
         self.core.withdraw();
-        let (returns, orphan) = {
+        let (returns, orphan, lost) = {
             let mut late = self.core.late();
             late.ended = Some(reason.clone());
-            let orphan = late.orphan.take();
-            (late.returns.clone(), orphan)
+            let (orphan, lost) = (late.orphan.take(), std::mem::take(&mut late.lost));
+            (late.returns.clone(), orphan, lost)
         };
+        for lost in lost {
+            self.core.shared.dead_letter_of_own(lost(&reason));
+        }
         if let Some(orphan) = orphan {
             let types = Types::Accepted(A::ACCEPTED);
             self.core.publish_orphan(orphan, types, &reason);
@@ -592,7 +606,8 @@ where
             }
             Ok(Pushed::Displaced(letter) | Pushed::Dropped(letter)) => {
                 self.core.shared.count_undone(&super::Undone::Dropped);
-                A::give_back(letter, &super::Undone::Dropped, &self.core.returns());
+                let (why, returns) = (&super::Undone::Dropped, &*self.core.returns());
+                A::give_back(letter, &Back::Untaken { why, returns });
                 Ok(())
             }
             Err(((handed, port), refused)) => Err((handed, port, refused)),

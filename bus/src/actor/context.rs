@@ -1,6 +1,7 @@
 //! What a handler may do besides changing its actor.
 
 mod linking;
+mod stashing;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -193,7 +194,7 @@ impl<A: Actor> Context<A> {
         match self.next {
             Next::Letter => self.cell.mailbox().take(&mut self.batch),
             Next::Entry => self.open(),
-            Next::Own => self.own.as_mut()?.take_due(),
+            Next::Own => self.take_own(),
         }
     }
 
@@ -244,8 +245,11 @@ impl<A: Actor> Context<A> {
         self.about.as_ref().map(|about| about.id)
     }
 
-    /// The node that sent the entry in hand, if there is one.
+    /// The node that sent the message in hand, if it is another one.
     pub(super) fn sender(&self) -> Option<NodeId> {
+        if self.next == Next::Own {
+            return self.stashed_entry().map(|entry| entry.sender);
+        }
         let remote = self.remote.as_ref().filter(|_| self.next == Next::Entry)?;
         remote.serving.sender()
     }
@@ -667,6 +671,7 @@ impl<A: Actor> Drop for Context<A> {
         if self.remote.as_mut().is_some_and(|it| it.serving.abandon()) {
             self.cell.core().shared().count(Counter::Panicked, 1);
         }
+        self.lose_stash();
         // Before the actor is dropped, and with it the ways back that it keeps: their askers are to hear how it ended. And before
         // its lanes are closed, which those of other processes hear it by.
         if let Some(debts) = self.cell.core().debts_if_any() {

@@ -160,8 +160,8 @@ pub(crate) fn defer<R: Answer>(
 ///
 /// A handler of a message whose reply is `u64` may return `Deferred<u64>`, or a `Result` of it. Which ask is left unanswered
 /// is so for the compiler to see: a handler that returns a `Deferred` has got it from
-/// [`Context::defer`](crate::Context::defer), from [`Context::forward`](crate::Context::forward), or from
-/// [`Deferred::now`] for a reply that need not wait.
+/// [`Context::defer`](crate::Context::defer), from [`Context::forward`](crate::Context::forward), from
+/// [`Context::stash`](crate::Context::stash), or from [`Deferred::now`] for a reply that need not wait.
 ///
 /// Dropped instead of returned, it leaves the answer to the handler: what the [`ReplyTo`] gives is dropped.
 #[must_use = "the reply comes later only if the handler returns this"]
@@ -173,9 +173,16 @@ impl<R: Answer> Deferred<R> {
         Self(Some(Owed::new(Some(Ok(reply)))))
     }
 
+    /// What a handler returns whose message was put aside: nothing is owed for it now.
+    pub(super) fn put_aside() -> Self {
+        Self(None)
+    }
+
     pub(super) fn owe(mut self, back: WayBack<R>, cell: &CellCore) {
-        if let Some(owed) = self.0.take() {
-            owed.owe(back, cell);
+        match self.0.take() {
+            Some(owed) => owed.owe(back, cell),
+            // One for a message that was put aside, returned for another.
+            None => back(Err(Undone::Unanswered)),
         }
     }
 }

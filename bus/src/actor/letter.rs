@@ -1,10 +1,9 @@
 //! A letter: a message as its handler will get it, and the port through which its reply goes back.
 
-use super::port::ReplyPort;
-use super::{Actor, Context, Undone};
+use super::port::{Back, ReplyPort};
+use super::{Actor, Context};
 use crate::loan::Loan;
 use crate::message::{Delivery, Message, Parcel};
-use crate::remote::undelivered::Returns;
 
 /// One message in a mailbox.
 pub struct Letter<D: Delivery + ?Sized> {
@@ -95,10 +94,10 @@ impl<D: Delivery + ?Sized> Letter<D> {
     }
 
     /// Returns the message to its sender.
-    pub fn give_back(self, why: &Undone, returns: &Returns) {
+    pub fn give_back(self, back: &Back<'_>) {
         // An entry is opened when its handler is about to begin, so it is never queued.
         if let Content::Handed(handed) = self.content {
-            self.port.give_back(handed.into(), why, returns);
+            self.port.give_back(handed.into(), back);
         }
     }
 }

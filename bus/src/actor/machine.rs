@@ -66,6 +66,64 @@ use std::ops::{Deref, DerefMut};
 /// # std::fs::remove_dir_all(bus)?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
+///
+/// With [`Context::stash`](crate::Context::stash), what comes too early waits for the state in which it can be handled:
+///
+/// ```
+/// use ringway::prelude::*;
+///
+/// #[derive(Message, Serialize, Deserialize)]
+/// #[message(serial, reply = String)]
+/// #[serde(crate = "ringway::serde")]
+/// struct Query(String);
+///
+/// #[derive(Message, Serialize, Deserialize)]
+/// #[message(serial)]
+/// #[serde(crate = "ringway::serde")]
+/// struct Connected {
+///     greeting: String,
+/// }
+///
+/// enum Link {
+///     Connecting,
+///     Up { greeting: String },
+/// }
+///
+/// #[derive(Actor)]
+/// #[actor(handles(Query, Connected))]
+/// struct Client {
+///     link: StateMachine<Link>,
+/// }
+///
+/// impl Handler<Query, Result<Deferred<String>, StashError<Query>>> for Client {
+///     async fn handle(&mut self, query: Query, cx: &mut Context<Self>) -> Result<Deferred<String>, StashError<Query>> {
+///         match &*self.link {
+///             Link::Connecting => cx.stash(query),
+///             Link::Up { greeting } => Ok(Deferred::now(format!("{greeting}, {}", query.0))),
+///         }
+///     }
+/// }
+///
+/// impl Handler<Connected> for Client {
+///     async fn handle(&mut self, connected: Connected, cx: &mut Context<Self>) {
+///         self.link.goto(Link::Up { greeting: connected.greeting });
+///         cx.unstash_all(); // before whatever else has come
+///     }
+/// }
+/// # let bus = std::env::temp_dir().join(format!("ringway-doc-machine-stash-{}", std::process::id()));
+/// # let node = Node::attach(NodeConfig::on("demo").directory(&bus))?;
+///
+/// let client = node.spawn(Client { link: StateMachine::new(Link::Connecting) })?;
+/// let connected = Connected { greeting: "hello".to_owned() };
+/// # block_on(async {
+/// let (answer, told) = futures_util::future::join(client.ask(Query("world".to_owned())), client.tell(connected)).await;
+/// told?;
+/// assert_eq!(answer?, "hello, world");
+/// # Ok::<_, Box<dyn std::error::Error>>(()) })?;
+/// # drop(node);
+/// # std::fs::remove_dir_all(bus)?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct StateMachine<S>(Slot<S>);
 

@@ -1,5 +1,5 @@
 //! What comes to an actor without a sender: the `Down`s of its monitors, what its timers give, what runs beside it, and that
-//! it is idle.
+//! it is idle. And what it has put aside, which had a sender once.
 //!
 //! None of it takes room in the mailbox, however full that is: it waits in the actor's own hands. Made when the actor first
 //! asks for something of the kind; an actor that never does pays a look at one pointer for each message.
@@ -9,6 +9,7 @@ use super::cell::Cell;
 use super::idle::{Idle, Rest};
 use super::monitor::{MaybeMonitors, Monitors};
 use super::pipe::MaybePipes;
+use super::stash::MaybeStash;
 use super::timer::MaybeTimers;
 use crate::mailbox::Batch;
 
@@ -26,6 +27,7 @@ pub(super) enum Turns {
 enum Due {
     #[default]
     None,
+    Again,
     Down,
     Timer,
     Piped,
@@ -37,6 +39,7 @@ pub(super) type MaybeOwn<L> = Option<Box<Own<L>>>;
 
 /// What an actor has of its own.
 pub(super) struct Own<L> {
+    pub(super) stash: MaybeStash<L>,
     pub(super) monitors: MaybeMonitors<L>,
     pub(super) timers: MaybeTimers<L>,
     pub(super) pipes: MaybePipes<L>,
@@ -49,6 +52,7 @@ pub(super) struct Own<L> {
 impl<L> Default for Own<L> {
     fn default() -> Self {
         Self {
+            stash: None,
             monitors: None,
             timers: None,
             pipes: None,
@@ -69,7 +73,9 @@ impl<L: Send + 'static> Own<L> {
         turns: Turns,
     ) -> bool {
         let is_down = |it: &mut Box<Monitors<L>>| it.has_due(cell, batch);
-        self.due = if self.monitors.as_mut().is_some_and(is_down) {
+        self.due = if self.stash.as_ref().is_some_and(|it| it.has_due()) {
+            Due::Again
+        } else if self.monitors.as_mut().is_some_and(is_down) {
             Due::Down
         } else if turns == Turns::Fair && self.last != Due::None {
             Due::None
@@ -110,8 +116,12 @@ impl<L: Send + 'static> Own<L> {
         if !matches!(due, Due::Timer | Due::Idle) {
             self.interrupt_idleness();
         }
+        if let Some(stash) = &mut self.stash {
+            stash.passed();
+        }
         match due {
             Due::None => None,
+            Due::Again => self.stash.as_mut()?.take_due(),
             Due::Down => self.monitors.as_mut()?.take_due(),
             Due::Timer => self.timers.as_mut()?.take_due(),
             Due::Piped => self.pipes.as_mut()?.take_due(),
@@ -124,6 +134,9 @@ impl<L: Send + 'static> Own<L> {
     pub(super) fn passed(&mut self, is_letter: bool) {
         self.last = Due::None;
         self.interrupt_idleness();
+        if let Some(stash) = &mut self.stash {
+            stash.passed();
+        }
         if is_letter && let Some(monitors) = &mut self.monitors {
             monitors.passed_letter();
         }

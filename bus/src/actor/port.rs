@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::cell::CellCore;
 use super::dead_letter::Begun;
 use super::later::{Deferred, Interest};
 use super::reply::{self, Answerer, Asker};
 use super::{Actor, Context, Undone};
 use crate::clock::{Clock, Nanos};
-use crate::dead::DeadReason;
+use crate::dead::{DeadLetter, DeadReason};
 use crate::message::{HandlerError, Message, Parcel};
-use crate::remote::undelivered::{Returns, Undelivered};
+use crate::peering::NodeId;
+use crate::remote::undelivered::{Returns, Shelf, Undelivered};
 use crate::send::redeliver::About;
 
 /// What an asker of this process gets instead of a reply.
@@ -45,6 +47,46 @@ enum Port<M: Message + ?Sized> {
 struct Again<M: Message + ?Sized> {
     answerer: Answerer<Answer<M>>,
     about: About,
+}
+
+/// Why a letter goes back to its sender, and by what.
+#[derive(Debug)]
+pub enum Back<'a> {
+    /// Its handler has not begun.
+    Untaken {
+        /// Why it will not.
+        why: &'a Undone,
+        /// What came back to the actor's addresses.
+        returns: &'a Returns,
+    },
+    /// A handler had put it aside, and the actor ends.
+    Stashed(Stashed<'a>),
+}
+
+/// Who hears of a message that a handler had put aside.
+#[derive(Debug)]
+pub struct Stashed<'a> {
+    pub(super) core: &'a CellCore,
+    pub(super) returns: &'a Returns,
+    /// Its sender, if that is on another node and is not told otherwise.
+    pub(super) sender: Option<NodeId>,
+}
+
+impl Stashed<'_> {
+    /// It is a dead letter, when it is known how the actor has ended.
+    fn bury<M: Message + ?Sized>(&self, parcel: Parcel<M>, sender: NodeId) {
+        let (whom, shared) = (self.core.whom(), Arc::clone(self.core.shared()));
+        self.core.lose(Box::new(move |reason| {
+            let kept = Undelivered {
+                message: Some(parcel),
+                taken: true,
+                why: Undone::Ended(reason.clone()),
+            };
+            let letter = DeadLetter::of::<M>(&whom, DeadReason::Ended(reason.clone()));
+            let letter = letter.taken().with(Shelf::of(kept, &shared));
+            letter.sent_by(sender)
+        }));
+    }
 }
 
 /// The place of the port of the message in hand: an enum with one variant for each message, made by the derive.
@@ -172,7 +214,10 @@ impl<M: Message + ?Sized> ReplyPort<M> {
                 again.answerer.answer(Err(Box::new(failure)));
             }
             Port::Remote => {
-                cx.cell().shared().count_undone_entry(&why);
+                // Of one that had been put aside the entry is over.
+                if cx.has_entry() {
+                    cx.cell().shared().count_undone_entry(&why);
+                }
                 cx.take_remote().into_iter().for_each(|it| it.undone(&why));
             }
         }
@@ -266,8 +311,21 @@ impl<M: Message + ?Sized> ReplyPort<M> {
         self.end(Undone::Refused(text.to_owned()), cx);
     }
 
+    /// Returns a message that is not handled, or not to its end.
+    pub(super) fn give_back(self, parcel: Parcel<M>, back: &Back<'_>) {
+        match back {
+            Back::Untaken { why, returns } => self.return_untaken(parcel, why, returns),
+            Back::Stashed(stashed) => match (self.0, stashed.sender) {
+                (Port::Tell, _) => stashed.returns.begun_with(parcel),
+                (Port::Remote, Some(sender)) => stashed.bury(parcel, sender),
+                // Its drop tells an asker of this process, that of the way back one of another.
+                (Port::Ask(_) | Port::Again(_) | Port::Remote, _) => {}
+            },
+        }
+    }
+
     /// Returns a message whose handler never began.
-    pub(super) fn give_back(self, parcel: Parcel<M>, why: &Undone, returns: &Returns) {
+    fn return_untaken(self, parcel: Parcel<M>, why: &Undone, returns: &Returns) {
         match self.0 {
             Port::Tell => {
                 returns.push(Undelivered {

@@ -518,6 +518,12 @@ impl InboxLane {
         }
     }
 
+    /// Whether the submitter has cancelled an ask that was taken.
+    pub(super) fn is_cancelled(&self, op: Key) -> bool {
+        let word = self.taking().end.op_word(op);
+        word.is_ok_and(OpWord::is_cancelled)
+    }
+
     /// Whether nobody waits any more for the answer to an ask that was taken.
     pub(crate) fn is_abandoned(&self, op: Key) -> bool {
         if self.is_closed() || self.peer.is_gone() {

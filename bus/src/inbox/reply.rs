@@ -148,6 +148,18 @@ impl RemotePort {
         (self.is_ask && self.is_cancelled).then_some(Undone::Cancelled)
     }
 
+    /// Looks once more whether the sender has cancelled it.
+    pub(crate) fn look_again(&mut self) {
+        if let Some(op) = self.op.filter(|_| self.is_ask) {
+            self.is_cancelled |= self.lane.is_cancelled(op);
+        }
+    }
+
+    /// Whether nobody there will hear what becomes of it.
+    pub(crate) fn is_of_the_dead(&self) -> bool {
+        self.lane.peer.is_dead()
+    }
+
     /// Whether it was asked by somebody who is dead.
     #[inline]
     pub(crate) fn is_unheard(&self) -> bool {

@@ -32,14 +32,14 @@ use super::plan::{ChildKey, Ending, Moment, Plan, Rules, State, Step};
 use super::request::{Outcome, Request, Want};
 use crate::actor::cell::{Cell, Told};
 use crate::actor::incoming::Incoming;
+use crate::actor::port::Back;
 use crate::actor::reply::Answerer;
 use crate::actor::run::panic_text;
-use crate::actor::{Accepted, Actor, Context as ActorContext, Undone};
+use crate::actor::{Accepted, Actor, Context as ActorContext};
 use crate::clock::{Clock, Nanos};
 use crate::exit::ExitReason;
 use crate::mailbox::Batch;
 use crate::message::{BoxError, HandlerError};
-use crate::remote::undelivered::Returns;
 use crate::stop::{BURIAL, Climber, StopStep};
 use crate::trace::{debug, warning};
 
@@ -67,7 +67,7 @@ impl Actor for Overseen {
     fn on_tell_failed(&mut self, _message: &'static str, _error: HandlerError) {}
 
     /// Who asks hears that there is no answer, and why.
-    fn give_back(letter: Request, _why: &Undone, _returns: &Returns) {
+    fn give_back(letter: Request, _back: &Back<'_>) {
         drop(letter);
     }
 }

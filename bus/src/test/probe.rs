@@ -10,15 +10,14 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use crate::actor::incoming::Incoming;
 use crate::actor::letter::{Handed, Letter};
-use crate::actor::port::ReplyPort;
+use crate::actor::port::{Back, ReplyPort};
 use crate::actor::reply::{Answerer, slot};
-use crate::actor::{Accepted, Accepts, Actor, Context, Undone, begin, take};
+use crate::actor::{Accepted, Accepts, Actor, Context, begin, take};
 use crate::addr::{Addr, Recipient};
 use crate::clock::Nanos;
 use crate::exit::ExitReason;
 use crate::message::{BoxError, HandlerError, Message};
 use crate::node::{Node, SpawnError, block_on};
-use crate::remote::undelivered::Returns;
 use crate::shared::{Shared, lock};
 use crate::wait_list::{WaitKey, WaitList};
 
@@ -395,14 +394,22 @@ impl<M: Message + ?Sized> Actor for ProbeActor<M> {
 
     fn on_tell_failed(&mut self, _message: &'static str, _error: HandlerError) {}
 
-    fn give_back(letter: Letter<M>, why: &Undone, returns: &Returns) {
-        letter.give_back(why, returns);
+    fn give_back(letter: Letter<M>, back: &Back<'_>) {
+        letter.give_back(back);
     }
 }
 
 impl<M: Message + ?Sized> Accepts<M> for ProbeActor<M> {
     fn letter(handed: Handed<M>, port: ReplyPort<M>) -> Letter<M> {
         Letter::new(handed, port)
+    }
+
+    fn port_of(ports: Option<ReplyPort<M>>) -> Result<ReplyPort<M>, Option<ReplyPort<M>>> {
+        ports.ok_or(None)
+    }
+
+    fn port_in_hand(port: ReplyPort<M>) -> Option<ReplyPort<M>> {
+        Some(port)
     }
 }
 

@@ -11,6 +11,7 @@ use super::{ActorAttr, generics, variants};
 pub(super) fn accepts(input: &DeriveInput, attr: &ActorAttr) -> TokenStream {
     let ident = &input.ident;
     let letters = format_ident!("{ident}Letters");
+    let ports = super::ports::name(input);
     let generics = generics(input);
     let (params, arguments, bounds) = generics.split_for_impl();
     let handles = attr
@@ -28,6 +29,19 @@ pub(super) fn accepts(input: &DeriveInput, attr: &ActorAttr) -> TokenStream {
                         reply: ::ringway::private::ReplyPort<#message>,
                     ) -> Self::Letters {
                         #letters::#variant(::ringway::private::Letter::<#ty>::new(handed, reply))
+                    }
+
+                    fn port_of(
+                        ports: Self::Ports,
+                    ) -> ::core::result::Result<::ringway::private::ReplyPort<#message>, Self::Ports> {
+                        match ports {
+                            #ports::#variant(port) => ::core::result::Result::Ok(port),
+                            other => ::core::result::Result::Err(other),
+                        }
+                    }
+
+                    fn port_in_hand(port: ::ringway::private::ReplyPort<#message>) -> Self::Ports {
+                        #ports::#variant(port)
                     }
                 }
             }

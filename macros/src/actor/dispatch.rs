@@ -60,7 +60,7 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
     });
     let give_back = variants
         .iter()
-        .map(|variant| quote!(#letters::#variant(letter) => letter.give_back(why, returns),));
+        .map(|variant| quote!(#letters::#variant(letter) => letter.give_back(back),));
     let never =
         (!generics.params.is_empty()).then(|| quote!(#letters::Never(never, _) => match never {},));
     let never_delivered = (!generics.params.is_empty())
@@ -136,8 +136,7 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
 
             fn give_back(
                 letter: Self::Letters,
-                why: &::ringway::private::Undone,
-                returns: &::ringway::private::Returns,
+                back: &::ringway::private::Back<'_>,
             ) {
                 match letter {
                     #(#give_back)*

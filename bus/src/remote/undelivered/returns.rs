@@ -17,7 +17,7 @@ use crate::actor::Undone;
 use crate::dead::{DeadLetter, DeadReason, Whom};
 use crate::entry::Beside;
 use crate::exit::ExitReason;
-use crate::message::{HandlerError, Message, TypeId};
+use crate::message::{HandlerError, Message, Parcel, TypeId};
 use crate::queue::UndeliveredToken;
 use crate::shared::Shared;
 use crate::wait_list::WaitList;
@@ -60,6 +60,8 @@ impl Place {
 /// A message whose handler began and did not come to its end: why is known when its actor has ended.
 enum Begun {
     Typed(fn(Undone) -> Item),
+    /// With the message.
+    Whole(Box<dyn FnOnce(Undone) -> Item + Send>),
     Raw(EntryWords, Option<Block>),
 }
 
@@ -73,6 +75,7 @@ impl Begun {
     fn because(self, why: Undone) -> Item {
         match self {
             Self::Typed(item) => item(why),
+            Self::Whole(item) => item(why),
             Self::Raw(words, block) => Item::Raw(Raw {
                 words,
                 beside: block.map_or(Beside::Nothing, Beside::Block),
@@ -174,6 +177,17 @@ impl Returns {
                 why,
             })
         }));
+    }
+
+    /// The same, of one whose message is still there.
+    pub(crate) fn begun_with<M: Message + ?Sized>(&self, message: Parcel<M>) {
+        self.push_begun(Begun::Whole(Box::new(move |why| {
+            Item::typed(Undelivered {
+                message: Some(message),
+                taken: true,
+                why,
+            })
+        })));
     }
 
     /// The same, for a tell in another process, under the lock of its end.
