@@ -12,4 +12,5 @@ mod redeliver {
     mod crashes;
     mod lives;
     pub(super) mod scene;
+    mod settings;
 }

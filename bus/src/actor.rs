@@ -44,9 +44,10 @@ use crate::message::{BoxError, Delivery, HandlerError, IntoReply, Message, Messa
 /// State that handles messages, one at a time; derive it.
 ///
 /// The derive makes the table that turns local letters and entries from other processes into calls of [`Handler`]s.
-/// Its attribute is `#[actor(handles(A, B, Lease<C>), args = T, hooks)]`: what the actor handles, what a child process
-/// is given to build it with (default `()`, for types that are `Default`; see [`FromArgs`]), and that [`Hooks`] is
-/// implemented by hand.
+/// Its attribute is `#[actor(handles(A, B, Lease<C>), args = T, hooks, redeliver = 3)]`: what the actor handles, what a child process
+/// is given to build it with (default `()`, for types that are `Default`; see [`FromArgs`]), that [`Hooks`] is
+/// implemented by hand, and how often its messages are sent again when it dies (default 0; see
+/// [`ActorBuilder::redeliver`](crate::ActorBuilder::redeliver)).
 pub trait Actor: Sized + Send + 'static {
     /// What a process that runs this actor builds it from.
     type Args: Message<Value = Self::Args>;
@@ -62,6 +63,10 @@ pub trait Actor: Sized + Send + 'static {
     /// What the actor handles, for the agreement when a uring to it is opened.
     #[doc(hidden)]
     const ACCEPTED: &'static [Accepted];
+
+    /// How often messages are sent again that a life of it did not handle to their ends, unless told otherwise.
+    #[doc(hidden)]
+    const REDELIVER: u32 = 0;
 
     /// Opens an entry from another process; `None` when it is to be refused.
     #[doc(hidden)]
@@ -248,7 +253,22 @@ pub struct Accepted {
     pub name: &'static str,
     /// Its layout.
     pub schema: MessageSchema,
+    /// Its values can be copied.
+    is_kept: bool,
     route: RouteOf,
+}
+
+/// Whether each of these messages can be copied, and so be sent again.
+#[doc(hidden)]
+pub const fn are_kept(accepted: &[Accepted]) -> bool {
+    let mut at = 0;
+    while at < accepted.len() {
+        if !accepted[at].is_kept {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 impl Accepted {
@@ -263,6 +283,7 @@ impl Accepted {
             id: <D::Message as Message>::TYPE_ID,
             name: <D::Message as Message>::NAME,
             schema: <D::Message as Message>::SCHEMA,
+            is_kept: <D::Message as Message>::KEEP.is_some(),
             route: |cell| {
                 let cell = cell.downcast::<cell::Cell<A>>().ok()?;
                 Some(Box::new(cell as Arc<dyn cell::LocalRoute<D::Message>>))

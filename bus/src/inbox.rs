@@ -78,6 +78,8 @@ pub(crate) struct Inbox {
     whom: Option<Whom>,
     /// Entries that the owner keeps of one lane, if its policy is to drop the oldest.
     bound: u64,
+    /// How often its owner has messages sent again that a life of it did not handle to their ends.
+    redeliver: u32,
     dropped: AtomicU64,
     /// Receivers that wait at a queue, of any number.
     waiting: WaitList,
@@ -99,12 +101,18 @@ impl Inbox {
         }
     }
 
+    /// The same for an owner that has its messages sent again.
+    pub(crate) fn redelivering(self, redeliver: u32) -> Self {
+        Self { redeliver, ..self }
+    }
+
     /// What its owner asks of who submits. Who drops the oldest needs room beyond its bound; a queue has none.
     pub(crate) fn terms(&self) -> Terms {
         let is_bounded = self.bound > 0 && self.overflow != Overflow::DropOldest;
         Terms {
             overflow: self.overflow,
             bound: if is_bounded { self.bound } else { u64::MAX },
+            redeliver: self.redeliver,
         }
     }
 

@@ -245,6 +245,17 @@ impl<M: Message + ?Sized> Loan<M> {
         }
     }
 
+    /// A copy of it in private memory.
+    pub(crate) fn keep(&self) -> Self {
+        let lines = Lines::of_bytes(&self.memory.bytes()[self.range()]);
+        Self {
+            len: lines.len,
+            memory: Memory::Private(lines),
+            headroom: 0,
+            message: PhantomData,
+        }
+    }
+
     fn range(&self) -> Range<usize> {
         self.headroom..self.headroom + self.len
     }

@@ -9,6 +9,7 @@ mod builtin;
 mod copied;
 mod delivery;
 mod description;
+mod keep;
 mod moved;
 mod name;
 mod place;
@@ -28,6 +29,7 @@ pub use builtin::SerialItem;
 pub use copied::{BytesMessage, Copy, CopyMessage, Inner};
 pub use delivery::{Delivery, Never, Parcel, Sendable};
 pub use description::{Description, DescriptionError, Difference};
+pub use keep::{Keep, Keeping, NotKept};
 pub use moved::{Move, MoveMessage};
 pub use name::{NAME_MAX, Name};
 pub use place::{Access, Fill, InPlace, Items, Whole};
@@ -67,6 +69,9 @@ pub trait Message: Send + 'static {
     type Value: Send + 'static;
     /// What a receiver gets: `Self`, or a [`Lease`](crate::lease::Lease) of it.
     type Arrival: Send + 'static;
+    /// How a value is copied, for a message that may be sent again; `None` for what is not known to be `Clone`.
+    #[doc(hidden)]
+    const KEEP: Option<Keep<Self::Value>> = None;
 }
 
 /// Identifies a message type on a bus. Never 0.

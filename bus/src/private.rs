@@ -6,7 +6,7 @@ pub use crate::actor::incoming::Incoming;
 pub use crate::actor::letter::{Handed, Letter};
 pub use crate::actor::port::{Back, PortInHand, Ports, ReplyPort};
 pub use crate::actor::{
-    Accepted, Accepts, Actor, Context, Handler, Hooks, arrived, begin, end, take,
+    Accepted, Accepts, Actor, Context, Handler, Hooks, are_kept, arrived, begin, end, take,
 };
 pub use crate::exit::ExitReason;
 pub use crate::lease::Lease;
@@ -14,8 +14,9 @@ pub use crate::lease::Lease;
 pub use crate::message::Rkyv;
 pub use crate::message::{
     Answer, AnyBits, BoxError, CheckedBits, Copy, Delivery, Field, HandlerError, InPlace,
-    IntoReply, Items, Message, MessageSchema, Move, NAME_MAX, Name, Never, Parcel, Plain, Publish,
-    Schema, Semantics, SemanticsCode, Serial, SerialItem, Shape, TypeId, Variant, Whole,
+    IntoReply, Items, Keep, Keeping, Message, MessageSchema, Move, NAME_MAX, Name, Never, NotKept,
+    Parcel, Plain, Publish, Schema, Semantics, SemanticsCode, Serial, SerialItem, Shape, TypeId,
+    Variant, Whole,
 };
 pub use crate::remote::undelivered::Returns;
 

@@ -31,7 +31,7 @@ use ringway_shm::heap::{Heap, HeapError};
 use ringway_shm::lane::Peek;
 use ringway_shm::region::PeerRegion;
 use ringway_shm::sync::Ordering::{Relaxed, SeqCst};
-use ringway_shm::sync::{AtomicU64, AtomicUsize, fence};
+use ringway_shm::sync::{AtomicU32, AtomicU64, AtomicUsize, fence};
 use ringway_shm::words::EntryWords;
 
 pub(crate) use self::asker::{AskerLook, Found};
@@ -136,6 +136,9 @@ impl Obstacle {
     }
 }
 
+/// How often an actor of another process may have a message of this one sent again: it may be anybody's.
+const REDELIVER_MAX: u32 = 1000;
+
 enum Phase {
     /// The receiver's node is not connected yet.
     Waiting,
@@ -188,6 +191,8 @@ pub(crate) struct RemoteEnd {
     in_flight: AtomicUsize,
     /// Bytes of the payload that may go on behind its entry now; written under the lock, read as a hint.
     long_max: AtomicUsize,
+    /// How often the receiver has messages sent again, once the uring is open.
+    redeliver: AtomicU32,
     /// No asker is overdue before this; `u64::MAX` for none. Written under the lock, too.
     due: AtomicU64,
     /// Senders that wait for the uring to open, for room, or for a segment to be mapped.
@@ -228,6 +233,7 @@ impl RemoteEnd {
             completions: OnceLock::new(),
             in_flight: AtomicUsize::new(0),
             long_max: AtomicUsize::new(0),
+            redeliver: AtomicU32::new(0),
             due: AtomicU64::new(u64::MAX),
             room: WaitList::default(),
             blocks: Arc::clone(&shared.blocks),
@@ -238,6 +244,13 @@ impl RemoteEnd {
 
     pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
         self.shared.upgrade()
+    }
+
+    /// How often the receiver is set to have messages sent again.
+    #[inline]
+    pub(crate) fn redeliver(&self) -> u32 {
+        // Relaxed: see `opened`.
+        self.redeliver.load(Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Phase> {
@@ -310,6 +323,9 @@ impl RemoteEnd {
             Ok(open) => {
                 let _ = self.completions.set(open.peeker()); // an end is opened once
                 self.long_max.store(open.long_max(), Relaxed); // Relaxed: a hint
+                // Relaxed: it is not changed again. What a peer asks for is bounded.
+                let redeliver = terms.redeliver.min(REDELIVER_MAX);
+                self.redeliver.store(redeliver, Relaxed);
                 *phase = Phase::Open(Box::new(open));
                 None
             }

@@ -13,7 +13,7 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, GenericParam, Generics, Ident, Token, Type, parse_quote};
 
-use crate::attr::{At, each, set, ty, unknown, value_at};
+use crate::attr::{At, each, integer, set, ty, unknown, value_at};
 use crate::errors::Errors;
 
 /// What `#[actor(..)]` says.
@@ -22,6 +22,7 @@ struct ActorAttr {
     handles: Vec<Type>,
     args: Option<At<Type>>,
     hooks: Option<At<()>>,
+    redeliver: Option<At<u32>>,
 }
 
 impl ActorAttr {
@@ -48,7 +49,14 @@ impl ActorAttr {
                         errors,
                     );
                 }
-                _ => return Err(unknown(key, "actor", "`handles`, `args`, `hooks`")),
+                "redeliver" => set(&mut attr.redeliver, key, value_at(input, integer)?, errors),
+                _ => {
+                    return Err(unknown(
+                        key,
+                        "actor",
+                        "`handles`, `args`, `hooks`, `redeliver`",
+                    ));
+                }
             }
             Ok(())
         });
@@ -100,6 +108,7 @@ fn expand(input: &DeriveInput, attr: &ActorAttr) -> TokenStream {
         dispatch::actor(input, attr, &letters),
         accepts::accepts(input, attr),
         distinct(input, attr),
+        kept(input, attr),
         hooks(input, attr),
     ];
     quote!(const _: () = { #(#parts)* };)
@@ -172,6 +181,30 @@ fn distinct(input: &DeriveInput, attr: &ActorAttr) -> TokenStream {
             #text
         );
     }
+}
+
+/// What is to be sent again must be copied first.
+fn kept(input: &DeriveInput, attr: &ActorAttr) -> TokenStream {
+    let Some(redeliver) = &attr.redeliver else {
+        return TokenStream::new();
+    };
+    let generic = input
+        .generics
+        .params
+        .iter()
+        .any(|it| !matches!(it, GenericParam::Lifetime(_)));
+    if generic || redeliver.value == 0 {
+        return TokenStream::new();
+    }
+    let handles = attr.handles.iter().map(|ty| {
+        let text = "a message that is to be redelivered must be `Clone`";
+        quote_spanned! {ty.span()=>
+            const _: () = ::core::assert!(
+                <<#ty as ::ringway::private::Delivery>::Message as ::ringway::private::Message>::KEEP.is_some(), #text
+            );
+        }
+    });
+    quote!(#(#handles)*)
 }
 
 fn hooks(input: &DeriveInput, attr: &ActorAttr) -> TokenStream {

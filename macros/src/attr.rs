@@ -9,8 +9,8 @@ use syn::parse::ParseStream;
 use syn::{Attribute, Ident, LitStr, Token, Type};
 
 pub(crate) use self::field::{FieldSchema, field_schema};
-pub(crate) use self::items::{At, each, set, ty, unknown, value_at};
-use self::items::{integer, text, value};
+pub(crate) use self::items::{At, each, integer, set, ty, unknown, value_at};
+use self::items::{text, value};
 pub(crate) use self::repr::Repr;
 use crate::errors::Errors;
 

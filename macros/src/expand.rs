@@ -84,6 +84,7 @@ impl Expansion<'_> {
             }
             None => (quote!(Self), quote!(Self)),
         };
+        let keep = self.keep();
         quote! {
             #[automatically_derived]
             impl #params ::ringway::private::Message for #ident #arguments #bounds {
@@ -94,8 +95,24 @@ impl Expansion<'_> {
                 type Reply = #reply;
                 type Value = #value;
                 type Arrival = #arrival;
+                const KEEP: ::core::option::Option<::ringway::private::Keep<Self::Value>> = #keep;
             }
             #answer
+        }
+    }
+
+    /// How a value is copied: plain ones as they are, others if they are `Clone`.
+    fn keep(&self) -> TokenStream {
+        match (self.input.slice_item(), self.semantics) {
+            (Some(_), _) => quote!(::core::option::Option::Some(|never| match *never {})),
+            (None, Semantics::Move | Semantics::Copy) => {
+                quote!(::core::option::Option::Some(|value| *value))
+            }
+            (None, Semantics::Serial) => quote! {{
+                #[allow(unused_imports)]
+                use ::ringway::private::NotKept as _;
+                ::ringway::private::Keeping::<Self>::KEEP
+            }},
         }
     }
 

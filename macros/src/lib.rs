@@ -60,6 +60,7 @@ pub fn derive_schema(input: TokenStream) -> TokenStream {
 /// | `handles` | messages `M`, or `Lease<M>` to read a `move` message in place | each needs `impl Handler<..>` |
 /// | `args` | a message type | what the actor is started with in another process; default `()` |
 /// | `hooks` | none | the program implements `Hooks` itself |
+/// | `redeliver = 3` | 0 | how often more than once its messages, which must be `Clone`, are sent to its next lives when it dies |
 #[proc_macro_derive(Actor, attributes(actor))]
 pub fn derive_actor(input: TokenStream) -> TokenStream {
     actor::derive(parse_macro_input!(input as DeriveInput)).into()

@@ -213,18 +213,20 @@ impl Yard {
         }
     }
 
-    /// Does what a line says: `once NAME MAILBOX`, `always NAME MAILBOX`, `stop NAME`, `open NAME WHAT`, `end NAME`.
+    /// Does what a line says: `once NAME MAILBOX`, `always NAME MAILBOX`, both with a number of redeliveries or not, `stop NAME`,
+    /// `open NAME WHAT`, `end NAME`.
     pub(crate) fn obey(&self, line: &str) {
         let words: Vec<_> = line.split(' ').collect();
         let mut workers = self.workers.lock().expect("not poisoned");
         let known = |name: &str| workers.get(name).expect("it is there");
         match words.as_slice() {
-            ["once", name, mailbox] => {
-                let kept = self.once(name, mailbox.parse().expect("a number"));
-                workers.insert((*name).to_owned(), kept);
-            }
-            ["always", name, mailbox] => {
-                let kept = self.always(name, mailbox.parse().expect("a number"));
+            [how @ ("once" | "always"), name, mailbox, again @ ..] => {
+                let mailbox = mailbox.parse().expect("a number");
+                let again = again.first().map(|it| it.parse().expect("a number"));
+                let kept = match *how {
+                    "once" => self.once(name, mailbox, again),
+                    _ => self.always(name, mailbox, again),
+                };
                 workers.insert((*name).to_owned(), kept);
             }
             ["stop", name] => known(name).addr.stop(),
@@ -240,10 +242,11 @@ impl Yard {
         }
     }
 
-    fn once(&self, name: &str, mailbox: usize) -> Kept {
+    fn once(&self, name: &str, mailbox: usize, again: Option<u32>) -> Kept {
         let gate = Arc::<Gate>::default();
         let worker = Worker::new(Arc::clone(&self.log), Arc::clone(&gate), 1);
         let builder = self.node.actor(worker).name(name).mailbox(mailbox);
+        let builder = builder.redeliver(again.unwrap_or(0));
         let addr = builder.spawn().expect("spawned");
         Kept {
             gate,
@@ -252,7 +255,7 @@ impl Yard {
         }
     }
 
-    fn always(&self, name: &str, mailbox: usize) -> Kept {
+    fn always(&self, name: &str, mailbox: usize, again: Option<u32>) -> Kept {
         let gate = Arc::<Gate>::default();
         let (log, held) = (Arc::clone(&self.log), Arc::clone(&gate));
         let mut life = 0;
@@ -263,7 +266,12 @@ impl Yard {
         let start = Supervisor::one_for_one()
             .intensity(u32::MAX, secs(1000))
             .backoff(ms(0)..ms(0))
-            .child(Child::actor(name, make).name(name).mailbox(mailbox))
+            .child(
+                Child::actor(name, make)
+                    .name(name)
+                    .mailbox(mailbox)
+                    .redeliver(again.unwrap_or(0)),
+            )
             .start(&self.node);
         let tree = block_on(start.into_future()).expect("started");
         let addr = tree.addr(name).wait().expect("it runs");

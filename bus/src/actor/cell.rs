@@ -44,6 +44,8 @@ pub(crate) struct CellCore {
     place: AtomicU32,
     /// The control lane: what is asked of the actor, before any message.
     control: AtomicU32,
+    /// How often its messages are sent again, when it dies, by addresses that find its next life.
+    redeliver: u32,
     /// Wakes the actor's task; set before anybody else has the cell.
     task: OnceLock<Waker>,
     /// What most actors never need; made on first use.
@@ -148,6 +150,12 @@ impl CellCore {
 
     pub(crate) fn number(&self) -> Number {
         self.number
+    }
+
+    /// How often its messages are sent again, by its setting.
+    #[inline]
+    pub(crate) fn redeliver(&self) -> u32 {
+        self.redeliver
     }
 
     /// Whether peers can reach the actor, or it has ended: nothing is left to be done for its addresses to be passed on.
@@ -460,11 +468,12 @@ impl<A: Actor> Cell<A> {
     pub(crate) fn new(
         shared: &Arc<Shared>,
         name: Option<String>,
-        capacity: usize,
-        overflow: Overflow,
+        (capacity, overflow): (usize, Overflow),
+        redeliver: u32,
     ) -> Arc<Self> {
         let core = CellCore {
             shared: Arc::clone(shared),
+            redeliver,
             number: shared.numbers.next(),
             place: AtomicU32::new(0),
             control: AtomicU32::new(0),
@@ -508,7 +517,8 @@ impl<A: Actor> Cell<A> {
                 types: Types::Accepted(A::ACCEPTED),
                 ..self.core.whom()
             };
-            Arc::new(Inbox::new(capacity, overflow, self.core.task.get(), whom))
+            let inbox = Inbox::new(capacity, overflow, self.core.task.get(), whom);
+            Arc::new(inbox.redelivering(self.core.redeliver))
         });
         let ended = late.ended.clone();
         drop(late);

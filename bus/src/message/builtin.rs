@@ -3,8 +3,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Answer, BoxError, HandlerError, InPlace, IntoReply, Message, MessageSchema, Move, Name, Plain,
-    Schema, Semantics, Serial, TypeId, Whole,
+    Answer, BoxError, HandlerError, InPlace, IntoReply, Keep, Keeping, Message, MessageSchema,
+    Move, Name, NotKept as _, Plain, Schema, Semantics, Serial, TypeId, Whole,
 };
 
 /// The items that all builtin messages share: names from the shape, no reply, values that arrive as themselves.
@@ -25,6 +25,7 @@ macro_rules! moved {
     ($($type:ty)*) => {
         $(impl Message for $type {
             items!(Move);
+            const KEEP: Option<Keep<Self>> = Some(|value| *value);
         }
 
         impl Answer for $type {}
@@ -60,6 +61,7 @@ moved!(() u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char)
 
 impl<T: Plain + Schema, const N: usize> Message for [T; N] {
     items!(Move);
+    const KEEP: Option<Keep<Self>> = Some(|value| *value);
 }
 
 impl<T: Plain + Schema, const N: usize> Answer for [T; N] {}
@@ -81,6 +83,7 @@ macro_rules! serial {
     ($([$($argument:ident)*] $type:ty;)*) => {
         $(impl<$($argument: SerialItem),*> Message for $type {
             items!(Serial);
+            const KEEP: Option<Keep<Self>> = Keeping::<Self>::KEEP;
         }
 
         impl<$($argument: SerialItem),*> Answer for $type {}

@@ -6,8 +6,8 @@ use bytemuck::{Pod, Zeroable};
 use ringway_shm::heap::Heap;
 
 use super::{
-    Access, Answer, Bits, CheckedBits, CheckedData, InPlace, Items, Message, MessageSchema, Name,
-    Never, Parcel, Schema, Semantics, SemanticsCode, Shape, TypeId, header_span,
+    Access, Answer, Bits, CheckedBits, CheckedData, InPlace, Items, Keep, Message, MessageSchema,
+    Name, Never, Parcel, Schema, Semantics, SemanticsCode, Shape, TypeId, header_span,
 };
 use crate::entry::{Found, Verified};
 use crate::lease::Lease;
@@ -160,6 +160,7 @@ impl<U: Pod + Schema + Send + Sync> Message for BytesMessage<U> {
     type Reply = ();
     type Value = Never;
     type Arrival = Lease<Self>;
+    const KEEP: Option<Keep<Never>> = Some(|never| match *never {});
 }
 
 impl<U: Pod + Schema + Send + Sync> InPlace for BytesMessage<U> {
@@ -220,6 +221,7 @@ impl<T: CheckedData + Schema> Message for CopyMessage<T> {
     type Reply = ();
     type Value = Self;
     type Arrival = Lease<Self>;
+    const KEEP: Option<Keep<Self>> = Some(|value| *value);
 }
 
 impl<T: CheckedData + Schema> Answer for CopyMessage<T> {}

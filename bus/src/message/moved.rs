@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 use ringway_shm::heap::Heap;
 
 use super::{
-    Access, Answer, AnyBits, InPlace, Message, MessageSchema, Name, Parcel, Plain, Schema,
+    Access, Answer, AnyBits, InPlace, Keep, Message, MessageSchema, Name, Parcel, Plain, Schema,
     Semantics, SemanticsCode, Shape, TypeId, Whole,
 };
 use crate::entry::{Found, Verified};
@@ -157,6 +157,7 @@ impl<T: Pod + Schema + Send + Sync> Message for MoveMessage<T> {
     type Reply = ();
     type Value = Self;
     type Arrival = Self;
+    const KEEP: Option<Keep<Self>> = Some(|value| *value);
 }
 
 impl<T: Pod + Schema + Send + Sync> Answer for MoveMessage<T> {}

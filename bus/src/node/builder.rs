@@ -7,7 +7,7 @@ use ringway_shm::registry::Kind;
 
 use super::own_thread::{self, Bench};
 use crate::actor::cell::{Cell, Settled};
-use crate::actor::{Actor, run};
+use crate::actor::{Actor, are_kept, run};
 use crate::addr::Addr;
 use crate::error::NameError;
 use crate::exit::ExitReason;
@@ -30,6 +30,7 @@ pub struct ActorBuilder<A> {
     capacity: usize,
     overflow: Overflow,
     has_thread: bool,
+    redeliver: Option<u32>,
     last_exit: Option<ExitReason>,
 }
 
@@ -58,6 +59,7 @@ impl<A: Actor> ActorBuilder<A> {
             capacity: CAPACITY,
             overflow: Overflow::Wait,
             has_thread: false,
+            redeliver: None,
             last_exit: None,
         }
     }
@@ -91,6 +93,32 @@ impl<A: Actor> ActorBuilder<A> {
         self
     }
 
+    /// Has every message to this actor [redelivered](crate::Ask::redeliver), up to `times` more often than once, as if each
+    /// call had said so: each `tell` and `ask` by an address that follows, in any process, found by a lookup, a supervisor, or
+    /// in a message. What a call says itself comes first, and [`Ask::once`](crate::Ask::once) leaves it out. `#[actor(redeliver =
+    /// 3)]` sets it for all actors of a type; the default is that nothing is redelivered.
+    ///
+    /// Senders keep a copy of each message until it is handled: so all messages that the actor handles must be `Clone`, or read
+    /// in place, which is checked when this is compiled. Not redelivered are what `try_tell` and `tell_all` send, what is
+    /// forwarded, and what goes to groups and pools, whose members are addresses of one life. An address that came in a message
+    /// and has not reached the actor yet does not know.
+    pub fn redeliver(mut self, times: u32) -> Self {
+        const {
+            assert!(
+                are_kept(A::ACCEPTED),
+                "a message that is to be redelivered must be Clone"
+            )
+        };
+        self.redeliver = Some(times);
+        self
+    }
+
+    /// Redelivers as a start says that has been checked.
+    pub(crate) fn redelivering(mut self, times: Option<u32>) -> Self {
+        self.redeliver = times;
+        self
+    }
+
     /// Says how the last life ended of what is started again.
     pub(crate) fn again(mut self, last_exit: Option<ExitReason>) -> Self {
         self.last_exit = last_exit;
@@ -114,12 +142,18 @@ impl<A: Actor> ActorBuilder<A> {
             capacity,
             overflow,
             has_thread,
+            redeliver,
             last_exit,
         } = self;
         if shared.is_detaching() {
             return Err(SpawnError::Detached);
         }
-        let cell = Cell::<A>::new(&shared, name.clone(), capacity, overflow);
+        let cell = Cell::<A>::new(
+            &shared,
+            name.clone(),
+            (capacity, overflow),
+            redeliver.unwrap_or(A::REDELIVER),
+        );
         if let Some(last_exit) = last_exit {
             cell.core().is_again(last_exit);
         }

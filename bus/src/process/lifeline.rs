@@ -38,7 +38,7 @@ use crate::urings::wire::CarriedType;
 pub(super) const VARIABLE: &str = "RINGWAY_LIFELINE";
 
 /// What both sides must agree on before they understand each other: the form of [`Start`] and [`Answer`].
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// Bytes of the largest answer; a socket takes several times as many at once.
 const ANSWER_MAX: usize = 32 * 1024;
 /// Bytes of an error's text in an answer; what is longer is cut.
@@ -67,6 +67,8 @@ pub(super) struct Start {
     pub(super) conditions: Conditions,
     /// It lives on when its parent's node goes, and when its parent dies.
     pub(super) is_detached: bool,
+    /// How often messages to it are sent again, if its actor's type is not to say so.
+    pub(super) redeliver: Option<u32>,
     /// How the child's last life ended, if it is started again.
     pub(super) last_exit: Option<ExitReason>,
 }
@@ -241,6 +243,7 @@ mod tests {
             args,
             conditions: Conditions::default(),
             is_detached: false,
+            redeliver: None,
             last_exit: None,
         }
     }

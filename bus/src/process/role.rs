@@ -82,7 +82,10 @@ fn begin<A: Actor + FromArgs<A::Args>>(
 ) -> Result<Arc<dyn Player>, BoxError> {
     let args = within(node.shared(), || decode::<A>(node.shared(), &start.args))?;
     let actor = A::from_args(args)?;
-    let mut builder = node.actor(actor).again(start.last_exit.clone());
+    let mut builder = node
+        .actor(actor)
+        .redelivering(start.redeliver)
+        .again(start.last_exit.clone());
     if let Some(name) = &start.name {
         builder = builder.name(name);
     }
@@ -159,6 +162,7 @@ mod tests {
             args: Vec::new(),
             conditions: Conditions::default(),
             is_detached: false,
+            redeliver: None,
             last_exit: None,
         }
     }

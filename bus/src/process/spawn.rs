@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::child::ChildProcess;
 use super::error::SpawnProcessError;
 use super::options::{Options, option_methods};
-use crate::actor::Actor;
+use crate::actor::{Actor, are_kept};
 use crate::exit::ExitReason;
 use crate::node::Node;
 use crate::shared::Shared;
@@ -64,6 +64,7 @@ pub struct SpawnProcess<A: Actor, G = NoArgs> {
     within: Duration,
     options: Options,
     is_detached: bool,
+    redeliver: Option<u32>,
     last_exit: Option<ExitReason>,
     of: PhantomData<fn() -> A>,
 }
@@ -84,6 +85,7 @@ impl Node {
             within: WITHIN,
             options: Options::default(),
             is_detached: false,
+            redeliver: None,
             last_exit: None,
             of: PhantomData,
         }
@@ -105,6 +107,7 @@ impl<A: Actor, G> SpawnProcess<A, G> {
             within,
             options,
             is_detached,
+            redeliver,
             last_exit,
             of,
         } = self;
@@ -116,6 +119,7 @@ impl<A: Actor, G> SpawnProcess<A, G> {
             within,
             options,
             is_detached,
+            redeliver,
             last_exit,
             of,
         }
@@ -138,6 +142,24 @@ impl<A: Actor, G> SpawnProcess<A, G> {
     /// process lives it is reaped. It writes to this process's standard error itself, not by way of this process.
     pub fn detached(mut self) -> Self {
         self.is_detached = true;
+        self
+    }
+
+    /// Has every message to its actor redelivered to the next process with its name, up to `times` more often than once, unless
+    /// a call says otherwise; see [`ActorBuilder::redeliver`](crate::ActorBuilder::redeliver).
+    pub fn redeliver(mut self, times: u32) -> Self {
+        const {
+            assert!(
+                are_kept(A::ACCEPTED),
+                "a message that is to be redelivered must be Clone"
+            )
+        };
+        self.redeliver = Some(times);
+        self
+    }
+
+    pub(crate) fn redelivering(mut self, times: Option<u32>) -> Self {
+        self.redeliver = times;
         self
     }
 

@@ -60,6 +60,8 @@ enum Progress<'a, S: Sendable> {
     Fresh(Fresh<'a, S>),
     Local(LocalAsk<'a, S::Message>),
     Asking(Asking<'a, S>),
+    /// It goes to later lives of its receiver too, as that is set to have it.
+    Again(Box<RedeliveredAsk<'a, Parcel<S::Message>>>),
     Over,
 }
 
@@ -102,6 +104,21 @@ impl<'a, S: Sendable> Ask<'a, S> {
         follow: Follow<'a, S::Message>,
         message: S,
     ) -> Self {
+        match follow {
+            Some(_) if way.redeliver() > 0 => Self::by_setting(way, follow, message),
+            _ => Self::plain(way, follow, message),
+        }
+    }
+
+    #[cold]
+    fn by_setting(way: Way<'a, S::Message>, follow: Follow<'a, S::Message>, message: S) -> Self {
+        let message = (message.into_parcel(), keep_parcel as fn(&_) -> _);
+        let again = RedeliveredAsk::new((way, follow), message, way.redeliver(), DEADLINE);
+        Self(Progress::Again(Box::new(again)))
+    }
+
+    #[inline]
+    fn plain(way: Way<'a, S::Message>, follow: Follow<'a, S::Message>, message: S) -> Self {
         Self(match way {
             Way::Local(route) => Progress::Fresh(Fresh {
                 route,
@@ -167,20 +184,39 @@ impl<'a, S: Sendable> Ask<'a, S> {
     where
         S: Redeliver,
     {
+        let keep = <S as Redeliver>::keep as fn(&S) -> S;
         match self.0 {
             Progress::Fresh(fresh) => {
                 let to = (Way::Local(fresh.route), fresh.follow);
-                RedeliveredAsk::new(to, fresh.message, times, fresh.wait)
+                RedeliveredAsk::new(to, (fresh.message, keep), times, fresh.wait)
+            }
+            Progress::Again(again) if again.is_fresh() => {
+                let parts = again.into_parts();
+                let (to, message, wait) = parts.expect("looked at a moment ago");
+                RedeliveredAsk::new(to, (S::from_parcel(message), keep), times, wait)
             }
             Progress::Asking(mut asking) if matches!(asking.stage, Stage::Fresh(_)) => {
                 let Stage::Fresh(wait) = asking.stage else {
                     unreachable!("looked at a moment ago");
                 };
                 let to = (asking.sending.way, asking.sending.follow);
-                RedeliveredAsk::new(to, asking.sending.take_back(), times, wait)
+                RedeliveredAsk::new(to, (asking.sending.take_back(), keep), times, wait)
             }
             _ => panic!("an ask was polled before it was told to be redelivered"),
         }
+    }
+
+    /// Has the message sent once, also to an actor that is [set](crate::ActorBuilder::redeliver) to have it redelivered; without
+    /// effect once it was polled.
+    pub fn once(self) -> Self {
+        let Self(Progress::Again(again)) = self else {
+            return self;
+        };
+        if !again.is_fresh() {
+            return Self(Progress::Again(again));
+        }
+        let ((way, follow), message, wait) = again.into_parts().expect("looked at a moment ago");
+        Self::plain(way, follow, S::from_parcel(message)).deadline(wait)
     }
 
     /// Waits for the reply no longer than `deadline`, from when the ask is first polled; without effect after that. The
@@ -194,14 +230,15 @@ impl<'a, S: Sendable> Ask<'a, S> {
                     *wait = deadline;
                 }
             }
+            Progress::Again(again) => again.set_deadline(deadline),
             Progress::Local(_) | Progress::Over => {}
         }
         self
     }
 
-    /// Waits up to a point in time, which may be none; before it is polled.
+    /// Waits up to a point in time, which may be none, and is sent once; before it is polled.
     pub(crate) fn by(self, deadline: Nanos) -> Self {
-        let mut asking = match self.0 {
+        let mut asking = match self.once().0 {
             Progress::Fresh(fresh) => {
                 let (way, follow) = (Way::Local(fresh.route), fresh.follow);
                 Asking::fresh(way, follow, fresh.message, Stage::Sending(None))
@@ -222,7 +259,7 @@ impl<'a, S: Sendable> Ask<'a, S> {
         match &self.0 {
             Progress::Fresh(_) => false,
             Progress::Asking(it) => !matches!(it.stage, Stage::Fresh(_) | Stage::Sending(_)),
-            Progress::Local(_) | Progress::Over => true,
+            Progress::Local(_) | Progress::Again(_) | Progress::Over => true,
         }
     }
 
@@ -236,13 +273,14 @@ impl<'a, S: Sendable> Ask<'a, S> {
     ///
     /// In a handler, or in a future that its node's `run_until` runs: await it there.
     pub fn wait(self) -> Result<Arrival<S>, AskError<S>> {
-        let way = match &self.0 {
-            Progress::Fresh(fresh) => Some(Way::Local(fresh.route)),
-            Progress::Local(ask) => Some(ask.way()),
-            Progress::Asking(asking) => Some(asking.sending.way),
+        let shared = match &self.0 {
+            Progress::Fresh(fresh) => Way::Local(fresh.route).shared(),
+            Progress::Local(ask) => ask.way().shared(),
+            Progress::Asking(asking) => asking.sending.way.shared(),
+            Progress::Again(again) => again.shared(),
             Progress::Over => None,
         };
-        crate::node::block_on(way.and_then(|way| way.shared()), self)
+        crate::node::block_on(shared, self)
     }
 }
 
@@ -300,6 +338,9 @@ impl<S: Sendable> Ask<'_, S> {
         }
         match &mut self.0 {
             Progress::Asking(asking) => asking.poll(cx),
+            Progress::Again(again) => Pin::new(&mut **again)
+                .poll(cx)
+                .map_err(|error| error.map(S::from_parcel)),
             _ => panic!("an ask was polled after it was ready"),
         }
     }
@@ -332,6 +373,13 @@ impl<S: Sendable> Ask<'_, S> {
             }
         }
     }
+}
+
+/// The same message once more; who calls this has seen that it can be copied.
+pub(super) fn keep_parcel<M: Message + ?Sized>(parcel: &Parcel<M>) -> Parcel<M> {
+    parcel
+        .keep()
+        .expect("can-be-kept: looked at before it was sent")
 }
 
 impl<'a, S: Sendable> Asking<'a, S> {
@@ -432,6 +480,7 @@ impl<S: Sendable> FusedFuture for Ask<'_, S> {
     fn is_terminated(&self) -> bool {
         match &self.0 {
             Progress::Asking(asking) => matches!(asking.stage, Stage::Over),
+            Progress::Again(again) => again.is_over(),
             Progress::Fresh(_) | Progress::Local(_) => false,
             Progress::Over => true,
         }
@@ -734,7 +783,8 @@ impl<S: Sendable> std::fmt::Debug for Ask<'_, S> {
                 Stage::Local(_) | Stage::Remote(_) | Stage::Ending => "waits for its reply",
                 Stage::Over => "over",
             },
-            Progress::Local(_) => "waits for its reply",
+            Progress::Again(again) if again.is_fresh() => "not polled yet",
+            Progress::Local(_) | Progress::Again(_) => "waits for its reply",
             Progress::Over => "over",
         };
         f.debug_struct("Ask")

@@ -84,6 +84,42 @@ impl<S> SendError<S> {
         }
     }
 
+    /// The same of a message in another form.
+    pub(crate) fn map<T>(self, form: impl FnOnce(S) -> T) -> SendError<T> {
+        match self {
+            Self::Full { message } => SendError::Full {
+                message: form(message),
+            },
+            Self::Deadline { message, waited } => SendError::Deadline {
+                message: form(message),
+                waited,
+            },
+            Self::Ended { message, reason } => SendError::Ended {
+                message: form(message),
+                reason,
+            },
+            Self::NoSuccessor { message, cause } => SendError::NoSuccessor {
+                message: form(message),
+                cause,
+            },
+            Self::NoMember { message, group } => SendError::NoMember {
+                message: form(message),
+                group,
+            },
+            Self::Refused { message, refusal } => SendError::Refused {
+                message: form(message),
+                refusal,
+            },
+            Self::Unpacked { message, cause } => SendError::Unpacked {
+                message: form(message),
+                cause,
+            },
+            Self::Forked { message } => SendError::Forked {
+                message: form(message),
+            },
+        }
+    }
+
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full { .. } => f.write_str("the mailbox is full"),
@@ -197,6 +233,31 @@ impl<S> AskError<S> {
             Self::Unsent(error) => Some(error.into_inner()),
             Self::Died { message, .. } | Self::Dropped { message } => message,
             _ => None,
+        }
+    }
+
+    /// The same of a message in another form.
+    pub(crate) fn map<T>(self, form: impl FnOnce(S) -> T) -> AskError<T> {
+        match self {
+            Self::Unsent(error) => AskError::Unsent(error.map(form)),
+            Self::Deadline { waited } => AskError::Deadline { waited },
+            Self::Died {
+                taken,
+                message,
+                reason,
+            } => AskError::Died {
+                taken,
+                message: message.map(form),
+                reason,
+            },
+            Self::Poisoned { attempts, reason } => AskError::Poisoned { attempts, reason },
+            Self::Handler(error) => AskError::Handler(error),
+            Self::Unanswered => AskError::Unanswered,
+            Self::Dropped { message } => AskError::Dropped {
+                message: message.map(form),
+            },
+            Self::Refused { reason } => AskError::Refused { reason },
+            Self::Reply { reason } => AskError::Reply { reason },
         }
     }
 

@@ -73,11 +73,15 @@ where
     }
 }
 
+/// The life that an address reaches, and where the next one is found.
+type Address<'a, M> = (Way<'a, M>, Follow<'a, M>);
+
 /// What is to be sent, before it is first polled.
 struct Fresh<'a, S: Sendable> {
     way: Way<'a, S::Message>,
     follow: Follow<'a, S::Message>,
     message: S,
+    keep: fn(&S) -> S,
     times: u32,
     deadline: Option<Duration>,
 }
@@ -99,7 +103,7 @@ enum Looked<T> {
     Overdue(Duration),
 }
 
-impl<'a, S: Redeliver> Fresh<'a, S> {
+impl<'a, S: Sendable> Fresh<'a, S> {
     /// Starts the task; its place among those to the same receiver is that of this moment.
     fn begin<T: Send + 'static>(
         self,
@@ -171,14 +175,14 @@ enum Stage<'a, S: Sendable, T> {
 ///
 /// Dropping it withdraws the message where its handler has not begun, and has it sent no more.
 #[must_use = "an ask does nothing until it is awaited"]
-pub struct RedeliveredAsk<'a, S: Redeliver> {
+pub struct RedeliveredAsk<'a, S: Sendable> {
     stage: Stage<'a, S, Result<Arrival<S>, AskError<S>>>,
 }
 
-impl<'a, S: Redeliver> RedeliveredAsk<'a, S> {
+impl<'a, S: Sendable> RedeliveredAsk<'a, S> {
     pub(super) fn new(
-        (way, follow): (Way<'a, S::Message>, Follow<'a, S::Message>),
-        message: S,
+        (way, follow): Address<'a, S::Message>,
+        (message, keep): (S, fn(&S) -> S),
         times: u32,
         deadline: Duration,
     ) -> Self {
@@ -187,18 +191,49 @@ impl<'a, S: Redeliver> RedeliveredAsk<'a, S> {
             way,
             follow,
             message,
+            keep,
             times,
             deadline,
         });
         Self { stage }
     }
 
+    /// Where it is to go, what it is, and how long the reply is waited for; `None` once it was polled.
+    pub(super) fn into_parts(self) -> Option<(Address<'a, S::Message>, S, Duration)> {
+        let mut this = self;
+        match std::mem::replace(&mut this.stage, Stage::Over) {
+            Stage::Fresh(fresh) => {
+                let wait = fresh.deadline.unwrap_or(super::ASK_DEADLINE);
+                Some(((fresh.way, fresh.follow), fresh.message, wait))
+            }
+            Stage::Running(_) | Stage::Over => None,
+        }
+    }
+
+    /// Whether it has not been polled yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        matches!(self.stage, Stage::Fresh(_))
+    }
+
+    /// Whether it was ready.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    pub(super) fn shared(&self) -> Option<Arc<Shared>> {
+        self.stage.shared()
+    }
+
     /// Waits for the reply no longer than `deadline`, over all attempts, from when this is first polled.
     pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.set_deadline(deadline);
+        self
+    }
+
+    pub(super) fn set_deadline(&mut self, deadline: Duration) {
         if let Stage::Fresh(fresh) = &mut self.stage {
             fresh.deadline = Some(deadline);
         }
-        self
     }
 
     /// Blocks the calling thread until the reply has come.
@@ -226,9 +261,9 @@ impl<S: Sendable, T> Stage<'_, S, T> {
 }
 
 // Nothing in it is pinned.
-impl<S: Redeliver> Unpin for RedeliveredAsk<'_, S> {}
+impl<S: Sendable> Unpin for RedeliveredAsk<'_, S> {}
 
-impl<S: Redeliver> Future for RedeliveredAsk<'_, S> {
+impl<S: Sendable> Future for RedeliveredAsk<'_, S> {
     type Output = Result<Arrival<S>, AskError<S>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -264,7 +299,7 @@ impl<S: Redeliver> Future for RedeliveredAsk<'_, S> {
     }
 }
 
-impl<S: Redeliver> Drop for RedeliveredAsk<'_, S> {
+impl<S: Sendable> Drop for RedeliveredAsk<'_, S> {
     fn drop(&mut self) {
         if let Stage::Running(running) = &self.stage {
             running.task.abort();
@@ -272,7 +307,7 @@ impl<S: Redeliver> Drop for RedeliveredAsk<'_, S> {
     }
 }
 
-impl<S: Redeliver> fmt::Debug for RedeliveredAsk<'_, S> {
+impl<S: Sendable> fmt::Debug for RedeliveredAsk<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedeliveredAsk").finish_non_exhaustive()
     }
@@ -290,16 +325,16 @@ impl<S: Redeliver> fmt::Debug for RedeliveredAsk<'_, S> {
 ///
 /// Dropping it before it is ready withdraws the message where its handler has not begun.
 #[must_use = "a tell does nothing until it is awaited"]
-pub struct RedeliveredTell<'a, S: Redeliver> {
+pub struct RedeliveredTell<'a, S: Sendable> {
     stage: Stage<'a, S, Result<(), SendError<S>>>,
     /// What comes back with an error that the task does not tell.
     kept: Option<S>,
 }
 
-impl<'a, S: Redeliver> RedeliveredTell<'a, S> {
+impl<'a, S: Sendable> RedeliveredTell<'a, S> {
     pub(super) fn new(
-        (way, follow): (Way<'a, S::Message>, Follow<'a, S::Message>),
-        message: S,
+        (way, follow): Address<'a, S::Message>,
+        (message, keep): (S, fn(&S) -> S),
         times: u32,
         deadline: Option<Duration>,
     ) -> Self {
@@ -307,6 +342,7 @@ impl<'a, S: Redeliver> RedeliveredTell<'a, S> {
             way,
             follow,
             message,
+            keep,
             times,
             deadline,
         });
@@ -335,15 +371,19 @@ impl<'a, S: Redeliver> RedeliveredTell<'a, S> {
         crate::node::block_on(self.stage.shared(), self)
     }
 
+    pub(super) fn shared(&self) -> Option<Arc<Shared>> {
+        self.stage.shared()
+    }
+
     fn take_back(&mut self) -> S {
         self.kept.take().expect("begun: it is kept from then on")
     }
 }
 
 // Nothing in it is pinned.
-impl<S: Redeliver> Unpin for RedeliveredTell<'_, S> {}
+impl<S: Sendable> Unpin for RedeliveredTell<'_, S> {}
 
-impl<S: Redeliver> Future for RedeliveredTell<'_, S> {
+impl<S: Sendable> Future for RedeliveredTell<'_, S> {
     type Output = Result<(), SendError<S>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -352,7 +392,7 @@ impl<S: Redeliver> Future for RedeliveredTell<'_, S> {
             Stage::Running(running) => running,
             Stage::Over => panic!("a tell was polled after it was ready"),
             Stage::Fresh(fresh) => {
-                this.kept = Some(fresh.message.keep());
+                this.kept = Some((fresh.keep)(&fresh.message));
                 match fresh.begin(cx, |answerer| Report::Tell(Some(answerer))) {
                     Ok(running) => running,
                     Err(message) => {
@@ -381,7 +421,7 @@ impl<S: Redeliver> Future for RedeliveredTell<'_, S> {
     }
 }
 
-impl<S: Redeliver> Drop for RedeliveredTell<'_, S> {
+impl<S: Sendable> Drop for RedeliveredTell<'_, S> {
     fn drop(&mut self) {
         if let Stage::Running(running) = &self.stage {
             running.task.abort();
@@ -389,7 +429,7 @@ impl<S: Redeliver> Drop for RedeliveredTell<'_, S> {
     }
 }
 
-impl<S: Redeliver> fmt::Debug for RedeliveredTell<'_, S> {
+impl<S: Sendable> fmt::Debug for RedeliveredTell<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedeliveredTell").finish_non_exhaustive()
     }

@@ -11,11 +11,12 @@ use ringway_shm::sys::fork;
 
 use super::SendError;
 use super::again::{self, Boxed, Lost};
+use super::ask::keep_parcel;
 use super::redeliver::{Redeliver, RedeliveredTell};
 use super::way::{Patience, Sending, Sent, To, Way};
 use crate::actor::port::ReplyPort;
 use crate::clock::Nanos;
-use crate::message::Sendable;
+use crate::message::{Parcel, Sendable};
 
 /// A message on its way to an actor: a future, which may be refined before it is first polled.
 ///
@@ -36,6 +37,8 @@ enum Stage<'a, S: Sendable> {
     Fresh(Fresh<'a, S>),
     /// It has to wait. Rare, and large: it must not make every future that tells large.
     Waiting(Box<Sending<'a, S>>),
+    /// It goes to later lives of its receiver too, as that is set to have it.
+    Again(Box<RedeliveredTell<'a, Parcel<S::Message>>>),
     /// The life that it was for had ended: it goes to the next.
     Following(Way<'a, S::Message>, Boxed<'a, Result<(), SendError<S>>>),
     Over,
@@ -49,6 +52,15 @@ enum Wait {
     /// So long from the first poll.
     For(Duration),
     Until(Nanos),
+}
+
+impl Wait {
+    fn time(self) -> Option<Duration> {
+        match self {
+            Self::For(time) => Some(time),
+            Self::Always | Self::Until(_) => None,
+        }
+    }
 }
 
 /// Not polled yet.
@@ -81,10 +93,29 @@ impl<'a, S: Sendable> Fresh<'a, S> {
         }
     }
 
+    /// Takes it over for a receiver that is set to have it sent again.
+    #[cold]
+    fn again(
+        &mut self,
+        way: Way<'a, S::Message>,
+    ) -> Option<RedeliveredTell<'a, Parcel<S::Message>>> {
+        let message = (
+            self.message.take()?.into_parcel(),
+            keep_parcel as fn(&_) -> _,
+        );
+        let to = (way, self.to.follow());
+        Some(RedeliveredTell::new(
+            to,
+            message,
+            way.redeliver(),
+            self.wait.time(),
+        ))
+    }
+
     /// Sends it if nothing stands in its way; otherwise it is to be polled.
-    fn send(self) -> Option<Sending<'a, S>> {
+    fn send(self, way: Way<'a, S::Message>) -> Option<Sending<'a, S>> {
         let message = self.message.expect("a tell was polled after it was ready");
-        let mut sending = Sending::beyond_straight_tell(self.to.way(), message)?;
+        let mut sending = Sending::beyond_straight_tell(way, message)?;
         sending.follow = self.to.follow();
         if self.wait != Wait::Always {
             sending.began = sending.way.clock().now();
@@ -132,11 +163,19 @@ impl<'a, S: Sendable> Tell<'a, S> {
             panic!("a tell was polled before it was told to be redelivered");
         };
         let to = (to.way(), to.follow());
-        let deadline = match wait {
-            Wait::For(time) => Some(time),
-            Wait::Always | Wait::Until(_) => None,
-        };
-        RedeliveredTell::new(to, message, times, deadline)
+        let message = (message, <S as Redeliver>::keep as fn(&S) -> S);
+        RedeliveredTell::new(to, message, times, wait.time())
+    }
+
+    /// Has the message sent once, also to an actor that is [set](crate::ActorBuilder::redeliver) to have it redelivered; without
+    /// effect once it was polled.
+    pub fn once(mut self) -> Self {
+        if let Stage::Fresh(fresh) = &mut self.0
+            && let To::Follows(follow) = fresh.to
+        {
+            fresh.to = To::FollowsOnce(follow);
+        }
+        self
     }
 
     /// Waits for room no longer than `deadline`, from when the tell is first polled; without effect after that. The default
@@ -149,15 +188,16 @@ impl<'a, S: Sendable> Tell<'a, S> {
         self
     }
 
-    /// Waits up to a point in time, which may be none; before it is polled.
-    pub(crate) fn by(mut self, deadline: Nanos) -> Self {
-        if let Stage::Fresh(fresh) = &mut self.0 {
+    /// Waits up to a point in time, which may be none, and is sent once; before it is polled.
+    pub(crate) fn by(self, deadline: Nanos) -> Self {
+        let mut this = self.once();
+        if let Stage::Fresh(fresh) = &mut this.0 {
             fresh.wait = match deadline {
                 Nanos::NONE => Wait::Always,
                 deadline => Wait::Until(deadline),
             };
         }
-        self
+        this
     }
 
     /// Sends now or not at all.
@@ -190,6 +230,7 @@ impl<'a, S: Sendable> Tell<'a, S> {
         let shared = match &self.0 {
             Stage::Fresh(fresh) => fresh.to.way().shared(),
             Stage::Waiting(sending) => sending.way.shared(),
+            Stage::Again(again) => again.shared(),
             Stage::Following(way, _) => way.shared(),
             Stage::Over => None,
         };
@@ -246,8 +287,16 @@ impl<'a, S: Sendable> Tell<'a, S> {
     /// Sends, or goes on with what was polled before.
     fn poll_beyond(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<S>>> {
         match std::mem::replace(&mut self.0, Stage::Over) {
-            Stage::Fresh(fresh) => {
-                let Some(mut sending) = fresh.send() else {
+            Stage::Fresh(mut fresh) => {
+                let way = fresh.to.way();
+                if let To::Follows(_) = fresh.to
+                    && way.redeliver() > 0
+                    && let Some(again) = fresh.again(way)
+                {
+                    self.0 = Stage::Again(Box::new(again));
+                    return self.poll_beyond(cx);
+                }
+                let Some(mut sending) = fresh.send(way) else {
                     return Poll::Ready(Ok(()));
                 };
                 match sending.poll(cx) {
@@ -265,6 +314,13 @@ impl<'a, S: Sendable> Tell<'a, S> {
                 }
                 Poll::Ready(sent) => self.sent(sent, &sending, cx),
             },
+            Stage::Again(mut again) => {
+                let told = Pin::new(&mut *again).poll(cx);
+                if told.is_pending() {
+                    self.0 = Stage::Again(again);
+                }
+                told.map_err(|error| error.map(S::from_parcel))
+            }
             Stage::Following(way, mut following) => {
                 let told = following.as_mut().poll(cx);
                 if told.is_pending() {
@@ -291,7 +347,7 @@ impl<S: Sendable> std::fmt::Debug for Tell<'_, S> {
         let stage = match &self.0 {
             Stage::Fresh(fresh) if fresh.message.is_none() => "over",
             Stage::Fresh(_) => "not polled yet",
-            Stage::Waiting(_) => "waits for room",
+            Stage::Waiting(_) | Stage::Again(_) => "waits for room",
             Stage::Following(..) => "goes to the next life",
             Stage::Over => "over",
         };

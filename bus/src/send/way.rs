@@ -37,6 +37,8 @@ use crate::wait_list::WaitKey;
 pub(crate) enum To<'a, M: Message + ?Sized> {
     Life(Way<'a, M>),
     Follows(&'a dyn Successors<M>),
+    /// The same, whatever the receiver is set to: it is sent once.
+    FollowsOnce(&'a dyn Successors<M>),
 }
 
 impl<'a, M: Message + ?Sized> To<'a, M> {
@@ -45,7 +47,7 @@ impl<'a, M: Message + ?Sized> To<'a, M> {
     pub(super) fn way(&self) -> Way<'a, M> {
         match *self {
             Self::Life(way) => way,
-            Self::Follows(follow) => follow.way(),
+            Self::Follows(follow) | Self::FollowsOnce(follow) => follow.way(),
         }
     }
 
@@ -54,7 +56,7 @@ impl<'a, M: Message + ?Sized> To<'a, M> {
     pub(super) fn follow(&self) -> Follow<'a, M> {
         match *self {
             Self::Life(_) => None,
-            Self::Follows(follow) => Some(follow),
+            Self::Follows(follow) | Self::FollowsOnce(follow) => Some(follow),
         }
     }
 }
@@ -88,6 +90,18 @@ impl<M: Message + ?Sized> Way<'_, M> {
             Self::Local(route) => Recipient::local(route.core().own_route()?),
             Self::Remote(end) => Recipient::remote(Arc::clone(end)),
         })
+    }
+
+    /// How often the receiver is set to have messages of this type sent again; 0 for those that cannot be copied, too.
+    #[inline]
+    pub(super) fn redeliver(&self) -> u32 {
+        if M::KEEP.is_none() {
+            return 0;
+        }
+        match self {
+            Self::Local(route) => route.core().redeliver(),
+            Self::Remote(end) => end.redeliver(),
+        }
     }
 
     pub(super) fn shared(&self) -> Option<Arc<Shared>> {

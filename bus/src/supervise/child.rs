@@ -8,7 +8,7 @@ use super::copies::{Copied, Copies};
 use super::kind::{self, Kind};
 use super::rules::Restart;
 use super::supervisor::Supervisor;
-use crate::actor::Actor;
+use crate::actor::{Actor, are_kept};
 use crate::mailbox::Overflow;
 use crate::process::{ArgsOf, Given, NoArgs, Options, option_methods};
 use crate::stop::StopLadder;
@@ -50,6 +50,7 @@ pub struct OfActor<A, F> {
     mailbox: Option<usize>,
     overflow: Overflow,
     has_thread: bool,
+    redeliver: Option<u32>,
     of: PhantomData<fn() -> A>,
 }
 
@@ -59,6 +60,7 @@ pub struct OfProcess<A: Actor, G> {
     pub(super) name: Option<String>,
     args: G,
     options: Options,
+    redeliver: Option<u32>,
     of: PhantomData<fn() -> A>,
 }
 
@@ -74,8 +76,8 @@ macro_rules! clone_fields {
 }
 
 clone_fields! {
-    [A, F: Clone] OfActor<A, F>: make name mailbox overflow has_thread of;
-    [A: Actor, G: Clone] OfProcess<A, G>: role name args options of;
+    [A, F: Clone] OfActor<A, F>: make name mailbox overflow has_thread redeliver of;
+    [A: Actor, G: Clone] OfProcess<A, G>: role name args options redeliver of;
 }
 
 /// A child that is a supervisor.
@@ -98,6 +100,7 @@ impl Child {
                 mailbox: None,
                 overflow: Overflow::default(),
                 has_thread: false,
+                redeliver: None,
                 of: PhantomData,
             },
         )
@@ -113,6 +116,7 @@ impl Child {
                 name: None,
                 args: NoArgs,
                 options: Options::default(),
+                redeliver: None,
                 of: PhantomData,
             },
         )
@@ -224,6 +228,19 @@ impl<A: Actor, F> Child<OfActor<A, F>> {
         self.kind.has_thread = true;
         self
     }
+
+    /// Has every message to it redelivered to its next life, up to `times` more often than once, unless a call says otherwise;
+    /// see [`ActorBuilder::redeliver`](crate::ActorBuilder::redeliver).
+    pub fn redeliver(mut self, times: u32) -> Self {
+        const {
+            assert!(
+                are_kept(A::ACCEPTED),
+                "a message that is to be redelivered must be Clone"
+            )
+        };
+        self.kind.redeliver = Some(times);
+        self
+    }
 }
 
 impl<A: Actor, G> Child<OfProcess<A, G>> {
@@ -237,6 +254,7 @@ impl<A: Actor, G> Child<OfProcess<A, G>> {
             name: kind.name,
             args: Given::new(args),
             options: kind.options,
+            redeliver: kind.redeliver,
             of: PhantomData,
         })
     }
@@ -244,6 +262,19 @@ impl<A: Actor, G> Child<OfProcess<A, G>> {
     /// Gives the actor a name on the bus, which every life of it has. Who looks it up after a restart finds the new one.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.kind.name = Some(name.into());
+        self
+    }
+
+    /// Has every message to its actor redelivered to the next life, up to `times` more often than once, unless a call says
+    /// otherwise; see [`ActorBuilder::redeliver`](crate::ActorBuilder::redeliver).
+    pub fn redeliver(mut self, times: u32) -> Self {
+        const {
+            assert!(
+                are_kept(A::ACCEPTED),
+                "a message that is to be redelivered must be Clone"
+            )
+        };
+        self.kind.redeliver = Some(times);
         self
     }
 
@@ -305,6 +336,7 @@ where
             mailbox: self.mailbox,
             overflow: self.overflow,
             has_thread: self.has_thread,
+            redeliver: self.redeliver,
             start_within,
         })
     }
@@ -318,6 +350,7 @@ impl<A: Actor, G: ArgsOf<A> + Clone> sealed::IntoKind for OfProcess<A, G> {
             name: self.name,
             args: self.args,
             options: self.options,
+            redeliver: self.redeliver,
             start_within,
             of: PhantomData,
         })

@@ -157,7 +157,7 @@ impl Supervisor {
         if shared.is_detaching() {
             return Err(SuperviseError::Detached);
         }
-        let cell = Cell::<Overseen>::new(shared, None, REQUESTS_MAX, Overflow::Wait);
+        let cell = Cell::<Overseen>::new(shared, None, (REQUESTS_MAX, Overflow::Wait), 0);
         let board = Arc::<Board>::default();
         let setup = Setup {
             rules: self.rules,

@@ -127,6 +127,7 @@ impl Pair {
         let terms = Terms {
             overflow,
             bound: u64::MAX,
+            redeliver: 0,
         };
         end.opened(terms, |_| Ok(half.read_only()));
         assert!(matches!(end.open_result(), Some(Ok(()))));

@@ -96,6 +96,7 @@ mod tests {
             terms: Terms {
                 overflow: Overflow::Wait,
                 bound: 128,
+                redeliver: 0,
             },
         }
     }

@@ -59,6 +59,7 @@ fn an_answer_waits_for_the_segment_that_it_names() {
         terms: Terms {
             overflow: Overflow::Fail,
             bound: 4,
+            redeliver: 0,
         },
     });
     assert_eq!(pair.violations(), 0);

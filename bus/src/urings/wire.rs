@@ -26,6 +26,8 @@ pub(crate) struct Terms {
     pub(crate) overflow: Overflow,
     /// Entries that may lie untaken, at least one, if the queue has more slots.
     pub(crate) bound: u64,
+    /// How often messages are to be sent again that a life of the target did not handle to their ends.
+    pub(crate) redeliver: u32,
 }
 
 /// A type that a uring will carry, as its submitter knows it.

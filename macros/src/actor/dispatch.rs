@@ -18,6 +18,10 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
     let (variants, handles) = (variants(attr), &attr.handles);
     let has_hooks = attr.hooks.is_some();
     let ports = ports::name(input);
+    let redeliver = attr
+        .redeliver
+        .as_ref()
+        .map(|At { value, .. }| quote!(const REDELIVER: u32 = #value;));
     let args: Type = match &attr.args {
         Some(At { value, .. }) => value.clone(),
         None => parse_quote!(()),
@@ -74,6 +78,7 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
             const ACCEPTED: &'static [::ringway::private::Accepted] =
                 &[#(#accepted),*];
             const HAS_HOOKS: bool = #has_hooks;
+            #redeliver
 
             fn open(
                 incoming: &mut ::ringway::private::Incoming<'_>,

@@ -89,7 +89,7 @@ pub(crate) fn value_at<T>(
 }
 
 /// An integer literal.
-pub(super) fn integer<T>(input: ParseStream) -> syn::Result<T>
+pub(crate) fn integer<T>(input: ParseStream) -> syn::Result<T>
 where
     T: core::str::FromStr<Err: core::fmt::Display>,
 {

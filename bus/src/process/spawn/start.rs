@@ -75,6 +75,7 @@ impl<A: Actor, G: ArgsOf<A>> SpawnProcess<A, G> {
             args,
             options,
             is_detached,
+            redeliver,
             last_exit,
             ..
         } = self;
@@ -102,6 +103,7 @@ impl<A: Actor, G: ArgsOf<A>> SpawnProcess<A, G> {
             args: encode::<A>(&shared, args.into_args(), &role)?,
             conditions,
             is_detached,
+            redeliver,
             last_exit: last_exit.map(ExitReason::shortened),
         };
         let mut command = options.command().map_err(unfit)?;

@@ -9,7 +9,7 @@ use futures_util::future::{AbortHandle, Abortable};
 use ringway_shm::card::Counter;
 
 use super::order::Ticket;
-use super::{Fresh, MessageId, Redeliver};
+use super::{Fresh, MessageId};
 use crate::actor::Undone;
 use crate::actor::reply::Answerer;
 use crate::addr::follow::Successors;
@@ -67,14 +67,14 @@ impl About {
 }
 
 /// Who hears what becomes of it.
-pub(super) enum Report<S: Redeliver> {
+pub(super) enum Report<S: Sendable> {
     Ask(Option<Answerer<Result<Arrival<S>, AskError<S>>>>),
     /// Hears that it was sent; what comes after that is a dead letter.
     Tell(Option<Answerer<Result<(), SendError<S>>>>),
 }
 
 /// What became of it.
-enum Outcome<S: Redeliver> {
+enum Outcome<S: Sendable> {
     Answered(Arrival<S>),
     /// A tell was handled.
     Acknowledged,
@@ -85,7 +85,7 @@ enum Outcome<S: Redeliver> {
 }
 
 /// One message, and where it goes.
-pub(super) struct Order<S: Redeliver> {
+pub(super) struct Order<S: Sendable> {
     shared: Arc<Shared>,
     life: Option<Recipient<S::Message>>,
     /// The life that it was, or is, sent to.
@@ -93,6 +93,7 @@ pub(super) struct Order<S: Redeliver> {
     follow: Option<Arc<dyn Successors<S::Message>>>,
     ticket: Option<Ticket>,
     message: S,
+    keep: fn(&S) -> S,
     id: MessageId,
     /// Handlers that began and did not come to their ends.
     taken: u32,
@@ -101,7 +102,7 @@ pub(super) struct Order<S: Redeliver> {
     deadline: Nanos,
 }
 
-impl<S: Redeliver> Order<S> {
+impl<S: Sendable> Order<S> {
     pub(super) fn new(
         shared: &Arc<Shared>,
         fresh: Fresh<'_, S>,
@@ -117,6 +118,7 @@ impl<S: Redeliver> Order<S> {
             ticket: receiver.map(|receiver| ledgers.to(receiver).enter()),
             follow,
             message: fresh.message,
+            keep: fresh.keep,
             id: MessageId {
                 node: shared.core().id(),
                 number: ledgers.number(),
@@ -205,7 +207,7 @@ impl<S: Redeliver> Order<S> {
             is_tell,
         };
         let deadline = if is_tell { Nanos::NONE } else { self.deadline };
-        let message = self.message.keep();
+        let message = (self.keep)(&self.message);
         let mut ask = Ask::again(life.way(), message, (self.began, deadline), about);
         let (mut is_sent, this) = (false, &mut *self);
         poll_fn(|cx| {
@@ -230,7 +232,7 @@ impl<S: Redeliver> Order<S> {
         reason: ExitReason,
         is_tell: bool,
     ) -> Result<Recipient<S::Message>, SendError<S>> {
-        let message = self.message.keep();
+        let message = (self.keep)(&self.message);
         let Some(follow) = &self.follow else {
             return Err(SendError::Ended { message, reason });
         };
@@ -337,7 +339,7 @@ fn reason_of<S: Sendable>(error: AskError<S>) -> DeadReason {
     }
 }
 
-impl<S: Redeliver> Report<S> {
+impl<S: Sendable> Report<S> {
     /// The message is in a mailbox.
     fn sent(&mut self) {
         if let Self::Tell(answerer) = self

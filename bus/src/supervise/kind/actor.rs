@@ -25,6 +25,7 @@ pub(in crate::supervise) struct Actors<F> {
     pub(in crate::supervise) mailbox: Option<usize>,
     pub(in crate::supervise) overflow: Overflow,
     pub(in crate::supervise) has_thread: bool,
+    pub(in crate::supervise) redeliver: Option<u32>,
     pub(in crate::supervise) start_within: Duration,
 }
 
@@ -38,6 +39,7 @@ impl<A: Actor, F: FnMut() -> A + Send> Kind for Actors<F> {
         let mut builder = Node::of(shared)
             .actor(actor)
             .overflow(self.overflow)
+            .redelivering(self.redeliver)
             .again(last.cloned());
         if let Some(name) = &self.name {
             builder = builder.name(name);

@@ -30,6 +30,7 @@ pub(in crate::supervise) struct Processes<A: Actor, G> {
     pub(in crate::supervise) name: Option<String>,
     pub(in crate::supervise) args: G,
     pub(in crate::supervise) options: Options,
+    pub(in crate::supervise) redeliver: Option<u32>,
     pub(in crate::supervise) start_within: Duration,
     pub(in crate::supervise) of: PhantomData<fn() -> A>,
 }
@@ -46,6 +47,7 @@ impl<A: Actor, G: ArgsOf<A> + Clone> Kind for Processes<A, G> {
             .spawn_process::<A>(&self.role)
             .with_args(args)
             .with_options(self.options.clone())
+            .redelivering(self.redeliver)
             .again(last.cloned())
             .within(self.start_within);
         if let Some(name) = &self.name {
