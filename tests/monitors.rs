@@ -145,6 +145,7 @@ fn down(who: &Addr<Talker>, monitor: MonitorId, reason: ExitReason) -> Seen {
         who: who.id(),
         monitor,
         reason,
+        stderr_tail: String::new(),
     })
 }
 

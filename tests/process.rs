@@ -430,7 +430,7 @@ fn a_root_that_gives_up_ends_the_program() {
         let [said, complained] =
             [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
         assert_eq!(output.status.code(), Some(1), "{complained}");
-        let reason = "more than 1 restarts within 60s; the last to end was \"counter\": \
+        let reason = "more than 1 restarts within 60s; the last to end was \"counter\" (life 2): \
                       its process was ended by signal 9";
         let text = format!("error: a supervisor gave up: it gave up its children: {reason}\n");
         assert_eq!(complained, text);

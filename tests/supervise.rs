@@ -254,8 +254,7 @@ fn too_many_restarts_are_given_up() {
     }
     stage.act(&tree, "a", Act::Panic);
     stage.expect(".a -b .b");
-    let text =
-        "more than 2 restarts within 60s; the last to end was \"a\": a handler panicked: as asked";
+    let text = "more than 2 restarts within 60s; the last to end was \"a\" (life 3): a handler panicked: as asked";
     assert_eq!(block_on(tree.closed()), ExitReason::GaveUp(text.to_owned()));
 }
 

@@ -93,6 +93,17 @@ impl ExitReason {
         )
     }
 
+    /// Whether its whole process has ended, as its parent saw it.
+    pub(crate) const fn is_of_process(&self) -> bool {
+        matches!(
+            self,
+            Self::ProcessExited(_)
+                | Self::ProcessSignaled(_)
+                | Self::ProcessDied
+                | Self::OutOfMemory
+        )
+    }
+
     /// The same reason with as much of its text as another process learns.
     pub(crate) fn shortened(mut self) -> Self {
         if let Self::StartFailed(text)

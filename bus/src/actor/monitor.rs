@@ -51,6 +51,12 @@ pub struct Down {
     pub monitor: MonitorId,
     /// Why it has ended.
     pub reason: ExitReason,
+    /// The last words of its process: of a process that died, and that this node had started, the last 4 KiB of its standard
+    /// error, as [`ChildProcess::stderr_tail`](crate::ChildProcess::stderr_tail) has them; known for the last 64 that had any.
+    ///
+    /// Empty for an actor that ended while its process went on, and for every monitor in a process that is not the parent: what a
+    /// process writes is its parent's to know, who may send it on.
+    pub stderr_tail: String,
 }
 
 /// Identifies a monitor of one actor; no other monitor of that actor ever has the same.
@@ -393,10 +399,16 @@ impl<L> Monitors<L> {
                 continue;
             };
             let watch = self.watches.remove(place);
+            let wards = &cell.core().shared().wards;
+            let stderr_tail = watch
+                .abroad
+                .filter(|_| reason.is_of_process())
+                .and_then(|node| wards.last_words(node));
             let down = Down {
                 who: watch.who,
                 monitor: watch.monitor,
                 reason,
+                stderr_tail: stderr_tail.unwrap_or_default(),
             };
             if let Some(letter) = self.letter {
                 self.notices.push_back(Notice {

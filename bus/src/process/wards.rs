@@ -1,6 +1,6 @@
 //! The children of one node: those that live, and how those died whose nodes are about to be missed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use super::ward::Ward;
@@ -14,7 +14,12 @@ pub(crate) struct Wards {
     living: Mutex<Vec<Arc<Ward>>>,
     /// Children by their nodes, until both the process and the peering are over.
     by_node: Mutex<HashMap<NodeId, Arc<Ward>>>,
+    /// The last words of those that died, for who is about to be told of that; the youngest last.
+    last_words: Mutex<VecDeque<(NodeId, Arc<str>)>>,
 }
+
+/// Dead children whose last words are kept: 4 KiB each.
+const WORDS_MAX: usize = 64;
 
 impl Wards {
     pub(super) fn add(&self, ward: &Arc<Ward>) {
@@ -61,6 +66,22 @@ impl Wards {
     /// A peer's process is dead: how it died, if it was a child.
     pub(crate) fn died(&self, node: NodeId) -> Option<ExitReason> {
         let ward = lock(&self.by_node).remove(&node)?;
-        ward.reap()
+        let reason = ward.reap();
+        let words = ward.stderr_tail();
+        if !words.is_empty() {
+            let mut kept = lock(&self.last_words);
+            if kept.len() == WORDS_MAX {
+                kept.pop_front();
+            }
+            kept.push_back((node, words.into()));
+        }
+        reason
+    }
+
+    /// What a dead child had written last to its standard error.
+    pub(crate) fn last_words(&self, node: NodeId) -> Option<String> {
+        let kept = lock(&self.last_words);
+        let found = kept.iter().find(|(other, _)| *other == node);
+        found.map(|(_, words)| words.to_string())
     }
 }

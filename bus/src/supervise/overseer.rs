@@ -43,6 +43,9 @@ use crate::message::{BoxError, HandlerError};
 use crate::stop::{BURIAL, Climber, StopStep};
 use crate::trace::{debug, warning};
 
+/// Bytes of a process's last words in the reason for which its supervisor gives up; [`ChildInfo`](super::ChildInfo) has all of them.
+const WORDS_MAX: usize = 2048;
+
 /// What a supervisor's cell is of. No message reaches it.
 pub(super) struct Overseen;
 
@@ -533,6 +536,24 @@ impl Overseer {
             .ok_or(SuperviseError::NoSuchChild { child })
     }
 
+    /// Which life of a child was its last, in words.
+    fn which_life(&self, key: ChildKey) -> String {
+        let slot = self.slots.iter().find(|slot| slot.key == key);
+        slot.map_or_else(String::new, |slot| format!(" (life {})", slot.starts))
+    }
+
+    /// What a child's process had written last to its standard error, behind what is said of its end.
+    fn last_words(&self, key: ChildKey) -> String {
+        let slot = self.slots.iter().find(|slot| slot.key == key);
+        let words = slot.map_or("", |slot| slot.last_stderr.trim_end());
+        if words.is_empty() {
+            return String::new();
+        }
+        // The end of it, where a text that crosses to another process is cut at 4096 bytes.
+        let from = words.ceil_char_boundary(words.len().saturating_sub(WORDS_MAX));
+        format!("; its last words: {}", &words[from..])
+    }
+
     /// How an overseer ends.
     fn reason(&self, ending: Ending, rules: &Rules) -> ExitReason {
         let id = |key| {
@@ -543,15 +564,17 @@ impl Overseer {
             Ending::Told(reason) => reason,
             Ending::StartFailed(key, reason) => {
                 let child = id(key);
-                let text = format!("child {child:?}: {reason}");
+                let text = format!("child {child:?}: {reason}{}", self.last_words(key));
                 self.board.look().no_start = Some((child, reason));
                 ExitReason::StartFailed(text)
             }
             Ending::GaveUp(key, reason) => {
                 let (restarts, within) = (rules.intensity.restarts, rules.intensity.within);
                 ExitReason::GaveUp(format!(
-                    "more than {restarts} restarts within {within:?}; the last to end was {:?}: {reason}",
-                    id(key)
+                    "more than {restarts} restarts within {within:?}; the last to end was {:?}{}: {reason}{}",
+                    id(key),
+                    self.which_life(key),
+                    self.last_words(key),
                 ))
             }
         }

@@ -2,12 +2,33 @@
 
 use std::io::Read;
 
-use futures::channel::mpsc::unbounded;
+use futures::channel::mpsc::{UnboundedSender, unbounded};
 use ringway::prelude::*;
 use ringway::{ExitReason, OutputStream};
 
 use crate::Outcome;
 use crate::prober::{Deed, Prober, Write};
+
+#[derive(Message, Serialize, Deserialize)]
+#[message(serial)]
+struct Watch(Addr<Prober>);
+
+/// Hears of deaths.
+#[derive(Actor)]
+#[actor(handles(Watch, Down))]
+struct Ear(UnboundedSender<Down>);
+
+impl Handler<Watch> for Ear {
+    async fn handle(&mut self, Watch(who): Watch, cx: &mut Context<Self>) {
+        cx.monitor(&who);
+    }
+}
+
+impl Handler<Down> for Ear {
+    async fn handle(&mut self, down: Down, _cx: &mut Context<Self>) {
+        self.0.unbounded_send(down).ok();
+    }
+}
 
 fn write(to_error: bool, text: &str, times: u32) -> Write {
     Write {
@@ -86,12 +107,22 @@ pub(super) async fn tails(node: Node) -> Outcome {
     let filling = "0123456789abcdef".repeat(1024);
     child.addr().ask(write(true, &filling, 5)).await?;
     child.addr().ask(write(true, "my last words", 1)).await?;
+    let (said, mut hears) = unbounded();
+    let ear = node.spawn(Ear(said))?;
+    ear.ask(Watch(child.addr())).await?;
     child.addr().tell(Deed::Abort).await?;
     assert_eq!(child.exited().await, ExitReason::ProcessSignaled(6));
     let tail = child.stderr_tail();
     assert_eq!(tail.len(), 4096);
     let expected = filling + "my last words";
     assert_eq!(tail, expected[expected.len() - 4096..]);
+    // Who monitors it here has them too, also who asks later.
+    for _ in 0..2 {
+        let down = hears.next().await.expect("a `Down`");
+        assert_eq!(down.reason, ExitReason::ProcessSignaled(6));
+        assert_eq!(down.stderr_tail, tail);
+        ear.ask(Watch(child.addr())).await?;
+    }
 
     // A panic where a panic is the process's death.
     let tree = Supervisor::one_for_one()
@@ -110,6 +141,29 @@ pub(super) async fn tails(node: Node) -> Outcome {
     assert!(info.last_stderr.contains("as asked, for all"), "{info:?}");
     let again: Addr<Prober> = tree.addr("prober").await?;
     again.ask(write(true, "", 1)).await?;
+
+    // Who gives up says them.
+    let below = || {
+        Supervisor::one_for_one()
+            .intensity(0, secs(60))
+            .child(Child::process::<Prober>("prober"))
+    };
+    let tree = Supervisor::one_for_one()
+        .child(Child::supervisor("below", below).temporary())
+        .start(&node)
+        .await?;
+    let below = tree.supervisor("below").await?;
+    let prober: Addr<Prober> = below.addr("prober").await?;
+    prober.tell(Deed::PanicAndAbort).await?;
+    let ExitReason::GaveUp(why) = below.closed().await else {
+        panic!("it gives up");
+    };
+    let first = "more than 0 restarts within 60s; the last to end was \"prober\" (life 1): \
+                 its process was ended by signal 6; its last words: ";
+    assert!(
+        why.starts_with(first) && why.contains("as asked, for all"),
+        "{why}"
+    );
 
     let no_role = node
         .spawn_process::<Prober>("prober")

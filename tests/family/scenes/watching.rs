@@ -68,6 +68,7 @@ pub(super) async fn last_words(node: Node) -> Outcome {
                 who: counter.id(),
                 monitor,
                 reason: reason.clone(),
+                stderr_tail: String::new(),
             }))
         };
         assert_eq!(hears.next().await, down(monitor), "{round}");
