@@ -164,6 +164,19 @@ async fn put_aside<F: Future + Unpin>(desk: &Addr<Desk>, ask: &mut F, count: u64
     }
 }
 
+/// Waits until the accounts of both nodes balance with nothing in handling: each entry was counted once.
+fn balances(stage: &Stage) {
+    for node in [stage.home(), stage.sender()] {
+        loop {
+            let accounts = node.accounts();
+            if accounts.in_handling == 0 && accounts.in_flight == 0 && accounts.check().is_ok() {
+                break;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
 // Goal: what was put aside is handled again in its order, before what came meanwhile; each asker gets its own answer, and what
 // was told is done without one. Method: the newer ones lie in the mailbox when the older ones are taken up.
 #[test]
@@ -198,6 +211,7 @@ fn the_old_come_first_and_in_order() {
         let (read, seen): (Vec<_>, Vec<_>) = events.try_iter().partition(in_place);
         let aside = (1..=4).map(Aside);
         assert_eq!(seen, aside.chain((1..=6).map(Done)).collect::<Vec<_>>());
+        balances(stage);
         // It stays where it lies, both times.
         assert_eq!(read.len(), if stage.is_remote() { 2 } else { 0 });
     });
@@ -285,6 +299,7 @@ fn who_waits_no_more_is_not_handled() {
             .filter(|it| matches!(it, Done(_)))
             .collect();
         assert_eq!(done, [Done(3)]);
+        balances(stage);
     });
 }
 
@@ -365,6 +380,7 @@ fn ends(stage: &Stage, end: End, again: bool) {
         assert!(works.next().await.is_none());
         assert!(letters.try_next().is_none());
     });
+    balances(stage);
 }
 
 /// Whether it was taken, and why it ended.
