@@ -643,6 +643,11 @@ fn copies_are_children_of_their_own() {
     let unknown = tree.copy::<Worker>("a", 3).wait().unwrap_err();
     let child = "a/3".to_owned();
     assert_eq!(unknown, SuperviseError::NoSuchChild { child });
+    let more = Child::actor("b", stage.worker("b")).copies(2);
+    let refused = tree.start_child(more).wait().unwrap_err();
+    let child = "b".to_owned();
+    assert_eq!(refused, SuperviseError::Copies { child });
+    assert_eq!(tree.count_children().known, 3);
 }
 
 impl Stage {

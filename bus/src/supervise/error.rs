@@ -57,6 +57,12 @@ pub enum SuperviseError {
         /// What it was taken for.
         wanted: &'static str,
     },
+    /// The child is to have [copies](crate::Child::copies), which are added to a running supervisor one by one.
+    #[error("the copies of child {child:?} are to be started one by one")]
+    Copies {
+        /// The child.
+        child: String,
+    },
     /// The supervisor has ended, or is about to.
     #[error("the supervisor has ended: {0}")]
     Ended(ExitReason),

@@ -46,6 +46,8 @@ pub struct Change {
     cell: Arc<Cell<Overseen>>,
     want: Option<Want>,
     answer: Option<Asker<Outcome>>,
+    /// Why it is not asked for at all.
+    refusal: Option<SuperviseError>,
     room: WaitKey,
 }
 
@@ -55,6 +57,18 @@ impl Change {
             cell: Arc::clone(cell),
             want: Some(want),
             answer: None,
+            refusal: None,
+            room: WaitKey::default(),
+        }
+    }
+
+    /// One that is not made.
+    pub(super) fn refused(cell: &Arc<Cell<Overseen>>, refusal: SuperviseError) -> Self {
+        Self {
+            cell: Arc::clone(cell),
+            want: None,
+            answer: None,
+            refusal: Some(refusal),
             room: WaitKey::default(),
         }
     }
@@ -97,6 +111,9 @@ impl Future for Change {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        if let Some(refusal) = &this.refusal {
+            return Poll::Ready(Err(refusal.clone()));
+        }
         if this.want.is_some() {
             match this.send(cx) {
                 Ok(()) => return Poll::Pending, // the slot has the waker

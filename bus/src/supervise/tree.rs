@@ -132,13 +132,13 @@ impl Tree {
         Ok(copies)
     }
 
-    /// Adds a child, the last in order; ready when it has started. One that does not start is forgotten.
-    ///
-    /// # Panics
-    ///
-    /// When it is to have copies: those are added one by one.
+    /// Adds a child, the last in order; ready when it has started. One that does not start is forgotten, and one that is to have
+    /// copies is refused ([`SuperviseError::Copies`]): those are added one by one.
     pub fn start_child<K: ChildKind>(&self, child: Child<K>) -> Change {
-        assert!(child.copies.is_none(), "copies are added one by one");
+        if child.copies.is_some() {
+            let child = child.id;
+            return Change::refused(&self.cell, SuperviseError::Copies { child });
+        }
         Change::new(&self.cell, Want::Start(Spec::from(child)))
     }
 
