@@ -90,6 +90,40 @@ fn who_owes_and_ends_is_told_of() {
     });
 }
 
+// Goal: an answer that comes when nobody waits for it any more is a dead letter of the asker's node, as one that the handler gives
+// itself is. What is no answer is none, nor is one that nobody ever waited for.
+#[test]
+fn an_answer_too_late_is_a_dead_letter() {
+    both("too-late", |stage| {
+        let (desk, _events) = open(stage, "desk");
+        let mut letters = stage.sender().dead_letters();
+        block_on(async {
+            let mut given_up = desk.ask(question(1, Do::Keep));
+            assert!(poll!(&mut given_up).is_pending());
+            let overdue = desk.ask(question(2, Do::Keep)).deadline(ms(20)).await;
+            assert!(matches!(overdue, Err(AskError::Deadline { .. })));
+            assert_eq!(desk.ask(Settle::Count).await.unwrap(), 2);
+            drop(given_up);
+            desk.ask(Settle::Answer(7)).await.unwrap();
+            for _ in 0..2 {
+                let letter = letters.next().await.unwrap();
+                assert_eq!(letter.reason, DeadReason::ReplyUnread);
+                assert!(letter.taken);
+                assert_eq!(letter.actor, desk.id());
+            }
+            desk.tell(question(3, Do::Keep)).await.unwrap();
+            desk.ask(Settle::Answer(7)).await.unwrap();
+            let mut given_up = desk.ask(question(4, Do::Keep));
+            assert!(poll!(&mut given_up).is_pending());
+            assert_eq!(desk.ask(Settle::Count).await.unwrap(), 1);
+            drop(given_up);
+            desk.ask(Settle::Fail("no".to_owned())).await.unwrap();
+            desk.ask(Settle::Count).await.unwrap();
+            assert!(letters.try_next().is_none());
+        });
+    });
+}
+
 // Goal: a message that was told has nobody to answer to, which troubles nobody.
 #[test]
 fn what_was_told_needs_no_answer() {

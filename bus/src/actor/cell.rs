@@ -24,6 +24,7 @@ use crate::inbox::{Inbox, Orphan};
 use crate::mailbox::{Mailbox, Overflow, Pushed, Refused};
 use crate::message::Message;
 use crate::number::Number;
+use crate::peering::NodeId;
 use crate::remote::undelivered::{Readers, Returns};
 use crate::shared::{CellOf, Living, Shared, lock};
 use crate::wait_list::{WaitKey, WaitList};
@@ -227,8 +228,13 @@ impl CellCore {
     /// A reply of this actor had come, and its asker went without reading it.
     #[cold]
     pub(crate) fn unread_reply<M: Message + ?Sized>(&self) {
+        self.unheard_reply::<M>(self.shared.core().id());
+    }
+
+    /// The same of an asker of another node, whose process is dead.
+    #[cold]
+    pub(crate) fn unheard_reply<M: Message + ?Sized>(&self, sender: NodeId) {
         let letter = DeadLetter::of::<M>(&self.whom(), DeadReason::ReplyUnread).taken();
-        let sender = self.shared.core().id();
         self.shared.dead.publish(letter.sent_by(sender));
     }
 

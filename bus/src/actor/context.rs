@@ -282,6 +282,10 @@ impl<A: Actor> Context<A> {
         self.cell.core()
     }
 
+    pub(super) fn own_cell(&self) -> Arc<Cell<A>> {
+        Arc::clone(&self.cell)
+    }
+
     /// Why the actor ends, if it has stopped itself.
     pub(super) fn ends(&self) -> Option<&ExitReason> {
         self.ends.as_deref()

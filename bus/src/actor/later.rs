@@ -295,7 +295,8 @@ impl<R: Answer> ReplyTo<R> {
         }
     }
 
-    /// Answers. An asker that has given up hears nothing.
+    /// Answers. An asker that has given up hears nothing: then the answer is a [dead letter](crate::DeadLetter) of its node, or of
+    /// this actor's, if its process is dead.
     pub fn send(self, reply: R) {
         self.settle(Ok(reply));
     }

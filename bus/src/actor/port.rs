@@ -269,12 +269,16 @@ impl<M: Message + ?Sized> ReplyPort<M> {
     /// The handler has ended, and leaves the answer to whoever has the `ReplyTo`.
     pub(super) fn defer<A: Actor>(self, deferred: Deferred<M::Reply>, cx: &mut Context<A>) {
         match self.0 {
-            // Nobody waits: what comes is dropped.
+            // Nobody ever waited: what comes is dropped.
             Port::Tell => drop(deferred),
             Port::Ask(answerer) => {
+                let cell = cx.own_cell();
                 let back = move |answer: Result<M::Reply, Undone>| {
+                    let is_reply = answer.is_ok();
                     let failure = |why| Box::new(Failure { why, message: None });
-                    answerer.answer(answer.map_err(failure));
+                    if !answerer.answer(answer.map_err(failure)) && is_reply {
+                        cell.core().unread_reply::<M>();
+                    }
                 };
                 deferred.owe(Box::new(back), cx.cell());
             }
@@ -292,10 +296,15 @@ impl<M: Message + ?Sized> ReplyPort<M> {
                     port.acknowledge(cx.cell().shared());
                 }
                 Some(port) if port.is_ask() => {
-                    let shared = Arc::clone(cx.cell().shared());
+                    let cell = cx.own_cell();
                     let back = move |answer: Result<M::Reply, Undone>| match answer {
-                        // Of an ask nothing comes back.
-                        Ok(reply) => drop(port.answer::<M>(Ok(reply), &shared)),
+                        Ok(reply) => {
+                            if let Some(sender) = port.unheard_by() {
+                                cell.core().unheard_reply::<M>(sender);
+                            }
+                            // Of an ask nothing comes back.
+                            drop(port.answer::<M>(Ok(reply), cell.core().shared()));
+                        }
                         Err(why) => port.undone(&why),
                     };
                     deferred.owe(Box::new(back), cx.cell());

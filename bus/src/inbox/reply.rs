@@ -27,6 +27,7 @@ use crate::entry::{EntryHeader, EntryKind, EntryToken, Sealed};
 use crate::exit::ExitReason;
 use crate::lease::LeaseOwner;
 use crate::message::{HandlerError, Message, Parcel};
+use crate::peering::NodeId;
 use crate::shared::Shared;
 use crate::token::{INLINE_MAX, Tokenized};
 
@@ -164,6 +165,11 @@ impl RemotePort {
     #[inline]
     pub(crate) fn is_unheard(&self) -> bool {
         self.is_ask && self.lane.is_unheard()
+    }
+
+    /// Who had asked it and is dead.
+    pub(crate) fn unheard_by(&self) -> Option<NodeId> {
+        self.is_unheard().then(|| self.lane.peer.id())
     }
 
     /// Posts what the handler returned. A failure that nobody waits for comes back.
