@@ -208,6 +208,9 @@ impl<L> Stash<L> {
 impl<L> Stash<L> {
     /// The actor ends: each sender is told what there is to tell.
     pub(super) fn lose<A: Actor<Letters = L>>(self, core: &CellCore) {
+        if self.again.is_empty() && self.aside.is_empty() {
+            return;
+        }
         let returns = core.returns();
         for Kept { letter, along, .. } in self.again.into_iter().chain(self.aside) {
             let is_heard = along.remote.as_ref().is_some_and(|it| !it.is_of_the_dead());
