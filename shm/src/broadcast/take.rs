@@ -237,7 +237,8 @@ impl<K: Keep> SubscribeEnd<K> {
     }
 
     /// Copies the sample of `sequence`, whose stamp is `stamp`, and claims it if it is a lease; `None` when it goes meanwhile.
-    #[inline]
+    // Always: it has two callers, and a call that hands back its result through memory costs 10 ns a sample.
+    #[inline(always)]
     fn copy_whole(
         &mut self,
         sequence: u64,
