@@ -248,3 +248,136 @@ fn members_may_differ() {
     }
     assert_eq!(pool.members().len(), 2);
 }
+
+// Goal: a pool over a group has those who are members at the moment: here and far, who joins, and not who leaves or ends; while there is
+// nobody, messages wait.
+#[test]
+fn a_group_is_a_pool() {
+    let _dog = watch();
+    let bus = Bus::new("pool-group");
+    let (home, other) = (bus.attach("home"), bus.attach("other"));
+    let group = |node: &Node| node.group::<Note>("workers").unwrap();
+    let start = |node: &Node| {
+        let (actor, watcher) = probe();
+        let addr = node.spawn(actor).unwrap();
+        watcher.expect(Event::Started);
+        (addr, watcher)
+    };
+    let (here, there) = (group(&home), group(&other));
+    let pool = here.round_robin();
+    let mut waits = pool.ask(Note { number: 1 });
+    block_on(async {
+        assert!(poll!(&mut waits).is_pending());
+        let (far, _fars) = start(&other);
+        there.join(&far).unwrap();
+        assert_eq!(waits.await.unwrap(), 1);
+        let (near, _nears) = start(&home);
+        assert!(here.join(&near).unwrap());
+        assert!(!pool.add(near.recipient()) && !pool.remove(&near.recipient()));
+        assert_eq!(pool.members().len(), 2);
+        // Both have their turns.
+        let busy = here.least_loaded();
+        far.tell(Hold { number: 2 }).await.unwrap();
+        let asks: Vec<_> = (3..7).map(|number| busy.ask(Note { number })).collect();
+        let mut asks = futures::stream::FuturesUnordered::from_iter(asks);
+        // Of four two go to each; those of the busy one wait.
+        assert!(asks.next().await.unwrap().is_ok());
+        assert!(asks.next().await.unwrap().is_ok());
+        assert!(poll!(asks.next()).is_pending());
+        far.kill();
+        // What it had not taken went to the other.
+        while let Some(answer) = asks.next().await {
+            answer.unwrap();
+        }
+        for number in 10..14 {
+            assert_eq!(pool.ask(Note { number }).await.unwrap(), number);
+        }
+        assert_eq!(pool.members(), [near.recipient()]);
+        assert!(here.leave(&near));
+        let nobody = pool.tell(Note { number: 20 }).deadline(ms(20)).await;
+        assert!(
+            matches!(nobody, Err(SendError::Deadline { .. })),
+            "{nobody:?}"
+        );
+    });
+}
+
+/// Panics at the first attempts at a job, and says which attempt it was.
+#[derive(Actor)]
+#[actor(handles(Job))]
+struct Frail(std::sync::mpsc::Sender<(u64, u32, u64)>);
+
+/// A job that panics at so many attempts.
+#[derive(Message, Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[message(move, reply = u64)]
+#[repr(C)]
+struct Job {
+    number: u64,
+    panics: u64,
+}
+
+impl Handler<Job> for Frail {
+    async fn handle(&mut self, job: Job, cx: &mut Context<Self>) -> u64 {
+        let id = cx.message_id().map_or(0, |id| id.number);
+        self.0.send((job.number, cx.attempt(), id)).unwrap();
+        assert!(u64::from(cx.attempt()) > job.panics, "as asked");
+        job.number
+    }
+}
+
+// Goal: what is redelivered goes to another member when the one that took it ends, asked or told, with the same id and the attempts
+// counted, until it is handled or poison; then it is a dead letter, whole.
+#[test]
+fn what_was_taken_goes_to_another_if_it_is_to() {
+    both("pool-again", |stage| {
+        let (log, handled) = std::sync::mpsc::channel();
+        let frail = |at: usize| {
+            let actor = Frail(log.clone());
+            stage
+                .spawn_as(&format!("frail-{at}"), actor, |builder| builder)
+                .pinned()
+        };
+        let pool = Pool::least_loaded(stage.sender(), (0..8).map(frail));
+        let mut letters = stage.sender().dead_letters();
+        block_on(async {
+            let job = |number, panics| Job { number, panics };
+            assert_eq!(pool.ask(job(1, 2)).redeliver(2).await.unwrap(), 1);
+            pool.tell(job(2, 1)).redeliver(1).await.unwrap();
+            let poison = pool.ask(job(3, 9)).redeliver(1).await;
+            assert!(
+                matches!(poison, Err(AskError::Poisoned { attempts: 2, .. })),
+                "{poison:?}"
+            );
+            let letter = letters.next().await.unwrap();
+            assert!(matches!(
+                letter.reason,
+                DeadReason::Poisoned { attempts: 2, .. }
+            ));
+            let whole = letter.take::<Job>().unwrap().into_value().unwrap();
+            assert_eq!(whole, job(3, 9));
+            pool.tell(job(4, 9)).redeliver(0).await.unwrap();
+            let letter = letters.next().await.unwrap();
+            assert!(matches!(
+                letter.reason,
+                DeadReason::Poisoned { attempts: 1, .. }
+            ));
+            let once = pool.ask(job(5, 9)).await;
+            assert!(
+                matches!(once, Err(AskError::Died { taken: true, .. })),
+                "{once:?}"
+            );
+            assert_eq!(pool.ask(job(6, 0)).redeliver(0).await.unwrap(), 6);
+        });
+        let mut seen: HashMap<u64, Vec<(u32, u64)>> = HashMap::new();
+        for (number, attempt, id) in handled.try_iter() {
+            seen.entry(number).or_default().push((attempt, id));
+        }
+        for (number, attempts) in [(1, 3), (2, 2), (3, 2), (4, 1), (5, 1), (6, 1)] {
+            let found = &seen[&number];
+            let counted: Vec<_> = found.iter().map(|it| it.0).collect();
+            assert_eq!(counted, (1..=attempts).collect::<Vec<_>>(), "{number}");
+            assert!(found.iter().all(|it| it.1 == found[0].1));
+            assert_eq!(found[0].1 > 0, number != 5);
+        }
+    });
+}

@@ -7,6 +7,7 @@
 //! # Invariants
 //! - **no-user-code**: addresses are cloned and dropped outside of the lock.
 
+mod again;
 mod choice;
 mod send;
 
@@ -21,6 +22,7 @@ use self::choice::{Choice, hash_of, heaviest};
 pub use self::send::{PoolAsk, PoolTell};
 use crate::actor::{Accepts, Actor};
 use crate::addr::{Addr, Recipient};
+use crate::groups::Group;
 use crate::message::{Message, Sendable};
 use crate::node::Node;
 use crate::send::{AskAll, ask_all};
@@ -109,6 +111,14 @@ struct Member<T> {
 }
 
 impl<T: PoolMember> Member<T> {
+    fn new(address: T) -> Self {
+        Self {
+            address,
+            life: Mutex::new(None),
+            in_flight: AtomicUsize::new(0),
+        }
+    }
+
     /// The life that there is now.
     fn life(&self) -> Option<T> {
         let known = lock(&self.life).clone();
@@ -133,7 +143,12 @@ struct Inner<T> {
     members: Mutex<Arc<Members<T>>>,
     /// Whose turn it is.
     turn: AtomicU64,
+    /// Where its members are looked up, each time that one is chosen, if they come and go by themselves.
+    source: Option<Source<T>>,
 }
+
+/// Tells the members that there are now.
+type Source<T> = Box<dyn Fn() -> Vec<T> + Send + Sync>;
 
 /// A pool of actors, wherever they run: each message goes to one of them. Cheap to clone; clones share their members.
 ///
@@ -146,7 +161,10 @@ struct Inner<T> {
 ///
 /// An ask whose member ended before it took the message goes to another one, within the same deadline: it had no effect. One
 /// that was taken may have had; the asker gets [`AskError::Died`](crate::AskError::Died). A tell is done when it is in a
-/// member's mailbox; what comes back after that is on that member's [`undelivered`](crate::Addr::undelivered) stream.
+/// member's mailbox; what comes back after that is on that member's [`undelivered`](crate::Addr::undelivered) stream. What is
+/// [redelivered](PoolAsk::redeliver) goes to another member then, asked or told.
+///
+/// [`Group::round_robin`] and [`Group::least_loaded`] make a pool of a group, whose members come and go by themselves.
 ///
 /// # Examples
 ///
@@ -187,18 +205,23 @@ pub struct Pool<T: PoolMember> {
 
 impl<T: PoolMember> Pool<T> {
     fn new(node: &Node, members: impl IntoIterator<Item = T>, choice: Choice) -> Self {
-        let pool = Self {
-            inner: Arc::new(Inner {
-                shared: Arc::clone(node.shared()),
-                choice,
-                members: Mutex::default(),
-                turn: AtomicU64::new(0),
-            }),
-        };
+        let pool = Self::empty(node.shared(), choice, None);
         for member in members {
             let _is_new = pool.add(member);
         }
         pool
+    }
+
+    fn empty(shared: &Arc<Shared>, choice: Choice, source: Option<Source<T>>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                shared: Arc::clone(shared),
+                choice,
+                members: Mutex::default(),
+                turn: AtomicU64::new(0),
+                source,
+            }),
+        }
     }
 
     /// Makes a pool whose members have their turns one after the other. `node` is that of the senders.
@@ -207,33 +230,31 @@ impl<T: PoolMember> Pool<T> {
     }
 
     /// Makes a pool in which the next message goes to the member with the fewest under way: asks of this pool that are not
-    /// answered, and tells that wait for room. Of several, to the one whose turn it is.
+    /// answered, tells that wait for room, and what is redelivered until it is handled. Of several, to the one whose turn it is.
+    ///
+    /// What counts is what this pool and its clones have sent, wherever the members run: what others send them, from here or from
+    /// other processes, is not known. Of several processes that send to the same members, each spreads its own messages evenly; a
+    /// member that is slow for all gets less from each, as its answers come later.
     pub fn least_loaded(node: &Node, members: impl IntoIterator<Item = T>) -> Self {
         Self::new(node, members, Choice::LeastLoaded)
     }
 
-    /// Adds a member; `false` if it is one already.
+    /// Adds a member; `false` if it is one already, or if the pool is that of a [group](crate::Group::least_loaded).
     pub fn add(&self, address: T) -> bool {
-        let member = Arc::new(Member {
-            address,
-            life: Mutex::new(None),
-            in_flight: AtomicUsize::new(0),
-        });
-        let former = self.inner.change(|members| {
-            let is_new = members.iter().all(|it| it.address != member.address);
-            members.extend(is_new.then(|| Arc::clone(&member)));
-            is_new
-        });
-        if former.is_some() {
+        if self.inner.source.is_some() {
+            return false;
+        }
+        let is_new = self.inner.add(address);
+        if is_new {
             // Those who wait for a member are on this list, as it is woken when the node leaves, too.
             self.inner.shared.changes.wake_all();
         }
-        former.is_some()
+        is_new
     }
 
-    /// Takes a member out, which finishes what it has; `false` if it is none.
+    /// Takes a member out, which finishes what it has; `false` if it is none, or if the pool is that of a group.
     pub fn remove(&self, member: &T) -> bool {
-        self.inner.remove(member)
+        self.inner.source.is_none() && self.inner.remove(member)
     }
 
     /// Returns the members' addresses, but for those of lives that are known to be over.
@@ -288,8 +309,40 @@ impl<T: PoolMember> Pool<T> {
 }
 
 impl<T: PoolMember> Inner<T> {
+    /// The members, of a group's pool those that there are now.
     fn members(&self) -> Arc<Members<T>> {
-        Arc::clone(&*lock(&self.members))
+        let members = Arc::clone(&*lock(&self.members));
+        let Some(source) = &self.source else {
+            return members;
+        };
+        let now = source();
+        let is_same = now.len() == members.len()
+            && now
+                .iter()
+                .zip(members.iter())
+                .all(|(it, member)| *it == member.address);
+        if is_same {
+            return members;
+        }
+        let member = |address: T| {
+            // Those that stay keep their counts.
+            let before = members.iter().find(|it| it.address == address);
+            before.map_or_else(|| Arc::new(Member::new(address.clone())), Arc::clone)
+        };
+        let now = Arc::new(now.into_iter().map(member).collect::<Members<T>>());
+        let former = std::mem::replace(&mut *lock(&self.members), Arc::clone(&now));
+        drop((former, members)); // outside of the lock
+        now
+    }
+
+    fn add(&self, address: T) -> bool {
+        let member = Arc::new(Member::new(address));
+        let former = self.change(|members| {
+            let is_new = members.iter().all(|it| it.address != member.address);
+            members.extend(is_new.then(|| Arc::clone(&member)));
+            is_new
+        });
+        former.is_some()
     }
 
     /// Changes the list, unless `change` says that there is nothing to change; gives the former one, which is dropped outside
@@ -356,6 +409,28 @@ struct Chosen<T> {
 /// The hash of a key, the same in every process.
 fn key_of(key: &(impl Hash + ?Sized)) -> u64 {
     hash_of(key)
+}
+
+impl<M: Message + ?Sized> Group<M> {
+    /// Makes a pool of the group's members, on any nodes, who have their turns one after the other: who joins has its turns from
+    /// then on, and who leaves or ends has none. While there is nobody, messages wait.
+    ///
+    /// Unlike the group's own [`ask`](Self::ask), what a member had not taken when it ended goes to another one, and what is sent
+    /// may be chosen by [key](PoolAsk::key) or [redelivered](PoolAsk::redeliver).
+    pub fn round_robin(&self) -> Pool<Recipient<M>> {
+        self.pool(Choice::InTurn)
+    }
+
+    /// The same, each message to the member with the fewest of this pool's under way: see [`Pool::least_loaded`].
+    pub fn least_loaded(&self) -> Pool<Recipient<M>> {
+        self.pool(Choice::LeastLoaded)
+    }
+
+    fn pool(&self, choice: Choice) -> Pool<Recipient<M>> {
+        let group = self.clone();
+        let source = Box::new(move || group.members());
+        Pool::empty(self.shared(), choice, Some(source))
+    }
 }
 
 impl<T: PoolMember> Clone for Pool<T> {

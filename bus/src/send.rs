@@ -19,6 +19,7 @@ mod way;
 
 pub(crate) use self::again::Follow;
 pub use self::again::NoSuccessor;
+pub(crate) use self::again::next_life;
 pub use self::ask::Ask;
 pub(crate) use self::ask::DEADLINE as ASK_DEADLINE;
 pub use self::error::{AskError, LoanError, SendError};

@@ -45,7 +45,7 @@ impl<M: Message + ?Sized> Recipient<M> {
         }
     }
 
-    fn follow(&self) -> Follow<'_, M> {
+    pub(crate) fn follow(&self) -> Follow<'_, M> {
         match &self.reach {
             Reach::Life(_) => None,
             Reach::Follows(follow) => Some(&**follow),

@@ -98,7 +98,7 @@ impl<M: Message + ?Sized> Group<M> {
         Ok(group)
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.0.shared
     }
 

@@ -16,13 +16,13 @@ use crate::clock::Nanos;
 use crate::exit::ExitReason;
 use crate::message::{Message, Sendable};
 use crate::node::lookup::Deadline;
-use crate::send::{ASK_DEADLINE, AskError, SendError};
+use crate::send::{ASK_DEADLINE, AskError, Redeliver, SendError};
 use crate::urings::wire::OpenRefusal;
 
-type Arrival<S> = <<<S as Sendable>::Message as Message>::Reply as Message>::Arrival;
+pub(super) type Arrival<S> = <<<S as Sendable>::Message as Message>::Reply as Message>::Arrival;
 
 /// Counts a message of a member as under way.
-struct Load<T>(Arc<Member<T>>);
+pub(super) struct Load<T>(Arc<Member<T>>);
 
 impl<T> Load<T> {
     fn of(member: Arc<Member<T>>) -> Self {
@@ -40,12 +40,28 @@ impl<T> Drop for Load<T> {
 }
 
 /// What is sent, and how; before it is polled.
-struct Fresh<T: PoolMember, S> {
-    pool: Pool<T>,
-    message: S,
-    key: Option<u64>,
-    deadline: Option<Duration>,
+pub(super) struct Fresh<T: PoolMember, S> {
+    pub(super) pool: Pool<T>,
+    pub(super) message: S,
+    pub(super) key: Option<u64>,
+    pub(super) deadline: Option<Duration>,
+    again: Option<Again<S>>,
 }
+
+/// How often it goes to another member if the one that took it ends, and how it is copied for that.
+pub(super) struct Again<S> {
+    pub(super) times: u32,
+    pub(super) keep: fn(&S) -> S,
+}
+
+/// Whatever the message is.
+impl<S> Clone for Again<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Again<S> {}
 
 enum Stage<T: PoolMember, S, O> {
     Fresh(Fresh<T, S>),
@@ -55,7 +71,7 @@ enum Stage<T: PoolMember, S, O> {
 
 impl<T: PoolMember, S> Fresh<T, S> {
     /// Waits for a member; the message comes back when there is none in time.
-    async fn member(
+    pub(super) async fn member(
         pool: &Pool<T>,
         (key, unreached): (Option<u64>, &[T]),
         message: S,
@@ -85,6 +101,9 @@ impl<T: PoolMember, S> Fresh<T, S> {
         T: Takes<S::Message>,
         S: Sendable,
     {
+        if let Some(again) = self.again {
+            return self.tell_again(again).await;
+        }
         let until = Until::new(&self.pool, self.deadline);
         let (mut message, mut unreached) = (self.message, Vec::new());
         loop {
@@ -104,6 +123,9 @@ impl<T: PoolMember, S> Fresh<T, S> {
         T: Takes<S::Message>,
         S: Sendable,
     {
+        if let Some(again) = self.again {
+            return self.ask_again(again).await;
+        }
         let until = Until::new(&self.pool, Some(self.deadline.unwrap_or(ASK_DEADLINE)));
         let (mut message, mut unreached) = (self.message, Vec::new());
         loop {
@@ -129,7 +151,7 @@ impl<T: PoolMember, S> Fresh<T, S> {
 
 /// Takes the message back from a member that has ended, or whose process cannot be reached and may live: that one is passed over
 /// from then on. Any other error stays one.
-fn not_to<T: PoolMember, S: Sendable>(
+pub(super) fn not_to<T: PoolMember, S: Sendable>(
     to: T,
     error: SendError<S>,
     unreached: &mut Vec<T>,
@@ -150,13 +172,13 @@ fn not_to<T: PoolMember, S: Sendable>(
 
 /// When a message began, and until when it waits.
 #[derive(Clone, Copy)]
-struct Until {
-    began: Nanos,
-    deadline: Nanos,
+pub(super) struct Until {
+    pub(super) began: Nanos,
+    pub(super) deadline: Nanos,
 }
 
 impl Until {
-    fn new<T: PoolMember>(pool: &Pool<T>, wait: Option<Duration>) -> Self {
+    pub(super) fn new<T: PoolMember>(pool: &Pool<T>, wait: Option<Duration>) -> Self {
         let began = pool.inner.shared.clock.now();
         let deadline = wait.map_or(Nanos::NONE, |wait| began.plus(wait));
         Self { began, deadline }
@@ -178,7 +200,25 @@ macro_rules! sends {
                     message,
                     key: None,
                     deadline: None,
+                    again: None,
                 }))
+            }
+
+            /// Has the message go to another member, or to the next life of the same, when the one that took it ends before it
+            /// has handled it to its end; at most `times` more often than once.
+            ///
+            /// What is promised is what [`Ask::redeliver`](crate::Ask::redeliver) promises, and what handlers are told too, but
+            /// for the order: members work side by side. After the last attempt the message is a dead letter of this node.
+            /// Without effect once it was polled.
+            pub fn redeliver(mut self, times: u32) -> Self
+            where
+                S: Redeliver,
+            {
+                if let Stage::Fresh(fresh) = &mut self.0 {
+                    let keep = <S as Redeliver>::keep;
+                    fresh.again = Some(Again { times, keep });
+                }
+                self
             }
 
             /// Sends to the member that this key belongs to: always the same one, in every process, while the members stay;

@@ -108,6 +108,26 @@ fn lost_again<S: Sendable>(
     }
 }
 
+/// The life that an address reaches; if that has ended, the next one, once there is one.
+pub(crate) async fn next_life<S: Sendable>(
+    to: &Recipient<S::Message>,
+    message: S,
+    began: Nanos,
+    until: Nanos,
+) -> Result<(Recipient<S::Message>, S), SendError<S>> {
+    match to.follow() {
+        Some(follow) if to.is_closed() => {
+            let lost = Lost {
+                message,
+                reason: ExitReason::NoSuchActor,
+                ended: to.id(),
+            };
+            next(follow, lost, began, until).await
+        }
+        _ => Ok((to.pinned(), message)),
+    }
+}
+
 /// Finds the next life, or gives the message back.
 pub(super) async fn next<S: Sendable>(
     follow: &dyn Successors<S::Message>,

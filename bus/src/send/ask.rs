@@ -141,7 +141,7 @@ impl<'a, S: Sendable> Ask<'a, S> {
     }
 
     /// The same, of a message that may be sent more than once.
-    pub(super) fn again(
+    pub(crate) fn again(
         way: Way<'a, S::Message>,
         message: S,
         (began, until): (Nanos, Nanos),
@@ -154,7 +154,7 @@ impl<'a, S: Sendable> Ask<'a, S> {
     }
 
     /// Whether the message is in its receiver's mailbox, or was.
-    pub(super) fn is_sent(&self) -> bool {
+    pub(crate) fn is_sent(&self) -> bool {
         match &self.0 {
             Progress::Asking(asking) => matches!(
                 asking.stage,

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use futures_util::future::AbortHandle;
 
-pub(crate) use self::carry::About;
+pub(crate) use self::carry::{About, LIFE_WITHIN, bury, reason_of};
 use self::carry::{Order, Report};
 pub(crate) use self::order::Ledgers;
 use super::ask::Arrival;

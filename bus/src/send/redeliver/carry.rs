@@ -27,7 +27,7 @@ use crate::send::{Ask, AskError, SendError};
 use crate::shared::Shared;
 
 /// How long a tell waits for each next life: longer than a supervisor's longest backoff and a child's start.
-const LIFE_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const LIFE_WITHIN: Duration = Duration::from_secs(30);
 
 /// What its receiver is told of a message that may be sent more than once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -307,26 +307,39 @@ impl<S: Sendable> Order<S> {
 
     /// Makes a dead letter of the message.
     fn bury(self, reason: DeadReason) {
-        let whom = Whom {
-            actor: self.actor,
-            name: self.follow.map(|follow| Arc::from(follow.followed())),
-            types: Types::Accepted(&[]),
-        };
-        let mut letter = DeadLetter::of::<S::Message>(&whom, reason);
-        letter.taken = self.taken > 0;
-        let kept = Undelivered {
-            message: Some(self.message.into_parcel()),
-            taken: letter.taken,
-            why: Undone::Ended(ExitReason::Unreachable),
-        };
-        let letter = letter.with(Shelf::of(kept, &self.shared));
-        let letter = letter.sent_by(self.shared.core().id());
-        self.shared.dead_letter_of_own(letter);
+        let name = self.follow.map(|follow| Arc::from(follow.followed()));
+        let to = (self.actor, name);
+        bury(&self.shared, to, self.message, self.taken > 0, reason);
     }
 }
 
+/// Makes a dead letter of a message that its sender's node has kept.
+pub(crate) fn bury<S: Sendable>(
+    shared: &Arc<Shared>,
+    (actor, name): (ActorId, Option<Arc<str>>),
+    message: S,
+    taken: bool,
+    reason: DeadReason,
+) {
+    let whom = Whom {
+        actor,
+        name,
+        types: Types::Accepted(&[]),
+    };
+    let mut letter = DeadLetter::of::<S::Message>(&whom, reason);
+    letter.taken = taken;
+    let kept = Undelivered {
+        message: Some(message.into_parcel()),
+        taken,
+        why: Undone::Ended(ExitReason::Unreachable),
+    };
+    let letter = letter.with(Shelf::of(kept, shared));
+    let letter = letter.sent_by(shared.core().id());
+    shared.dead_letter_of_own(letter);
+}
+
 /// Why a tell that had been accepted goes no further.
-fn reason_of<S: Sendable>(error: AskError<S>) -> DeadReason {
+pub(crate) fn reason_of<S: Sendable>(error: AskError<S>) -> DeadReason {
     match error {
         AskError::Died { reason, .. }
         | AskError::Unsent(SendError::Ended { reason, .. })

@@ -25,7 +25,7 @@ pub(crate) struct Ledgers {
 
 impl Ledgers {
     /// A number that no other message of this node has.
-    pub(super) fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         // Relaxed: it only has to be another one.
         self.next.fetch_add(1, Relaxed) + 1
     }
