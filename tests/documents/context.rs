@@ -79,7 +79,7 @@ impl Handler<Read> for Cache {
 
 /// The actor whose handlers say what the snippets say.
 #[derive(Actor)]
-#[actor(handles(Retry, Line, Fetched, Down, LinkDown))]
+#[actor(handles(Retry, Line, Fetched, Down, LinkDown, Job))]
 pub(crate) struct Desk {
     pub(crate) next: Recipient<Job>,
     pub(crate) ledger: Ledger,
@@ -103,6 +103,12 @@ impl Handler<Down> for Desk {
 
 impl Handler<LinkDown> for Desk {
     async fn handle(&mut self, _: LinkDown, _cx: &mut Context<Self>) {}
+}
+
+impl Handler<Job> for Desk {
+    async fn handle(&mut self, job: Job, _cx: &mut Context<Self>) -> u64 {
+        job.number
+    }
 }
 
 impl Desk {
