@@ -17,7 +17,7 @@ use ringway::Accounts;
 use ringway::prelude::*;
 
 /// Looks between two complaints of one that waits.
-const LOOKS: u64 = 1 << 20;
+const LOOKS: u64 = 1 << 14;
 
 /// A node's accounts once all that it knows of has come to its end, which they must show; a watchdog bounds it.
 fn settled(node: &Node) -> Accounts {

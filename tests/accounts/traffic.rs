@@ -59,9 +59,9 @@ fn what_is_handled_balances() {
     // The same when the uring is closed, and its indices are gone.
     drop(probe);
     drop(watcher);
-    let seen = |accounts: ringway::Accounts| ringway::Accounts::clone(&accounts);
-    let ours = seen(settled(stage.sender()));
-    assert_eq!(fates(&ours), [sent, sent, 0, 0]);
+    // The driver may hold the end a little longer; while it passes from hand to hand its sums are in none.
+    while settled(stage.sender()).sent == 0 {}
+    assert_eq!(fates(&settled(stage.sender())), [sent, sent, 0, 0]);
     stage.home().detach();
     stage.sender().detach();
     assert_eq!(fates(&stage.sender().accounts()), [sent, sent, 0, 0]);
