@@ -83,10 +83,10 @@ impl Open {
     }
 }
 
-impl Drop for Open {
-    /// Its sums go onto the card. What was still in flight, nobody will know of.
-    fn drop(&mut self) {
-        if fork::check().is_err() {
+impl Open {
+    /// Its sums go onto the card, once: it is about to go. What was still in flight, nobody will know of.
+    pub(super) fn leave_sums(&mut self) {
+        if std::mem::replace(&mut self.has_left_sums, true) || fork::check().is_err() {
             return; // A forked child has not the memory.
         }
         let mut sums = Accounts::default();
@@ -100,6 +100,12 @@ impl Drop for Open {
     }
 }
 
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.leave_sums();
+    }
+}
+
 impl super::Closed {
     /// Adds what has become of its messages.
     pub(crate) fn add_to(&mut self, accounts: &mut Accounts) {
@@ -109,7 +115,9 @@ impl super::Closed {
 
 impl Part for RemoteEnd {
     fn add_to(&self, accounts: &mut Accounts) {
-        if let Phase::Open(open) = &mut *self.lock() {
+        if let Phase::Open(open) = &mut *self.lock()
+            && !open.has_left_sums
+        {
             open.add_to(accounts);
         }
     }

@@ -84,6 +84,7 @@ impl Opening {
                 ended: None,
                 is_judged: false,
                 opless_decided: Decided::default(),
+                has_left_sums: false,
                 is_broken: false,
                 owed: Owed::default(),
                 _span: span,
@@ -134,6 +135,8 @@ pub(crate) struct Open {
     pub(super) is_judged: bool,
     /// What became of messages without ops, once that is so.
     pub(super) opless_decided: Decided,
+    /// What became of its messages stands on the card.
+    pub(super) has_left_sums: bool,
     /// A peer that is cut off broke the completions: they are not looked at any more.
     is_broken: bool,
     /// What is to be done when the lock is let go.
@@ -456,6 +459,7 @@ impl Open {
         let is_over = self.is_judged && self.ops.is_empty();
         if is_over {
             self.let_go();
+            self.leave_sums();
         }
         is_over
     }

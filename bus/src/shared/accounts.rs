@@ -3,7 +3,9 @@
 //! What a uring's indices count is counted nowhere else while the uring is there; when it goes, its sums go onto the card's
 //! counters. So a message costs one addition on its way, and adding up costs a look at every uring.
 //!
-//! Nothing is held while a part is asked but that part's own lock.
+//! Nothing is held while a part is asked but that part's own lock. So a uring may go meanwhile: its sums are then in no part and not on
+//! the card, or in both. Whoever adds up sees that a part is there no more and is still remembered, or that what is on the card has
+//! changed, and begins anew.
 
 use std::sync::{Arc, Mutex, Weak};
 
@@ -36,11 +38,20 @@ impl Members {
         drop(part); // outside the lock
     }
 
-    fn parts(&self) -> Vec<Arc<dyn Part>> {
-        let list = lock(&self.list);
-        list.iter().filter_map(|(_, part)| part.upgrade()).collect()
+    /// All of them; `None` while one goes, or comes.
+    fn parts(&self) -> Option<Vec<Arc<dyn Part>>> {
+        let (mut parts, mut all) = (Vec::new(), true);
+        for (_, part) in &*lock(&self.list) {
+            let part = part.upgrade();
+            all &= part.is_some();
+            parts.extend(part);
+        }
+        all.then_some(parts) // outside the lock: these may be the last who hold them
     }
 }
+
+/// Beginnings of one addition, while urings go; after that it is as good as it can be.
+const TRIES_MAX: u32 = 1000;
 
 impl Shared {
     /// Adds the accounts up; a forked child has nothing to add.
@@ -53,6 +64,21 @@ impl Shared {
         if self.queue.is_worker_here() {
             self.count_up();
         }
+        for _ in 0..TRIES_MAX {
+            let before = self.counted_parts();
+            let mut sums = before;
+            if self.add_parts(&mut sums) && self.counted_parts() == before {
+                return self.with_the_rest(sums);
+            }
+            std::thread::yield_now();
+        }
+        let mut sums = self.counted_parts();
+        self.add_parts(&mut sums);
+        self.with_the_rest(sums)
+    }
+
+    /// What urings have left that are gone.
+    fn counted_parts(&self) -> Accounts {
         let counted = |counter| self.core().counted(counter);
         let mut sums = Accounts::default();
         sums.sent = counted(Counter::Sent);
@@ -61,18 +87,26 @@ impl Shared {
         sums.died_after_take = counted(Counter::DiedAfterTake);
         sums.uncertain = counted(Counter::Uncertain);
         sums.taken = counted(Counter::Taken);
-        sums.handled = counted(Counter::EntriesHandled);
+        sums
+    }
+
+    /// Adds what those know that are there; `false` while one of them goes.
+    fn add_parts(&self, sums: &mut Accounts) -> bool {
+        let parts = self.members.parts();
+        parts.iter().flatten().for_each(|part| part.add_to(sums));
+        parts.is_some() & self.closing.add_to(sums)
+    }
+
+    /// Adds what is counted besides.
+    fn with_the_rest(&self, mut sums: Accounts) -> Accounts {
+        let counted = |counter| self.core().counted(counter);
+        sums.handled += counted(Counter::EntriesHandled);
         sums.panicked = counted(Counter::Panicked);
         sums.dropped = counted(Counter::EntriesDropped);
         sums.expired = counted(Counter::EntriesExpired);
         sums.cancelled = counted(Counter::EntriesCancelled);
         sums.dead_letters = counted(Counter::EntriesLost);
         sums.refused = counted(Counter::EntriesRefused);
-        self.members
-            .parts()
-            .iter()
-            .for_each(|part| part.add_to(&mut sums));
-        self.closing.add_to(&mut sums);
         let kept = lock(&self.lent_at_leave).len() as u64;
         sums.blocks_lent += kept;
         let blocks = self.core().heap().stats();

@@ -52,6 +52,8 @@ struct Books {
     rests: HashMap<(NodeId, Key), Rest>,
     /// Closed by the peer in the moment in which the last address went, before the rest was kept.
     early: HashMap<(NodeId, Key), ExitReason>,
+    /// Taken out, and about to end.
+    ending: usize,
 }
 
 /// The ends without addresses.
@@ -69,8 +71,9 @@ impl Closing {
             books.rests.insert(place, rest);
             return;
         };
+        books.ending += 1;
         drop(books);
-        rest.end(&reason);
+        self.end(vec![rest], &reason);
     }
 
     /// The peer has closed it.
@@ -80,10 +83,10 @@ impl Closing {
         if rest.is_none() {
             books.early.insert((node, uring), reason.clone());
         }
+        let rest: Vec<_> = rest.into_iter().collect();
+        books.ending += rest.len();
         drop(books);
-        if let Some(rest) = rest {
-            rest.end(reason);
-        }
+        self.end(rest, reason);
     }
 
     /// This node leaves; returns the blocks that receivers still read, or will.
@@ -92,13 +95,22 @@ impl Closing {
         rests.into_values().flat_map(Rest::into_lent).collect() // outside the lock
     }
 
-    /// Adds what they know to the accounts.
-    pub(super) fn add_to(&self, accounts: &mut Accounts) {
-        for rest in lock(&self.books).rests.values_mut() {
+    /// Adds what they know to the accounts; `false` while one of them ends.
+    pub(super) fn add_to(&self, accounts: &mut Accounts) -> bool {
+        let mut books = lock(&self.books);
+        for rest in books.rests.values_mut() {
             if let Rest::Open(open) = rest {
                 open.add_to(accounts);
             }
         }
+        books.ending == 0
+    }
+
+    /// Ends those that were taken out of the books, where they count as ending.
+    fn end(&self, rests: Vec<Rest>, reason: &ExitReason) {
+        let count = rests.len();
+        rests.into_iter().for_each(|rest| rest.end(reason));
+        lock(&self.books).ending -= count;
     }
 
     /// The peer is dead.
@@ -110,7 +122,8 @@ impl Closing {
             .extract_if(|(other, _), _| *other == node)
             .map(|(_, rest)| rest)
             .collect();
+        books.ending += rests.len();
         drop(books);
-        rests.into_iter().for_each(|rest| rest.end(reason));
+        self.end(rests, reason);
     }
 }
