@@ -4,11 +4,14 @@
 //! which urings have something. The driver, which watches the lanes, schedules them; the owner serves those scheduled
 //! in turn, a few entries each.
 //!
+//! Lanes of high priority have turns of their own ([`high`]).
+//!
 //! An owner whose policy is to drop the oldest does so as it takes: of a lane that holds more than are kept, the oldest
 //! are taken and completed as displaced, one after the other, before the next is taken to be handled. So their sender has
 //! them back, and nothing else is ever taken ahead of its handler.
 
 pub(crate) mod abandoned;
+mod high;
 pub(crate) mod lane;
 mod mark;
 pub(crate) mod offers;
@@ -17,6 +20,7 @@ mod serving;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -25,6 +29,7 @@ use ringway_shm::layout::UringLayout;
 use ringway_shm::sync::AtomicU64;
 use ringway_shm::sync::Ordering::Relaxed;
 
+use self::high::HighHint;
 use self::lane::Took;
 pub(crate) use self::lane::{InboxLane, Taken};
 pub(crate) use self::mark::LaneMark;
@@ -35,6 +40,7 @@ use crate::dead::{DeadReason, Whom};
 use crate::exit::ExitReason;
 use crate::mailbox::Overflow;
 use crate::peering::NodeId;
+use crate::priority::Priority;
 use crate::urings::open::entries_max;
 use crate::urings::wire::Terms;
 use crate::wait_list::WaitList;
@@ -50,8 +56,12 @@ const DROPS_MAX: u32 = 128;
 struct State {
     /// Lanes that may hold entries, in the order of their turns, but for the one that its owner has in hand.
     ready: VecDeque<Arc<InboxLane>>,
+    /// The same, of high priority.
+    ready_high: VecDeque<Arc<InboxLane>>,
     /// Every lane that is open, for the end.
     lanes: Vec<Arc<InboxLane>>,
+    /// Those among them that have high priority.
+    lanes_high: VecDeque<Arc<InboxLane>>,
     /// The actor's waker. Those who wait at a queue are on `waiting`.
     receiver: Option<Waker>,
     closed: Option<ExitReason>,
@@ -62,10 +72,24 @@ impl State {
     fn give_back(&mut self, lane: Arc<InboxLane>) {
         if lane.is_closed() {
             // Whoever closed it may have had it forgotten; if not yet, it has nothing more to give.
-            self.lanes.retain(|other| !Arc::ptr_eq(other, &lane));
+            self.remove(&lane);
         } else {
-            self.ready.push_front(lane);
+            self.queue(lane.priority).push_front(lane);
         }
+    }
+
+    fn queue(&mut self, priority: Priority) -> &mut VecDeque<Arc<InboxLane>> {
+        match priority {
+            Priority::Normal => &mut self.ready,
+            Priority::High => &mut self.ready_high,
+        }
+    }
+
+    /// Lets go of a lane that is in no queue.
+    fn remove(&mut self, lane: &Arc<InboxLane>) {
+        let is_other = |other: &Arc<InboxLane>| !Arc::ptr_eq(other, lane);
+        self.lanes.retain(is_other);
+        self.lanes_high.retain(is_other);
     }
 }
 
@@ -81,6 +105,7 @@ pub(crate) struct Inbox {
     /// How often its owner has messages sent again that a life of it did not handle to their ends.
     redeliver: u32,
     dropped: AtomicU64,
+    high: HighHint,
     /// Receivers that wait at a queue, of any number.
     waiting: WaitList,
 }
@@ -178,6 +203,10 @@ impl Inbox {
             Some(reason) => Err(reason.clone()),
             None => {
                 state.lanes.push(Arc::clone(lane));
+                if lane.priority == Priority::High {
+                    state.lanes_high.push_back(Arc::clone(lane));
+                    self.high.show(&state);
+                }
                 Ok(())
             }
         }
@@ -186,8 +215,10 @@ impl Inbox {
     /// Lets go of a closed lane, which nobody schedules any more.
     fn forget(&self, lane: &Arc<InboxLane>) {
         let mut state = self.lock();
-        state.lanes.retain(|other| !Arc::ptr_eq(other, lane));
-        state.ready.retain(|other| !Arc::ptr_eq(other, lane));
+        state.remove(lane);
+        let queue = state.queue(lane.priority);
+        queue.retain(|other| !Arc::ptr_eq(other, lane));
+        self.high.show(&state);
         let receiver = state.receiver.take();
         drop(state);
         // The owner may wait for what it held: see `LaneMark`.
@@ -213,7 +244,11 @@ impl Inbox {
         if state.closed.is_some() {
             return;
         }
-        state.ready.push_back(lane);
+        let priority = lane.priority;
+        state.queue(priority).push_back(lane);
+        if priority == Priority::High {
+            self.high.show(&state);
+        }
         let receiver = state.receiver.take();
         drop(state);
         self.wake(receiver);
@@ -230,8 +265,8 @@ impl Inbox {
         }
     }
 
-    /// Takes the next entry into the owner's hands, if there is one: its handler must begin now. That of the entry which was
-    /// there has ended.
+    /// Takes the next entry of normal priority into the owner's hands, if there is one: its handler must begin now. That of the
+    /// entry which was there has ended. The owner has no lane of high priority in its hands.
     ///
     /// Cost: the lane's lock; this inbox's once a turn.
     #[inline]
@@ -259,15 +294,20 @@ impl Inbox {
                     serving.served = 0;
                 }
                 Took::Last => {
-                    let over = serving.lane.take();
                     serving.served = 0;
-                    let is_over = |lane: &Arc<InboxLane>| {
-                        let over = over.as_ref();
-                        over.is_some_and(|over| Arc::ptr_eq(over, lane))
-                    };
-                    self.lock().lanes.retain(|lane| !is_over(lane));
+                    self.part_with(serving);
                 }
             }
+        }
+    }
+
+    /// The lane in the owner's hands has come to its end.
+    #[cold]
+    fn part_with(&self, serving: &mut Serving) {
+        if let Some(over) = serving.lane.take() {
+            let mut state = self.lock();
+            state.remove(&over);
+            self.high.show(&state);
         }
     }
 
@@ -292,14 +332,19 @@ impl Inbox {
     pub(crate) fn rest(&self, serving: &mut Serving) {
         serving.finish();
         if let Some(lane) = serving.lane.take() {
-            self.lock().give_back(lane);
+            let priority = lane.priority;
+            let mut state = self.lock();
+            state.give_back(lane);
+            if priority == Priority::High {
+                self.high.show(&state);
+            }
         }
     }
 
     /// Waits until a lane is scheduled or the inbox is closed.
     pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if !state.ready.is_empty() || state.closed.is_some() {
+        if !state.ready.is_empty() || !state.ready_high.is_empty() || state.closed.is_some() {
             return Poll::Ready(());
         }
         match &mut state.receiver {
@@ -323,11 +368,18 @@ impl Inbox {
     pub(crate) fn close(&self, reason: &ExitReason) {
         let mut state = self.lock();
         state.closed.get_or_insert_with(|| reason.clone());
-        let ready = std::mem::take(&mut state.ready);
-        let lanes = std::mem::take(&mut state.lanes);
+        let ready = [
+            std::mem::take(&mut state.ready),
+            std::mem::take(&mut state.ready_high),
+            std::mem::take(&mut state.lanes_high),
+        ];
+        let mut lanes = std::mem::take(&mut state.lanes);
+        self.high.show(&state);
         let receiver = state.receiver.take();
         drop(state);
         drop(ready);
+        // What would have been taken first is returned first.
+        lanes.sort_by_key(|lane| Reverse(lane.priority));
         for lane in lanes {
             lane.close(reason);
         }

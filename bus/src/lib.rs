@@ -87,6 +87,7 @@ mod number;
 mod peering;
 mod pool;
 pub mod prelude;
+mod priority;
 #[doc(hidden)]
 pub mod private;
 mod process;
@@ -127,6 +128,7 @@ pub use node::{
 };
 pub use peering::NodeId;
 pub use pool::{Pool, PoolAsk, PoolMember, PoolTell, Takes};
+pub use priority::Priority;
 pub use process::{
     ArgsOf, ChildProcess, Given, NoArgs, Output, OutputLine, OutputStream, Roles, SpawnProcess,
     SpawnProcessError, Stage,

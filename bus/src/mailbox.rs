@@ -6,12 +6,16 @@
 //! The actor takes all that is queued at once, into its private [`Batch`], and so takes the lock once for many letters. A
 //! letter in the batch has not begun: it counts against the bound, and when the actor ends it goes back to its sender.
 //!
+//! Letters of high priority lie in a second queue, made when there is one ([`high`]).
+//!
 //! # Invariants
 //! - **edge**: whoever queues a letter in an empty queue wakes the actor's task; nobody else does. The actor waits only after
 //!   it found the queue empty: by a look under the lock, or by one at the hint. A letter that the hint hides was queued
 //!   after that lock, and the wake that follows it makes the task run again.
 //! - **checkpoints**: the actor takes the lock when its batch is down to half of the bound, when it is down to none, and for
 //!   the next one; there it wakes those who wait for room. They have registered before they last looked under the lock.
+
+mod high;
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -88,16 +92,28 @@ pub(crate) struct Mailbox<L> {
     in_batch: AtomicU32,
     capacity: u32,
     overflow: Overflow,
-    /// Made when it was full for the first time.
-    full: OnceLock<Box<Full>>,
+    /// Made when it was full for the first time, or a letter of high priority came.
+    seldom: OnceLock<Box<Seldom<L>>>,
 }
 
-/// What only a mailbox needs that was full.
-#[derive(Debug, Default)]
-struct Full {
+/// What few mailboxes need.
+#[derive(Debug)]
+struct Seldom<L> {
     /// Senders that wait for room.
     room: WaitList,
     dropped: AtomicU64,
+    /// Letters of high priority.
+    high: OnceLock<Box<Mailbox<L>>>,
+}
+
+impl<L> Default for Seldom<L> {
+    fn default() -> Self {
+        Self {
+            room: WaitList::default(),
+            dropped: AtomicU64::new(0),
+            high: OnceLock::new(),
+        }
+    }
 }
 
 /// Letters that their actor has taken off its mailbox, and whose handlers have not begun.
@@ -157,12 +173,12 @@ impl<L> Mailbox<L> {
             // Half of what can be counted, so that a batch and what is queued meanwhile can be added up.
             capacity: u32::try_from(capacity).map_or(u32::MAX / 2, |it| it.clamp(1, u32::MAX / 2)),
             overflow,
-            full: OnceLock::new(),
+            seldom: OnceLock::new(),
         }
     }
 
-    fn full(&self) -> &Full {
-        self.full.get_or_init(Box::default)
+    fn seldom(&self) -> &Seldom<L> {
+        self.seldom.get_or_init(Box::default)
     }
 
     fn lock(&self) -> MutexGuard<'_, State<L>> {
@@ -198,13 +214,13 @@ impl<L> Mailbox<L> {
                 Overflow::Wait | Overflow::Fail => return Err((given, Refused::Full)),
                 Overflow::DropNewest => {
                     // Relaxed: a count, which orders nothing.
-                    self.full().dropped.fetch_add(1, Relaxed);
+                    self.seldom().dropped.fetch_add(1, Relaxed);
                     drop(state);
                     return Ok(Pushed::Dropped(make(given)));
                 }
                 Overflow::DropOldest => {
                     // Relaxed: as above.
-                    self.full().dropped.fetch_add(1, Relaxed);
+                    self.seldom().dropped.fetch_add(1, Relaxed);
                     displaced = state.pop();
                 }
             }
@@ -322,8 +338,19 @@ impl<L> Mailbox<L> {
         self.queued.store(state.len(), Relaxed);
     }
 
-    /// Refuses all further letters and hands out those queued, oldest first.
+    /// Refuses all further letters and hands out those queued, in the order in which they would have been taken: those of high
+    /// priority first, of each the oldest first.
     pub(crate) fn close(&self, reason: &ExitReason) -> VecDeque<L> {
+        let mut letters = self.close_lane(reason);
+        if let Some(high) = self.high_if_any() {
+            let mut first = high.close_lane(reason);
+            first.append(&mut letters);
+            return first;
+        }
+        letters
+    }
+
+    fn close_lane(&self, reason: &ExitReason) -> VecDeque<L> {
         let mut state = self.lock();
         state.closed.get_or_insert_with(|| Box::new(reason.clone()));
         let mut letters = state.more.take().map_or_else(VecDeque::new, |more| *more);
@@ -344,12 +371,19 @@ impl<L> Mailbox<L> {
 
     /// Senders waiting for room.
     pub(crate) fn room(&self) -> &WaitList {
-        &self.full().room
+        &self.seldom().room
     }
 
     /// The same, if there may have been any.
-    pub(crate) fn room_if_any(&self) -> Option<&WaitList> {
-        self.full.get().map(|full| &full.room)
+    fn room_if_any(&self) -> Option<&WaitList> {
+        self.seldom.get().map(|seldom| &seldom.room)
+    }
+
+    /// Wakes all who wait for room, of either priority: there will be none.
+    pub(crate) fn wake_waiting(&self) {
+        let lanes = [Some(self), self.high_if_any()];
+        let rooms = lanes.into_iter().flatten().filter_map(Self::room_if_any);
+        rooms.for_each(WaitList::wake_all);
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -360,10 +394,14 @@ impl<L> Mailbox<L> {
         self.overflow
     }
 
-    /// Letters dropped by the policy so far.
+    /// Letters dropped by the policy so far, of either priority.
     pub(crate) fn dropped(&self) -> u64 {
+        let Some(seldom) = self.seldom.get() else {
+            return 0;
+        };
+        let high = seldom.high.get().map_or(0, |high| high.dropped());
         // Relaxed: a count, which orders nothing.
-        self.full.get().map_or(0, |full| full.dropped.load(Relaxed))
+        seldom.dropped.load(Relaxed) + high
     }
 }
 

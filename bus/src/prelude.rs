@@ -30,6 +30,7 @@ pub use crate::message::{
 pub use crate::node::{LookupError, Node, PeerNode, SpawnError};
 pub use crate::peering::NodeId;
 pub use crate::pool::Pool;
+pub use crate::priority::Priority::{self, High};
 pub use crate::process::{ChildProcess, Output, Roles, SpawnProcessError};
 pub use crate::queue::{BoundQueue, MessageQueue, QueueError, ReceiveError};
 pub use crate::remote::undelivered::{Undelivered, UndeliveredStream};

@@ -16,6 +16,7 @@
 mod account;
 mod asker;
 pub(crate) mod burst;
+mod high;
 mod open;
 pub(crate) mod ops;
 mod owed;
@@ -202,6 +203,8 @@ pub(crate) struct RemoteEnd {
     /// Askers and others that wait for the end.
     pub(crate) ended: WaitList,
     pub(crate) returns: Arc<Returns>,
+    /// The end for what has high priority, once there was something.
+    high: OnceLock<Arc<RemoteEnd>>,
 }
 
 impl RemoteEnd {
@@ -220,6 +223,16 @@ impl RemoteEnd {
             TargetKind::Actor => Readers::Streams,
             TargetKind::Queue(_) => Readers::Sender,
         };
+        let returns = Returns::new(shared, whom, read_by);
+        Self::returning_to(shared, key, (kind, carried), returns)
+    }
+
+    fn returning_to(
+        shared: &Arc<Shared>,
+        key: EndKey,
+        (kind, carried): (TargetKind, Vec<Carried>),
+        returns: Arc<Returns>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             key,
             kind,
@@ -238,7 +251,8 @@ impl RemoteEnd {
             room: WaitList::default(),
             blocks: Arc::clone(&shared.blocks),
             ended: WaitList::default(),
-            returns: Returns::new(shared, whom, read_by),
+            returns,
+            high: OnceLock::new(),
         })
     }
 
@@ -347,7 +361,7 @@ impl RemoteEnd {
         *self.lock() = Phase::Refused(refusal);
         self.room.wake_all();
         self.ended.wake_all();
-        self.returns.end(&reason);
+        self.returns.end(self.key.priority, &reason);
     }
 
     /// Tells whether the uring is open, once that is decided.
@@ -533,6 +547,9 @@ impl RemoteEnd {
             Phase::Refused(_) | Phase::Ended(_) => {}
         }
         drop(phase);
+        if left.is_some() {
+            self.never_opened();
+        }
         if let Some(Phase::Opening(opening)) = left
             && let Some(shared) = self.shared()
         {
@@ -563,10 +580,10 @@ impl RemoteEnd {
         drop(phase);
         // Those blocks stay until this process ends with its heap.
         let lent = match rest {
-            Some(Phase::Open(open)) => Closed::close(open, &self.returns).into_lent(),
+            Some(Phase::Open(open)) => self.close(open).into_lent(),
             _ => Vec::new(),
         };
-        self.returns.end(reason);
+        self.returns.end(self.key.priority, reason);
         wakers.into_iter().for_each(Waker::wake);
         self.room.wake_all();
         self.ended.wake_all();
@@ -593,7 +610,7 @@ impl RemoteEnd {
             *phase = Phase::Ended(reason.clone());
         }
         self.unlock(phase);
-        self.returns.end(reason);
+        self.returns.end(self.key.priority, reason);
         wakers.into_iter().for_each(Waker::wake);
         self.room.wake_all();
         self.blocks.wake_all();
@@ -617,10 +634,13 @@ impl Drop for RemoteEnd {
         };
         let phase = self.phase.get_mut().unwrap_or_else(PoisonError::into_inner);
         let rest = match std::mem::replace(phase, Phase::Waiting) {
-            Phase::Open(open) => Some(Rest::Open(Closed::close(open, &self.returns))),
+            Phase::Open(open) => Some(Rest::Open(self.close(open))),
             Phase::Opening(opening) => Some(Rest::Opening(opening)),
             _ => None,
         };
+        if !matches!(rest, Some(Rest::Open(_))) {
+            self.never_opened();
+        }
         shared.end_dropped(self.key, rest);
         shared.members.remove(self.member);
     }

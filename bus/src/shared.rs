@@ -44,6 +44,7 @@ use crate::message::{Message, Parcel, Semantics as _};
 use crate::node::{Carried, OwnThreads};
 use crate::number::{Number, Numbers};
 use crate::peering::NodeId;
+use crate::priority::Priority;
 use crate::process::Wards;
 use crate::remote::RemoteEnd;
 use crate::rings::{RingSpan, RingsError};
@@ -85,6 +86,8 @@ pub(crate) struct EndKey {
     pub(crate) node: NodeId,
     pub(crate) target: Number,
     pub(crate) types: u64,
+    /// Of all that is sent by it.
+    pub(crate) priority: Priority,
 }
 
 /// One attached node.
@@ -311,6 +314,7 @@ impl Shared {
             node,
             target,
             types: hash_of(kind, carried),
+            priority: Priority::Normal,
         };
         // Declared before the lock is taken: were it the last one to hold the former end, dropping it would lock again.
         let former;
@@ -333,12 +337,19 @@ impl Shared {
         end
     }
 
+    /// Opens the end of a second uring to a receiver, which the first end keeps.
+    pub(crate) fn open_high(self: &Arc<Self>, end: &Arc<RemoteEnd>) {
+        lock(&self.ends).insert(end.key, Arc::downgrade(end));
+        self.open(end);
+    }
+
     /// An address whose actor is known to have ended.
     pub(crate) fn ended_end(self: &Arc<Self>, node: NodeId, target: Number) -> Arc<RemoteEnd> {
         let key = EndKey {
             node,
             target,
             types: 0,
+            priority: Priority::Normal,
         };
         let end = RemoteEnd::new(self, key, TargetKind::Actor, Vec::new());
         end.refuse(&ExitReason::NoSuchActor);

@@ -1,7 +1,7 @@
 //! A receiver dies: each message was handled, comes back as never taken, or is known to have been taken; no message that
 //! comes back had an effect.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::process::ChildStdout;
 use std::thread;
@@ -51,8 +51,9 @@ struct Sums {
     died_after_take: u64,
 }
 
-async fn ask_small(sink: &Addr<Sink>, number: u64) -> (u64, Fate) {
-    let asked = sink.ask(Small { number }).deadline(secs(120)).await;
+async fn ask_small(sink: &Addr<Sink>, number: u64, priority: Priority) -> (u64, Fate) {
+    let ask = sink.ask(Small { number }).priority(priority);
+    let asked = ask.deadline(secs(120)).await;
     (
         number,
         fate(
@@ -174,32 +175,42 @@ fn of_batch<I: Iterator>(
 async fn send_until_it_dies(sink: &Addr<Sink>, rng: &mut Rng) -> Fates {
     let mut fates = Fates::new();
     let mut asks = FuturesUnordered::new();
+    // Every third one is urgent.
+    let mut urgent = HashSet::new();
     let mut number = 0;
     loop {
+        let priority = match rng.below(3) {
+            0 => High,
+            _ => Priority::Normal,
+        };
         let len = usize::try_from(rng.below(3000)).unwrap() + 30;
         let told = match rng.below(14) {
             0..=1 => sink
                 .tell(Small { number })
+                .priority(priority)
                 .await
                 .map_err(|error| error.into_inner().number),
             2..=3 => {
-                let told = sink.tell(bulk(sink, number, len)).await;
-                told.map_err(|error| number_of_bulk(error.into_inner()))
+                let told = sink.tell(bulk(sink, number, len)).priority(priority);
+                told.await
+                    .map_err(|error| number_of_bulk(error.into_inner()))
             }
             8..=10 => {
-                let told = sink.tell(line(number)).await;
-                told.map_err(|error| number_of_line(error.into_inner()))
+                let told = sink.tell(line(number)).priority(priority);
+                told.await
+                    .map_err(|error| number_of_line(error.into_inner()))
             }
             kind @ 12.. => {
                 let count = 1 + rng.below(150);
                 let numbers = number..number + count;
+                urgent.extend(numbers.clone().filter(|_| priority == High));
                 let unsent = if kind == 12 {
-                    let told = sink.tell_all(numbers.map(|number| Small { number })).await;
+                    let told = sink.tell_all(numbers.map(|number| Small { number }));
+                    let told = told.priority(priority).await;
                     of_batch(number, told, |small| small.number)
                 } else {
-                    let told = sink
-                        .tell_all(numbers.map(|number| bulk(sink, number, len)))
-                        .await;
+                    let told = sink.tell_all(numbers.map(|number| bulk(sink, number, len)));
+                    let told = told.priority(priority).await;
                     of_batch(number, told, number_of_bulk)
                 };
                 let until = unsent.unwrap_or(number + count);
@@ -213,7 +224,7 @@ async fn send_until_it_dies(sink: &Addr<Sink>, rng: &mut Rng) -> Fates {
             kind => {
                 asks.push(match kind {
                     11 => ask_line(sink, number).boxed_local(),
-                    4 => ask_small(sink, number).boxed_local(),
+                    4 => ask_small(sink, number, priority).boxed_local(),
                     5 => ask_wish(sink, number).boxed_local(),
                     6 => ask_bulk(sink, number, len).boxed_local(),
                     _ => ask_bulk_wish(sink, number, len).boxed_local(),
@@ -232,7 +243,10 @@ async fn send_until_it_dies(sink: &Addr<Sink>, rng: &mut Rng) -> Fates {
             }
         };
         match told {
-            Ok(()) => drop(fates.insert(number, Fate::Told)),
+            Ok(()) => {
+                fates.insert(number, Fate::Told);
+                urgent.extend((priority == High).then_some(number));
+            }
             Err(unsent) => {
                 assert_eq!(unsent, number);
                 break;
@@ -242,9 +256,9 @@ async fn send_until_it_dies(sink: &Addr<Sink>, rng: &mut Rng) -> Fates {
     }
     fates.extend(asks.collect::<Vec<_>>().await);
     assert_eq!(sink.closed().await, ExitReason::ProcessDied);
-    take_back(sink, &mut fates, |small: Small| small.number).await;
-    take_back(sink, &mut fates, number_of_line).await;
-    take_back(sink, &mut fates, number_of_bulk).await;
+    take_back(sink, &mut fates, &urgent, |small: Small| small.number).await;
+    take_back(sink, &mut fates, &urgent, number_of_line).await;
+    take_back(sink, &mut fates, &urgent, number_of_bulk).await;
     fates
 }
 
@@ -252,10 +266,12 @@ async fn send_until_it_dies(sink: &Addr<Sink>, rng: &mut Rng) -> Fates {
 async fn take_back<S: Sendable>(
     sink: &Addr<Sink>,
     fates: &mut Fates,
+    urgent: &HashSet<u64>,
     number_of: impl Fn(S) -> u64,
 ) {
     let mut undelivered = sink.undelivered::<S::Message>();
-    let mut last = None;
+    // Of each priority.
+    let mut lasts = [None; 2];
     while let Some(Undelivered {
         message,
         taken,
@@ -265,8 +281,12 @@ async fn take_back<S: Sendable>(
         assert_eq!(why, Undone::Ended(ExitReason::ProcessDied));
         let message: Parcel<S::Message> = message.expect("all of it is in this process's memory");
         let number = number_of(S::from_parcel(message));
-        assert!(last < Some(number), "{number} after {last:?}: oldest first");
-        last = Some(number);
+        let last = &mut lasts[usize::from(urgent.contains(&number))];
+        assert!(
+            *last < Some(number),
+            "{number} after {last:?}: oldest first"
+        );
+        *last = Some(number);
         let fate = if taken {
             Fate::DiedAfterTake
         } else {

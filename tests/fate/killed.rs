@@ -12,6 +12,8 @@ use crate::worker::{Job, Worker};
 
 /// Processes that are killed, and as many scenes: each of its own.
 const TIMES: usize = 100;
+/// The same, of messages with high priority.
+const TIMES_HIGH: usize = 30;
 /// Processes under way at a time: one starts while another is killed.
 const AHEAD: usize = 4;
 
@@ -31,8 +33,10 @@ pub(crate) fn kill_receivers(row: Row) -> Found {
         process
     };
     let mut waiting: std::collections::VecDeque<_> = (0..AHEAD).map(start).collect();
-    for time in 0..TIMES {
-        waiting.extend((time + AHEAD < TIMES).then(|| start(time + AHEAD)));
+    for time in 0..TIMES + TIMES_HIGH {
+        let mode = if time < TIMES { Mode::Once } else { Mode::High };
+        let next = time + AHEAD;
+        waiting.extend((next < TIMES + TIMES_HIGH).then(|| start(next)));
         let process = waiting.pop_front().unwrap();
         block_on(async {
             let mut workers = Vec::new();
@@ -47,7 +51,7 @@ pub(crate) fn kill_receivers(row: Row) -> Found {
                 if which == 0 || row == Row::BeingHandled {
                     let back = worker.undelivered::<Job>();
                     let first = first + 20 * which as u64;
-                    let brought = bring(row, which, worker, first, Mode::Once, &mut effects).await;
+                    let brought = bring(row, which, worker, first, mode, &mut effects).await;
                     all.push((back, brought));
                 }
             }

@@ -16,8 +16,9 @@ use crate::helper::Helper;
 use crate::support::{Bus, watch};
 use crate::worker::{FAIL, HOLD, Job, PANIC, PASS, Record, Worker, Yard};
 
-/// How often a scene is played.
+/// How often a scene is played, and how often with messages of high priority.
 const TIMES: usize = 100;
+const TIMES_HIGH: usize = 30;
 
 /// Where the workers are.
 pub(crate) enum Home {
@@ -142,19 +143,44 @@ pub(crate) type Asking<'a> = Pin<Box<dyn Future<Output = Result<u64, AskError<Jo
 pub(crate) enum Mode {
     Once,
     Redelivered,
+    /// The same, with high priority: their fate is the same.
+    High,
+    RedeliveredHigh,
+}
+
+impl Mode {
+    fn priority(self) -> Priority {
+        match self {
+            Self::Once | Self::Redelivered => Priority::Normal,
+            Self::High | Self::RedeliveredHigh => Priority::High,
+        }
+    }
+
+    fn is_redelivered(self) -> bool {
+        matches!(self, Self::Redelivered | Self::RedeliveredHigh)
+    }
+
+    fn times(self) -> usize {
+        match self.priority() {
+            Priority::Normal => TIMES,
+            Priority::High => TIMES_HIGH,
+        }
+    }
 }
 
 pub(crate) fn tell(worker: &Addr<Worker>, job: Job, mode: Mode) -> Telling<'_> {
-    match mode {
-        Mode::Once => Box::pin(worker.tell(job)),
-        Mode::Redelivered => Box::pin(worker.tell(job).redeliver(3)),
+    let tell = worker.tell(job).priority(mode.priority());
+    match mode.is_redelivered() {
+        false => Box::pin(tell),
+        true => Box::pin(tell.redeliver(3)),
     }
 }
 
 pub(crate) fn ask(worker: &Addr<Worker>, job: Job, mode: Mode) -> Asking<'_> {
-    match mode {
-        Mode::Once => Box::pin(worker.ask(job).deadline(secs(1000))),
-        Mode::Redelivered => Box::pin(worker.ask(job).redeliver(3).deadline(secs(1000))),
+    let ask = worker.ask(job).priority(mode.priority());
+    match mode.is_redelivered() {
+        false => Box::pin(ask.deadline(secs(1000))),
+        true => Box::pin(ask.redeliver(3).deadline(secs(1000))),
     }
 }
 
@@ -217,6 +243,11 @@ pub(crate) async fn bring<'a>(
         ask: None,
         is_held: true,
     };
+    if mode.priority() == Priority::High {
+        // The first of these opens a uring: those that follow are sent when they are first polled.
+        let opens = worker.ask(job(5, PASS)).priority(High).await;
+        assert_eq!(opens.unwrap(), first + 5);
+    }
     match (row, which) {
         (Row::QueuedAtSender | Row::QueuedAtReceiver, _) => {
             worker.tell(job(0, HOLD)).await.unwrap();
@@ -228,7 +259,8 @@ pub(crate) async fn bring<'a>(
     match (row, which) {
         (Row::QueuedAtSender, _) => {
             // The mailbox has room for one.
-            worker.tell(job(9, PASS)).await.unwrap();
+            let fills = worker.tell(job(9, PASS)).priority(mode.priority());
+            fills.await.unwrap();
             let mut telling = tell(worker, job(1, PASS), mode);
             let mut asking = ask(worker, job(2, PASS), mode);
             assert!(poll!(&mut telling).is_pending());
@@ -304,11 +336,16 @@ pub(crate) fn play(row: Row, column: Column, place: Place) -> Found {
     let mut effects = Effects::new(records);
     let mut found = Found::default();
     let modes: &[Mode] = match column {
-        Column::Restart => &[Mode::Once, Mode::Redelivered],
-        _ => &[Mode::Once],
+        Column::Restart => &[
+            Mode::Once,
+            Mode::Redelivered,
+            Mode::High,
+            Mode::RedeliveredHigh,
+        ],
+        _ => &[Mode::Once, Mode::High],
     };
     for mode in modes {
-        for time in 0..TIMES {
+        for time in 0..mode.times() {
             for which in 0..2 {
                 if which == 1 && row != Row::BeingHandled {
                     continue;
@@ -403,9 +440,9 @@ async fn once(this: &mut Once<'_>) {
         let told = told_of_ask(number, asking.await);
         let accepted = row != Row::QueuedAtSender;
         let fate = fate(told, accepted, number, this.effects);
-        let fates = match mode {
-            Mode::Once => &mut this.found.asks,
-            Mode::Redelivered => &mut this.found.asks_again,
+        let fates = match mode.is_redelivered() {
+            false => &mut this.found.asks,
+            true => &mut this.found.asks_again,
         };
         fates.insert(fate);
     }
@@ -427,9 +464,9 @@ async fn once(this: &mut Once<'_>) {
         let in_hand = (row == Row::BeingHandled).then_some(number);
         let told = told.unwrap_or_else(|| told_of_tell(number, &back, in_hand));
         let fate = fate(told, accepted, number, this.effects);
-        let fates = match mode {
-            Mode::Once => &mut this.found.tells,
-            Mode::Redelivered => &mut this.found.tells_again,
+        let fates = match mode.is_redelivered() {
+            false => &mut this.found.tells,
+            true => &mut this.found.tells_again,
         };
         fates.insert(fate);
     }

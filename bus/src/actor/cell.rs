@@ -25,6 +25,7 @@ use crate::mailbox::{Mailbox, Overflow, Pushed, Refused};
 use crate::message::Message;
 use crate::number::Number;
 use crate::peering::NodeId;
+use crate::priority::Priority;
 use crate::remote::undelivered::{Readers, Returns};
 use crate::shared::{CellOf, Living, Shared, lock};
 use crate::wait_list::{WaitKey, WaitList};
@@ -36,6 +37,8 @@ const DIES: u32 = 2;
 const DRAINS: u32 = 8;
 /// A bit beside them: its start hook has succeeded.
 const STARTED: u32 = 4;
+/// Another: there is, or was, something of high priority, here or in a uring.
+const HIGH: u32 = 16;
 
 /// The part of a cell that does not depend on the actor's type.
 pub(crate) struct CellCore {
@@ -117,6 +120,8 @@ pub(crate) struct Cell<A: Actor> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Nothing,
+    /// Nothing; but there may be messages of high priority.
+    HasHigh,
     Drain(ExitReason),
     Stop(ExitReason),
     Die(ExitReason),
@@ -266,7 +271,9 @@ impl CellCore {
         let make = || {
             let returns = Returns::new(&self.shared, self.whom(), Readers::Streams);
             // Nobody else has it: this waits for no lock and wakes nobody.
-            ended.iter().for_each(|reason| returns.end(reason));
+            ended
+                .iter()
+                .for_each(|reason| returns.end(Priority::Normal, reason));
             returns
         };
         Arc::clone(late.returns.get_or_insert_with(make))
@@ -358,7 +365,23 @@ impl CellCore {
         // Acquire control-told: pairs with what `tell_control` sets.
         match self.control.load(Acquire) & !STARTED {
             0 => Told::Nothing,
+            HIGH => Told::HasHigh,
             bits => self.told_to_end(bits),
+        }
+    }
+
+    /// Whether there may be messages of high priority; after a look at what it was told.
+    pub(super) fn has_high(&self) -> bool {
+        // Relaxed: what is to be seen was acquired in `told`.
+        self.control.load(Relaxed) & HIGH != 0
+    }
+
+    /// There is about to be something of high priority: its sender wakes the actor after this.
+    pub(crate) fn opens_high(&self) {
+        // Relaxed: it is never taken back, and who has set it wakes the actor.
+        if self.control.load(Relaxed) & HIGH == 0 {
+            // AcqRel control-told: pairs with the load in `told`.
+            self.control.fetch_or(HIGH, AcqRel);
         }
     }
 
@@ -534,6 +557,21 @@ impl<A: Actor> Cell<A> {
         inbox
     }
 
+    /// The mailbox's policy has dropped a letter.
+    fn dropped_letter(&self, letter: A::Letters) {
+        self.core.shared.count_undone(&super::Undone::Dropped);
+        let (why, returns) = (&super::Undone::Dropped, &*self.core.returns());
+        A::give_back(letter, &Back::Untaken { why, returns });
+    }
+
+    /// Wakes the task for a letter that was queued as the only one of its priority.
+    fn wake_for(&self, priority: Priority) {
+        if priority == Priority::High {
+            self.core.opens_high();
+        }
+        self.core.wake();
+    }
+
     /// Messages dropped by the mailbox's policy so far, of this process and of others.
     pub(super) fn dropped(&self) -> u64 {
         let inbox = self.core.inbox_if_any();
@@ -569,7 +607,7 @@ impl<A: Actor> Cell<A> {
             inbox.close(&reason);
         }
         if let Some(returns) = returns {
-            returns.end(&reason);
+            returns.end(Priority::Normal, &reason);
         }
         let rare = self.core.rare();
         let _ = rare.outcome.set(reason.clone());
@@ -577,9 +615,7 @@ impl<A: Actor> Cell<A> {
         if let Some(links) = rare.links.get() {
             links.end(&self.core, &reason);
         }
-        if let Some(room) = self.mailbox.room_if_any() {
-            room.wake_all();
-        }
+        self.mailbox.wake_waiting();
     }
 }
 
@@ -591,11 +627,18 @@ pub(crate) trait LocalRoute<M: Message + ?Sized>: Send + Sync {
         handed: Handed<M>,
         port: ReplyPort<M>,
     ) -> Result<(), (Handed<M>, ReplyPort<M>, Refused)>;
+    /// The same, of high priority.
+    fn push_high(
+        &self,
+        handed: Handed<M>,
+        port: ReplyPort<M>,
+    ) -> Result<(), (Handed<M>, ReplyPort<M>, Refused)>;
     /// Queues tells from the first on, while there is room; those left are as they were.
-    fn push_all(&self, handed: &mut VecDeque<Handed<M>>) -> Result<(), Refused>;
+    fn push_all(&self, handed: &mut VecDeque<Handed<M>>, priority: Priority)
+    -> Result<(), Refused>;
     fn core(&self) -> &CellCore;
     fn overflow(&self) -> Overflow;
-    fn room(&self) -> &WaitList;
+    fn room(&self, priority: Priority) -> &WaitList;
     fn make_reachable(self: Arc<Self>) -> Result<(), crate::node::SpawnError>;
     fn living(self: Arc<Self>) -> Arc<dyn Living>;
 }
@@ -621,19 +664,37 @@ where
                 Ok(())
             }
             Ok(Pushed::Displaced(letter) | Pushed::Dropped(letter)) => {
-                self.core.shared.count_undone(&super::Undone::Dropped);
-                let (why, returns) = (&super::Undone::Dropped, &*self.core.returns());
-                A::give_back(letter, &Back::Untaken { why, returns });
+                self.dropped_letter(letter);
                 Ok(())
             }
             Err(((handed, port), refused)) => Err((handed, port, refused)),
         }
     }
 
-    fn push_all(&self, handed: &mut VecDeque<Handed<M>>) -> Result<(), Refused> {
+    #[cold]
+    fn push_high(
+        &self,
+        handed: Handed<M>,
+        port: ReplyPort<M>,
+    ) -> Result<(), (Handed<M>, ReplyPort<M>, Refused)> {
+        let lane = self.mailbox.lane(Priority::High);
+        match lane.push_of((handed, port), |(handed, port)| A::letter(handed, port)) {
+            Ok(Pushed::Queued) => {}
+            Ok(Pushed::First) => self.wake_for(Priority::High),
+            Ok(Pushed::Displaced(letter) | Pushed::Dropped(letter)) => self.dropped_letter(letter),
+            Err(((handed, port), refused)) => return Err((handed, port, refused)),
+        }
+        Ok(())
+    }
+
+    fn push_all(
+        &self,
+        handed: &mut VecDeque<Handed<M>>,
+        priority: Priority,
+    ) -> Result<(), Refused> {
         let letter = |handed| A::letter(handed, ReplyPort::tell());
-        if self.mailbox.push_all(handed, letter)? {
-            self.core.wake();
+        if self.mailbox.lane(priority).push_all(handed, letter)? {
+            self.wake_for(priority);
         }
         Ok(())
     }
@@ -646,8 +707,8 @@ where
         self.mailbox.overflow()
     }
 
-    fn room(&self) -> &WaitList {
-        self.mailbox.room()
+    fn room(&self, priority: Priority) -> &WaitList {
+        self.mailbox.lane(priority).room()
     }
 
     fn make_reachable(self: Arc<Self>) -> Result<(), crate::node::SpawnError> {

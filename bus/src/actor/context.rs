@@ -1,5 +1,6 @@
 //! What a handler may do besides changing its actor.
 
+mod high;
 mod linking;
 mod stashing;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use ringway_shm::card::Counter;
 
+use self::high::HighTurns;
 use super::cell::{Cell, CellCore, Told};
 use super::idle::{Gives, Idle, Rest};
 use super::incoming::Incoming;
@@ -30,6 +32,7 @@ use crate::mailbox::Batch;
 use crate::message::{Answer, BoxError, Sendable};
 use crate::node::Node;
 use crate::peering::NodeId;
+use crate::priority::Priority;
 use crate::process::with_causes;
 use crate::send::Forward;
 use crate::send::redeliver::{About, MessageId};
@@ -57,6 +60,7 @@ pub struct Context<A: Actor> {
     /// Messages since others ran.
     turn: u8,
     local_first: bool,
+    high: HighTurns,
     next: Next,
 }
 
@@ -64,10 +68,24 @@ pub struct Context<A: Actor> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Letter,
+    /// Of high priority.
+    HighLetter,
     /// In hand.
     Entry,
     /// Its own: see [`Own`].
     Own,
+}
+
+impl Next {
+    /// The priority of the letter that it is, if it is one.
+    #[inline]
+    fn letter(self) -> Option<Priority> {
+        match self {
+            Self::Letter => Some(Priority::Normal),
+            Self::HighLetter => Some(Priority::High),
+            Self::Entry | Self::Own => None,
+        }
+    }
 }
 
 /// What the messages of other processes need.
@@ -90,6 +108,7 @@ impl<A: Actor> Context<A> {
             ends: None,
             turn: 0,
             local_first: true,
+            high: HighTurns::default(),
             next: Next::Letter,
         }
     }
@@ -122,26 +141,35 @@ impl<A: Actor> Context<A> {
     }
 
     /// Waits for the next message, which [`take`](Self::take) takes, or for the end: what the control lane says comes before
-    /// any message; local and remote messages take turns. The handler of the entry in hand has ended, which its lane is told
-    /// before anything else begins.
+    /// any message, what has high priority comes before the rest, for a while; local and remote messages take turns. The handler
+    /// of the entry in hand has ended, which its lane is told before anything else begins.
     pub(super) fn poll_next(&mut self, task: &TaskContext<'_>) -> Poll<Option<ExitReason>> {
-        self.local_first = !self.local_first;
         loop {
-            match self.cell.core().told() {
-                Told::Nothing | Told::Drain(_) => {}
+            let (has_high, is_draining) = match self.cell.core().told() {
+                Told::Nothing => (false, false),
+                Told::HasHigh => (true, false),
+                Told::Drain(_) => (self.cell.core().has_high(), true),
                 Told::Stop(reason) => return Poll::Ready(Some(reason)),
                 // Told a moment ago, and about to wake the task, which ends it.
                 Told::Die(_) => {
                     self.finish();
                     return Poll::Pending;
                 }
-            }
+            };
             let inbox = self.cell.core().inbox_if_any();
             let has_own = |own: &mut MaybeOwn<_>, turns| {
                 own.as_mut()
                     .is_some_and(|it: &mut Box<Own<_>>| it.has_due(&self.cell, &self.batch, turns))
             };
             let mut next = has_own(&mut self.own, Turns::Fair).then_some(Next::Own);
+            if has_high && next.is_none() {
+                let remote = &mut self.remote;
+                next = self.high.next(self.cell.mailbox(), inbox, remote);
+            }
+            // The turns of these two: whatever else comes between does not change whose it is.
+            if next.is_none() {
+                self.local_first = !self.local_first;
+            }
             for is_local in [self.local_first, !self.local_first] {
                 if next.is_some() {
                     break;
@@ -154,11 +182,15 @@ impl<A: Actor> Context<A> {
                     next = inbox.pop(&mut remote.serving).then_some(Next::Entry);
                 }
             }
+            if has_high {
+                let remote = &mut self.remote;
+                next = self.high.passed(next, self.cell.mailbox(), inbox, remote);
+            }
             if let Some(next) = next {
                 if next != Next::Own
                     && let Some(own) = &mut self.own
                 {
-                    own.passed(next == Next::Letter);
+                    own.passed(next.letter());
                 }
                 if next != Next::Entry
                     && let (Some(inbox), Some(remote)) = (inbox, &mut self.remote)
@@ -173,7 +205,8 @@ impl<A: Actor> Context<A> {
                 // A `Down` may have waited for what lay in a lane that was let go of since the look above. Who lets go of
                 // one from now on wakes the task.
                 if !has_own(&mut self.own, Turns::Any) {
-                    if let Told::Drain(reason) = self.cell.core().told() {
+                    // Only if it was told so before all this: who is told later is woken, and looks at what was sent before that.
+                    if is_draining && let Told::Drain(reason) = self.cell.core().told() {
                         return Poll::Ready(Some(reason));
                     }
                     match self.own.as_mut().map_or(Rest::Wait, |own| own.rest()) {
@@ -193,6 +226,7 @@ impl<A: Actor> Context<A> {
     pub(super) fn take(&mut self) -> Option<A::Letters> {
         match self.next {
             Next::Letter => self.cell.mailbox().take(&mut self.batch),
+            Next::HighLetter => self.cell.mailbox().take_high(),
             Next::Entry => self.open(),
             Next::Own => self.take_own(),
         }
@@ -252,6 +286,19 @@ impl<A: Actor> Context<A> {
         }
         let remote = self.remote.as_ref().filter(|_| self.next == Next::Entry)?;
         remote.serving.sender()
+    }
+
+    /// Returns the priority of the message in hand: how it was sent. What nobody sent, such as a timer's, has the normal one, and so
+    /// has what was put aside, once it is handled again.
+    pub fn priority(&self) -> Priority {
+        match self.next {
+            Next::HighLetter => Priority::High,
+            Next::Letter | Next::Own => Priority::Normal,
+            Next::Entry => self
+                .remote
+                .as_ref()
+                .map_or(Priority::Normal, |remote| remote.serving.priority()),
+        }
     }
 
     #[inline]
@@ -558,6 +605,8 @@ impl<A: Actor> Context<A> {
     /// Every [`SendError`](crate::SendError) gives the message back; nothing was sent on. A handler may return it: the asker
     /// then gets its text.
     ///
+    /// It has the [priority](Self::priority) of the message in hand, unless it is given [another](Forward::priority).
+    ///
     /// # Cancel safety
     ///
     /// Dropping it before it is ready sends nothing on.
@@ -593,6 +642,7 @@ impl<A: Actor> Context<A> {
             to.into(),
             interest,
             deadline,
+            self.priority(),
         )
     }
 

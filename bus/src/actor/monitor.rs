@@ -33,6 +33,7 @@ use crate::inbox::LaneMark;
 use crate::mailbox::Batch;
 use crate::message::Message;
 use crate::peering::NodeId;
+use crate::priority::Priority;
 use crate::remote::RemoteEnd;
 use crate::shared::{Living, lock};
 use crate::wait_list::WaitKey;
@@ -225,8 +226,8 @@ impl Drop for Watch {
 
 /// What is to be handled before a `Down`.
 enum Ahead {
-    /// So many letters of the mailbox.
-    Letters(usize),
+    /// So many letters of the mailbox, by their priority.
+    Letters { normal: usize, high: usize },
     /// What lies in urings, up to these places.
     Entries(Vec<LaneMark>),
 }
@@ -235,7 +236,10 @@ impl Ahead {
     /// What an actor that has ended now, here or on another node, had sent.
     fn of<A: Actor>(abroad: Option<NodeId>, cell: &Cell<A>, batch: &Batch<A::Letters>) -> Self {
         match abroad {
-            None => Self::Letters(cell.mailbox().ahead(batch)),
+            None => Self::Letters {
+                normal: cell.mailbox().ahead(batch),
+                high: cell.mailbox().ahead_high(),
+            },
             Some(node) => {
                 let inbox = cell.core().inbox_if_any();
                 Self::Entries(inbox.map_or_else(Vec::new, |inbox| inbox.marks(node)))
@@ -366,7 +370,10 @@ impl<L> Monitors<L> {
     #[cold]
     fn next_due<A: Actor<Letters = L>>(&mut self, cell: &Cell<A>, batch: &Batch<L>) -> Option<L> {
         let is_due = |notice: &Notice<L>| match &notice.ahead {
-            Ahead::Letters(count) => *count == 0 || !cell.mailbox().has_letter(batch),
+            Ahead::Letters { normal, high } => {
+                (*normal == 0 || !cell.mailbox().has_letter(batch))
+                    && (*high == 0 || !cell.mailbox().has_high())
+            }
             Ahead::Entries(marks) => marks.iter().all(LaneMark::is_passed),
         };
         let place = self.notices.iter().position(is_due)?;
@@ -376,9 +383,13 @@ impl<L> Monitors<L> {
 
     /// A letter of the mailbox was taken.
     #[inline]
-    pub(super) fn passed_letter(&mut self) {
+    pub(super) fn passed_letter(&mut self, priority: Priority) {
         for notice in &mut self.notices {
-            if let Ahead::Letters(count) = &mut notice.ahead {
+            if let Ahead::Letters { normal, high } = &mut notice.ahead {
+                let count = match priority {
+                    Priority::Normal => normal,
+                    Priority::High => high,
+                };
                 *count = count.saturating_sub(1);
             }
         }

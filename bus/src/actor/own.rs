@@ -12,6 +12,7 @@ use super::pipe::MaybePipes;
 use super::stash::MaybeStash;
 use super::timer::MaybeTimers;
 use crate::mailbox::Batch;
+use crate::priority::Priority;
 
 /// Whether what timers give must let a message of somebody else's pass first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,16 +130,16 @@ impl<L: Send + 'static> Own<L> {
         }
     }
 
-    /// A message of somebody else's is about to be taken: one of the mailbox, or an entry.
+    /// A message of somebody else's is about to be taken: a letter of this priority, or an entry.
     #[inline]
-    pub(super) fn passed(&mut self, is_letter: bool) {
+    pub(super) fn passed(&mut self, letter: Option<Priority>) {
         self.last = Due::None;
         self.interrupt_idleness();
         if let Some(stash) = &mut self.stash {
             stash.passed();
         }
-        if is_letter && let Some(monitors) = &mut self.monitors {
-            monitors.passed_letter();
+        if let (Some(priority), Some(monitors)) = (letter, &mut self.monitors) {
+            monitors.passed_letter(priority);
         }
     }
 

@@ -31,6 +31,7 @@ use crate::dead::DeadReason;
 use crate::entry::EntryToken;
 use crate::exit::ExitReason;
 use crate::message::TypeId;
+use crate::priority::Priority;
 use crate::rings::RingSpan;
 use crate::shared::{Part, Shared};
 use crate::token::Long;
@@ -63,6 +64,8 @@ pub(crate) struct InboxLane {
     pub(crate) peer: Arc<PeerUrings>,
     /// The uring's name, given by its submitter.
     pub(crate) uring: Key,
+    /// Of all that comes by it.
+    pub(super) priority: Priority,
     shared: Weak<Shared>,
     /// Its place among those that the accounts are made of.
     member: usize,
@@ -135,7 +138,7 @@ impl InboxLane {
     pub(crate) fn new(
         shared: &Arc<Shared>,
         peer: &Arc<PeerUrings>,
-        uring: Key,
+        (uring, priority): (Key, Priority),
         inbox: &Arc<Inbox>,
         ends: CompleterEnds,
         span: RingSpan,
@@ -146,6 +149,7 @@ impl InboxLane {
             member: shared.members.add(Weak::clone(this) as Weak<dyn Part>),
             peer: Arc::clone(peer),
             uring,
+            priority,
             shared: Arc::downgrade(shared),
             inbox: Arc::clone(inbox),
             state: AtomicU32::new(HOT),
@@ -174,6 +178,10 @@ impl InboxLane {
         self.shared.upgrade()
     }
 
+    pub(crate) fn priority(&self) -> Priority {
+        self.priority
+    }
+
     fn taking(&self) -> MutexGuard<'_, Taking> {
         self.taking.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -198,6 +206,13 @@ impl InboxLane {
             HOT => !self.peek.has_entry() && !self.ends.load(Relaxed),
             state => state == SCHEDULED,
         }
+    }
+
+    /// Whether an entry waits that nobody has been told of yet, as far as a look without the lock can tell.
+    #[inline]
+    pub(super) fn has_unseen(&self) -> bool {
+        // Acquire lane-state: as in `watch`.
+        matches!(self.state.load(Acquire), HOT | IDLE) && self.peek.has_entry()
     }
 
     /// The driver's look at a lane in its list.

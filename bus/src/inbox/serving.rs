@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::lane::{InboxLane, Taken};
 use crate::message::TypeId;
 use crate::peering::NodeId;
+use crate::priority::Priority;
 
 /// An entry whose sender is dead.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,18 @@ impl Serving {
     pub(crate) fn in_hand(&mut self) -> Option<(&Arc<InboxLane>, &mut Taken)> {
         let lane = self.lane.as_ref().filter(|_| self.is_in_hand)?;
         Some((lane, &mut self.taken))
+    }
+
+    /// The priority of the entry in hand.
+    pub(crate) fn priority(&self) -> Priority {
+        let lane = self.lane.as_ref().filter(|_| self.is_in_hand);
+        lane.map_or(Priority::Normal, |lane| lane.priority)
+    }
+
+    /// Whether a lane of high priority is in hand.
+    pub(crate) fn has_high(&self) -> bool {
+        let lane = self.lane.as_ref();
+        lane.is_some_and(|lane| lane.priority == Priority::High)
     }
 
     /// The node that sent the entry in hand.

@@ -71,7 +71,8 @@ impl<A: Actor> ActorBuilder<A> {
     }
 
     /// Bounds the mailbox; the default is 128 messages. All senders of this process share it. Every other process has a
-    /// uring of its own with as much room, but for 128 entries at most; [`Overflow::DropOldest`] keeps 64 of one at most.
+    /// uring of its own with as much room, but for 128 entries at most; [`Overflow::DropOldest`] keeps 64 of one at most. What has
+    /// high [`Priority`](crate::Priority) has as much room again.
     pub fn mailbox(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self

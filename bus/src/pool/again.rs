@@ -20,6 +20,7 @@ use crate::dead::DeadReason;
 use crate::exit::ExitReason;
 use crate::message::Sendable;
 use crate::node::lookup::Deadline;
+use crate::priority::Priority;
 use crate::send::redeliver::{About, LIFE_WITHIN, MessageId, bury, reason_of};
 use crate::send::{ASK_DEADLINE, Ask, AskError, SendError, next_life};
 use crate::wait_list::WaitList;
@@ -30,6 +31,7 @@ struct Carried<T: PoolMember, S: Sendable> {
     message: S,
     again: Again<S>,
     key: Option<u64>,
+    priority: Priority,
     id: MessageId,
     /// Handlers that began and did not come to their ends.
     taken: u32,
@@ -68,6 +70,7 @@ impl<T: Takes<S::Message>, S: Sendable> Carried<T, S> {
             message: fresh.message,
             again,
             key: fresh.key,
+            priority: fresh.priority,
             id,
             taken: 0,
             last: None,
@@ -150,7 +153,8 @@ impl<T: Takes<S::Message>, S: Sendable> Carried<T, S> {
             true => Nanos::NONE,
             false => until.deadline,
         };
-        let mut ask = Ask::again(life.way(), message, (until.began, deadline), about);
+        let times = (until.began, deadline);
+        let mut ask = Ask::again(life.way(), message, self.priority, times, about);
         poll_fn(|cx| {
             let answer = Pin::new(&mut ask).poll(cx);
             if ask.is_sent() {

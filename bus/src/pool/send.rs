@@ -16,6 +16,7 @@ use crate::clock::Nanos;
 use crate::exit::ExitReason;
 use crate::message::{Message, Sendable};
 use crate::node::lookup::Deadline;
+use crate::priority::Priority;
 use crate::send::{ASK_DEADLINE, AskError, Redeliver, SendError};
 use crate::urings::wire::OpenRefusal;
 
@@ -45,6 +46,7 @@ pub(super) struct Fresh<T: PoolMember, S> {
     pub(super) message: S,
     pub(super) key: Option<u64>,
     pub(super) deadline: Option<Duration>,
+    pub(super) priority: Priority,
     again: Option<Again<S>>,
 }
 
@@ -109,7 +111,9 @@ impl<T: PoolMember, S> Fresh<T, S> {
         loop {
             let whom = (self.key, unreached.as_slice());
             let (_load, to, unsent) = Self::member(&self.pool, whom, message, until).await?;
-            let told = to.to_recipient().tell(unsent).by(until.deadline).await;
+            let recipient = to.to_recipient();
+            let tell = recipient.tell(unsent).priority(self.priority);
+            let told = tell.by(until.deadline).await;
             message = match told {
                 // It is offered to another one.
                 Err(error) => not_to(to, error, &mut unreached)?,
@@ -132,7 +136,9 @@ impl<T: PoolMember, S> Fresh<T, S> {
             let whom = (self.key, unreached.as_slice());
             let member = Self::member(&self.pool, whom, message, until).await;
             let (_load, to, unsent) = member.map_err(AskError::Unsent)?;
-            let answer = to.to_recipient().ask(unsent).by(until.deadline).await;
+            let recipient = to.to_recipient();
+            let ask = recipient.ask(unsent).priority(self.priority);
+            let answer = ask.by(until.deadline).await;
             message = match answer {
                 // Never taken: it had no effect, and goes to another one.
                 Err(AskError::Unsent(error)) => {
@@ -201,6 +207,7 @@ macro_rules! sends {
                     key: None,
                     deadline: None,
                     again: None,
+                    priority: Priority::Normal,
                 }))
             }
 
@@ -226,6 +233,14 @@ macro_rules! sends {
             pub fn key(mut self, key: impl Hash) -> Self {
                 if let Stage::Fresh(fresh) = &mut self.0 {
                     fresh.key = Some(key_of(&key));
+                }
+                self
+            }
+
+            /// Sends it with this [`Priority`], which is normal unless told otherwise; without effect once it was polled.
+            pub fn priority(mut self, priority: Priority) -> Self {
+                if let Stage::Fresh(fresh) = &mut self.0 {
+                    fresh.priority = priority;
                 }
                 self
             }

@@ -30,6 +30,7 @@ use crate::exit::ExitReason;
 use crate::frame::WireKey;
 use crate::mailbox::Overflow;
 use crate::message::TypeId;
+use crate::priority::Priority;
 use crate::rings::RingSpan;
 use crate::token::{ENTRY_SLOTS_MAX, Long, longest};
 use crate::urings::PeerUrings;
@@ -631,10 +632,11 @@ impl Open {
 pub(crate) struct Closed {
     pub(super) open: Box<Open>,
     returns: Arc<Returns>,
+    priority: Priority,
 }
 
 impl Closed {
-    pub(super) fn close(mut open: Box<Open>, returns: &Arc<Returns>) -> Self {
+    pub(super) fn close(mut open: Box<Open>, returns: &Arc<Returns>, priority: Priority) -> Self {
         open.submit.close();
         open.peer.say(&UringWord::Close {
             uring: WireKey(open.uring),
@@ -642,6 +644,7 @@ impl Closed {
         Self {
             open,
             returns: Arc::clone(returns),
+            priority,
         }
     }
 
@@ -660,7 +663,7 @@ impl Closed {
         let _ = self.open.finish(&why, Leases::Gone, &self.returns); // whoever asked is gone
         let owed = std::mem::take(&mut self.open.owed);
         owed.pay(&self.open.peer, &self.returns);
-        self.returns.end(reason);
+        self.returns.end(self.priority, reason);
     }
 }
 

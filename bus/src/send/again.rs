@@ -16,6 +16,7 @@ use crate::exit::ExitReason;
 use crate::message::Sendable;
 use crate::node::LookupError;
 use crate::node::lookup::Deadline;
+use crate::priority::Priority;
 use crate::urings::wire::OpenRefusal;
 
 /// How long a tell without a deadline waits for the next life.
@@ -70,11 +71,16 @@ pub(super) struct Lost<S> {
     pub(super) message: S,
     pub(super) reason: ExitReason,
     pub(super) ended: ActorId,
+    pub(super) priority: Priority,
 }
 
 impl<S> Lost<S> {
     /// What a send to a life that had ended comes back with; any other error stays one.
-    pub(super) fn of(error: SendError<S>, ended: ActorId) -> Result<Self, SendError<S>> {
+    pub(super) fn of(
+        error: SendError<S>,
+        ended: ActorId,
+        priority: Priority,
+    ) -> Result<Self, SendError<S>> {
         let (message, reason) = match error {
             SendError::Ended { message, reason } => (message, reason),
             SendError::Refused {
@@ -87,6 +93,7 @@ impl<S> Lost<S> {
             message,
             reason,
             ended,
+            priority,
         })
     }
 }
@@ -95,9 +102,10 @@ impl<S> Lost<S> {
 fn lost_again<S: Sendable>(
     error: SendError<S>,
     to: &Recipient<S::Message>,
+    priority: Priority,
     follow: &dyn Successors<S::Message>,
 ) -> Result<Lost<S>, SendError<S>> {
-    match Lost::of(error, to.id()) {
+    match Lost::of(error, to.id(), priority) {
         Err(SendError::Refused { message, refusal }) => {
             let name = follow.followed().to_owned();
             let cause = Box::new(LookupError::Refused { name, refusal });
@@ -121,6 +129,7 @@ pub(crate) async fn next_life<S: Sendable>(
                 message,
                 reason: ExitReason::NoSuchActor,
                 ended: to.id(),
+                priority: Priority::Normal, // nothing is sent here
             };
             next(follow, lost, began, until).await
         }
@@ -139,6 +148,7 @@ pub(super) async fn next<S: Sendable>(
         message,
         reason,
         ended,
+        priority: _,
     } = lost;
     // A node that leaves finds nobody any more.
     let shared = follow.shared().filter(|shared| !shared.is_detaching());
@@ -182,9 +192,10 @@ pub(super) async fn tell<S: Sendable>(
         Nanos::NONE => began.plus(WITHIN),
         deadline => deadline,
     };
+    let priority = lost.priority;
     loop {
         let (life, message) = next(follow, lost, began, until).await?;
-        let tell = Tell::new(To::Life(life.way()), message);
+        let tell = Tell::new(To::Life(life.way()).with(priority), message);
         let told = match deadline {
             Nanos::NONE => tell.await,
             deadline => tell.deadline(deadline.since(clock.now())).await,
@@ -194,7 +205,7 @@ pub(super) async fn tell<S: Sendable>(
                 follow.reach(life.id());
                 return Ok(());
             }
-            Err(error) => lost = lost_again(error, &life, follow)?,
+            Err(error) => lost = lost_again(error, &life, priority, follow)?,
         }
     }
 }
@@ -213,12 +224,13 @@ pub(super) fn tell_now<S: Sendable>(
                 return Err(SendError::NoSuccessor { message, cause });
             }
         };
-        match Tell::now(To::Life(life.way()), lost.message) {
+        let priority = lost.priority;
+        match Tell::now(To::Life(life.way()).with(priority), lost.message) {
             Ok(()) => {
                 follow.reach(life.id());
                 return Ok(());
             }
-            Err(error) => lost = lost_again(error, &life, follow)?,
+            Err(error) => lost = lost_again(error, &life, priority, follow)?,
         }
     }
     let cause = Box::new(NoSuccessor::NotYet {
@@ -237,12 +249,13 @@ pub(super) async fn ask<S: Sendable>(
     began: Nanos,
     until: Nanos,
 ) -> Result<Arrival<S>, AskError<S>> {
+    let priority = lost.priority;
     loop {
         let found = next(follow, lost, began, until).await;
         let (life, message) = found.map_err(AskError::Unsent)?;
-        match Ask::until(life.way(), message, began, until).await {
+        match Ask::until(life.way(), message, priority, (began, until)).await {
             Err(AskError::Unsent(error)) => {
-                lost = lost_again(error, &life, follow).map_err(AskError::Unsent)?;
+                lost = lost_again(error, &life, priority, follow).map_err(AskError::Unsent)?;
             }
             answered => {
                 follow.reach(life.id());

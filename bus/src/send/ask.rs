@@ -29,6 +29,7 @@ use crate::completion;
 use crate::entry::{Beside, EntryKind, EntryToken};
 use crate::exit::ExitReason;
 use crate::message::{HandlerError, Message, Parcel, Semantics as _, Sendable};
+use crate::priority::Priority;
 use crate::remote::ops::{Outcome, Unanswered};
 use crate::remote::{AskerLook, Found, RemoteEnd};
 use crate::wait_list::WaitKey;
@@ -86,6 +87,8 @@ struct Asking<'a, S: Sendable> {
 enum Stage<'a, S: Sendable> {
     /// Not polled yet; the reply is to be waited for so long.
     Fresh(Duration),
+    /// The same, of high priority.
+    FreshHigh(Duration),
     /// With the side of the reply's slot that waits, once the other was made for a receiver of this process.
     Sending(Option<Asker<Answer<S::Message>>>),
     Local(Asker<Answer<S::Message>>),
@@ -95,6 +98,17 @@ enum Stage<'a, S: Sendable> {
     /// The handler did not come to its end: how the actor ended is about to be known.
     Ending,
     Over,
+}
+
+impl<S: Sendable> Stage<'_, S> {
+    /// How long the reply is to be waited for, and how urgent the message is, of one that was not polled yet.
+    fn fresh(&self) -> Option<(Duration, Priority)> {
+        match self {
+            Self::Fresh(wait) => Some((*wait, Priority::Normal)),
+            Self::FreshHigh(wait) => Some((*wait, Priority::High)),
+            _ => None,
+        }
+    }
 }
 
 impl<'a, S: Sendable> Ask<'a, S> {
@@ -134,8 +148,14 @@ impl<'a, S: Sendable> Ask<'a, S> {
     }
 
     /// An ask that has begun before, and goes on with another receiver.
-    pub(super) fn until(way: Way<'a, S::Message>, message: S, began: Nanos, until: Nanos) -> Self {
+    pub(super) fn until(
+        way: Way<'a, S::Message>,
+        message: S,
+        priority: Priority,
+        (began, until): (Nanos, Nanos),
+    ) -> Self {
         let mut asking = Asking::fresh(way, None, message, Stage::Sending(None));
+        asking.sending.set_priority(priority);
         (asking.sending.began, asking.sending.deadline) = (began, until);
         Self(Progress::Asking(asking))
     }
@@ -144,13 +164,15 @@ impl<'a, S: Sendable> Ask<'a, S> {
     pub(crate) fn again(
         way: Way<'a, S::Message>,
         message: S,
-        (began, until): (Nanos, Nanos),
+        priority: Priority,
+        times: (Nanos, Nanos),
         about: About,
     ) -> Self {
-        let mut asking = Asking::fresh(way, None, message, Stage::Sending(None));
-        (asking.sending.began, asking.sending.deadline) = (began, until);
-        asking.sending.wanted = Wanted::Again(Box::new(about));
-        Self(Progress::Asking(asking))
+        let mut this = Self::until(way, message, priority, times);
+        if let Progress::Asking(asking) = &mut this.0 {
+            asking.sending.wanted = Wanted::Again(Box::new(about));
+        }
+        this
     }
 
     /// Whether the message is in its receiver's mailbox, or was.
@@ -191,16 +213,17 @@ impl<'a, S: Sendable> Ask<'a, S> {
                 RedeliveredAsk::new(to, (fresh.message, keep), times, fresh.wait)
             }
             Progress::Again(again) if again.is_fresh() => {
+                let priority = again.urgency();
                 let parts = again.into_parts();
                 let (to, message, wait) = parts.expect("looked at a moment ago");
-                RedeliveredAsk::new(to, (S::from_parcel(message), keep), times, wait)
+                let message = (S::from_parcel(message), keep);
+                RedeliveredAsk::new(to, message, times, wait).priority(priority)
             }
-            Progress::Asking(mut asking) if matches!(asking.stage, Stage::Fresh(_)) => {
-                let Stage::Fresh(wait) = asking.stage else {
-                    unreachable!("looked at a moment ago");
-                };
+            Progress::Asking(mut asking) if asking.stage.fresh().is_some() => {
+                let (wait, priority) = asking.stage.fresh().unwrap_or_default();
                 let to = (asking.sending.way, asking.sending.follow);
-                RedeliveredAsk::new(to, (asking.sending.take_back(), keep), times, wait)
+                let message = (asking.sending.take_back(), keep);
+                RedeliveredAsk::new(to, message, times, wait).priority(priority)
             }
             _ => panic!("an ask was polled before it was told to be redelivered"),
         }
@@ -215,8 +238,10 @@ impl<'a, S: Sendable> Ask<'a, S> {
         if !again.is_fresh() {
             return Self(Progress::Again(again));
         }
+        let priority = again.urgency();
         let ((way, follow), message, wait) = again.into_parts().expect("looked at a moment ago");
-        Self::plain(way, follow, S::from_parcel(message)).deadline(wait)
+        let plain = Self::plain(way, follow, S::from_parcel(message));
+        plain.deadline(wait).priority(priority)
     }
 
     /// Waits for the reply no longer than `deadline`, from when the ask is first polled; without effect after that. The
@@ -226,7 +251,7 @@ impl<'a, S: Sendable> Ask<'a, S> {
         match &mut self.0 {
             Progress::Fresh(fresh) => fresh.wait = deadline,
             Progress::Asking(asking) => {
-                if let Stage::Fresh(wait) = &mut asking.stage {
+                if let Stage::Fresh(wait) | Stage::FreshHigh(wait) = &mut asking.stage {
                     *wait = deadline;
                 }
             }
@@ -234,6 +259,31 @@ impl<'a, S: Sendable> Ask<'a, S> {
             Progress::Local(_) | Progress::Over => {}
         }
         self
+    }
+
+    /// Sends it with this [`Priority`], which is normal unless told otherwise; without effect once this was polled. Its reply has
+    /// none: it goes back by a way of its own.
+    pub fn priority(self, priority: Priority) -> Self {
+        match (self.0, priority) {
+            (Progress::Fresh(fresh), Priority::High) => {
+                let (way, stage) = (Way::Local(fresh.route), Stage::FreshHigh(fresh.wait));
+                let asking = Asking::fresh(way, fresh.follow, fresh.message, stage);
+                Self(Progress::Asking(asking))
+            }
+            (Progress::Asking(mut asking), priority) => {
+                if let Some((wait, _)) = asking.stage.fresh() {
+                    asking.stage = match priority {
+                        Priority::Normal => Stage::Fresh(wait),
+                        Priority::High => Stage::FreshHigh(wait),
+                    };
+                }
+                Self(Progress::Asking(asking))
+            }
+            (Progress::Again(again), priority) => {
+                Self(Progress::Again(Box::new(again.priority(priority))))
+            }
+            (progress, _) => Self(progress),
+        }
     }
 
     /// Waits up to a point in time, which may be none, and is sent once; before it is polled.
@@ -248,7 +298,8 @@ impl<'a, S: Sendable> Ask<'a, S> {
         };
         let now = asking.sending.way.clock().now();
         (asking.sending.began, asking.sending.deadline) = (now, deadline);
-        if let Stage::Fresh(_) = asking.stage {
+        if let Some((_, priority)) = asking.stage.fresh() {
+            asking.sending.set_priority(priority);
             asking.stage = Stage::Sending(None);
         }
         Self(Progress::Asking(asking))
@@ -258,7 +309,9 @@ impl<'a, S: Sendable> Ask<'a, S> {
     pub(super) fn has_left(&self) -> bool {
         match &self.0 {
             Progress::Fresh(_) => false,
-            Progress::Asking(it) => !matches!(it.stage, Stage::Fresh(_) | Stage::Sending(_)),
+            Progress::Asking(it) => {
+                !matches!(it.stage, Stage::Sending(_)) && it.stage.fresh().is_none()
+            }
             Progress::Local(_) | Progress::Again(_) | Progress::Over => true,
         }
     }
@@ -438,6 +491,11 @@ impl<'a, S: Sendable> Asking<'a, S> {
                     self.stage = Stage::Sending(None);
                     self.poll_sending(cx)
                 }
+                Stage::FreshHigh(wait) => {
+                    self.stage = Stage::Fresh(*wait);
+                    self.sending.set_priority(Priority::High);
+                    Step::Next
+                }
                 Stage::Sending(_) => self.poll_sending(cx),
                 Stage::Local(_) => self.poll_local(cx),
                 Stage::Remote(op) => {
@@ -547,7 +605,8 @@ impl<S: Sendable> Asking<'_, S> {
         let Some(follow) = self.sending.follow else {
             return Step::Ready(Err(AskError::Unsent(error)));
         };
-        let lost = match Lost::of(error, self.sending.way.actor()) {
+        let (actor, priority) = (self.sending.way.actor(), self.sending.priority());
+        let lost = match Lost::of(error, actor, priority) {
             Ok(lost) => lost,
             Err(error) => return Step::Ready(Err(AskError::Unsent(error))),
         };
@@ -777,7 +836,7 @@ impl<S: Sendable> std::fmt::Debug for Ask<'_, S> {
         let stage = match &self.0 {
             Progress::Fresh(_) => "not polled yet",
             Progress::Asking(asking) => match asking.stage {
-                Stage::Fresh(_) => "not polled yet",
+                Stage::Fresh(_) | Stage::FreshHigh(_) => "not polled yet",
                 Stage::Sending(_) => "waits for room",
                 Stage::Following(_) => "goes to the next life",
                 Stage::Local(_) | Stage::Remote(_) | Stage::Ending => "waits for its reply",

@@ -9,6 +9,7 @@ use crate::actor::letter::Handed;
 use crate::clock::Nanos;
 use crate::completion;
 use crate::message::{Message, Parcel};
+use crate::priority::Priority;
 use crate::remote::burst::{BURST_MAX, Burst};
 use crate::remote::ops::OpKind;
 
@@ -76,10 +77,10 @@ impl<M: Message + ?Sized> Drawn<M> {
 
     /// Sends from the first on; what is left met an obstacle, which is found out when it is offered alone.
     #[inline]
-    pub(super) fn offer(&mut self, way: Way<'_, M>) {
+    pub(super) fn offer(&mut self, way: Way<'_, M>, priority: Priority) {
         match (self, way) {
             (Self::Local(handed), Way::Local(route)) => {
-                let _ = route.push_all(handed);
+                let _ = route.push_all(handed, priority);
             }
             (Self::Remote { burst, .. }, Way::Remote(end)) if !burst.is_empty() => {
                 let _ = end.submit_burst(burst);

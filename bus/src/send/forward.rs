@@ -20,6 +20,7 @@ use crate::actor::later::{Deferred, Interest, ReplyTo, defer};
 use crate::addr::Recipient;
 use crate::clock::Nanos;
 use crate::message::{HandlerError, Message, Semantics as _, Sendable};
+use crate::priority::Priority;
 use crate::shared::Shared;
 
 type ReplyOf<S> = <<S as Sendable>::Message as Message>::Reply;
@@ -33,6 +34,7 @@ type ReplyOf<S> = <<S as Sendable>::Message as Message>::Reply;
 pub struct Forward<S: Sendable>(Stage<S>);
 
 enum Stage<S: Sendable> {
+    Fresh(Fresh<S>),
     /// Nobody waits for an answer.
     Told(
         BoxFuture<'static, Result<(), SendError<S>>>,
@@ -40,6 +42,16 @@ enum Stage<S: Sendable> {
     ),
     Asked(Asked<S>),
     Over,
+}
+
+/// Not polled yet.
+struct Fresh<S: Sendable> {
+    shared: Arc<Shared>,
+    message: S,
+    to: Recipient<S::Message>,
+    interest: Interest,
+    deadline: Nanos,
+    priority: Priority,
 }
 
 struct Asked<S: Sendable> {
@@ -58,18 +70,48 @@ impl<S: Sendable> Forward<S> {
         to: Recipient<S::Message>,
         interest: Interest,
         deadline: Nanos,
+        priority: Priority,
     ) -> Self {
+        Self(Stage::Fresh(Fresh {
+            shared: Arc::clone(shared),
+            message,
+            to,
+            interest,
+            deadline,
+            priority,
+        }))
+    }
+
+    /// Sends it on with this [`Priority`] rather than that of the message in hand; without effect once this was polled.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        if let Stage::Fresh(fresh) = &mut self.0 {
+            fresh.priority = priority;
+        }
+        self
+    }
+}
+
+impl<S: Sendable> Fresh<S> {
+    fn begin(self) -> Stage<S> {
+        let Self {
+            shared,
+            message,
+            to,
+            interest,
+            deadline,
+            priority,
+        } = self;
         let is_told = matches!(interest, Interest::Nobody);
-        let (reply_to, deferred) = defer(shared, interest, deadline);
+        let (reply_to, deferred) = defer(&shared, interest, deadline);
         if is_told {
             drop(reply_to);
-            let tell = async move { to.tell(message).await };
-            return Self(Stage::Told(Box::pin(tell), deferred));
+            let tell = async move { to.tell(message).priority(priority).await };
+            return Stage::Told(Box::pin(tell), deferred);
         }
         let is_sent = Arc::new(AtomicBool::new(false));
         let sent = Arc::clone(&is_sent);
         let ask = async move {
-            let mut ask = to.ask(message).by(deadline);
+            let mut ask = to.ask(message).priority(priority).by(deadline);
             let polled = poll_fn(|cx| {
                 let polled = Pin::new(&mut ask).poll(cx);
                 // Relaxed: read by whoever has just polled this.
@@ -82,13 +124,13 @@ impl<S: Sendable> Forward<S> {
                 reason: "it has no value".to_owned(),
             })
         };
-        Self(Stage::Asked(Asked {
-            shared: Arc::clone(shared),
+        Stage::Asked(Asked {
+            shared,
             ask: Box::pin(ask),
             is_sent,
             reply_to,
             deferred,
-        }))
+        })
     }
 }
 
@@ -138,7 +180,12 @@ impl<S: Sendable> Future for Forward<S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        match std::mem::replace(&mut this.0, Stage::Over) {
+        let stage = match std::mem::replace(&mut this.0, Stage::Over) {
+            Stage::Fresh(fresh) => fresh.begin(),
+            begun => begun,
+        };
+        match stage {
+            Stage::Fresh(_) => unreachable!("begun a moment ago"),
             Stage::Told(mut tell, deferred) => match tell.as_mut().poll(cx) {
                 Poll::Pending => {
                     this.0 = Stage::Told(tell, deferred);

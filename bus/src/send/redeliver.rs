@@ -5,7 +5,8 @@
 //!
 //! # Order
 //! All that goes to one receiver this way, from one process, is sent in the order in which its futures were first polled; and
-//! what a life did not handle goes to the next one in that same order, before anything newer (`order.rs`).
+//! what a life did not handle goes to the next one in that same order, before anything newer (`order.rs`). Each priority has an
+//! order of its own.
 //!
 //! Nothing here is touched by sends without it.
 
@@ -34,6 +35,7 @@ use crate::exit::ExitReason;
 use crate::loan::Loan;
 use crate::message::{Fill, InPlace, Message, Sendable};
 use crate::peering::NodeId;
+use crate::priority::Priority;
 use crate::shared::Shared;
 
 /// Identifies a message that may be sent more than once: the same at every attempt, and no other message's.
@@ -84,6 +86,7 @@ struct Fresh<'a, S: Sendable> {
     keep: fn(&S) -> S,
     times: u32,
     deadline: Option<Duration>,
+    priority: Priority,
 }
 
 /// The task that carries a message, and what it is to say.
@@ -194,6 +197,7 @@ impl<'a, S: Sendable> RedeliveredAsk<'a, S> {
             keep,
             times,
             deadline,
+            priority: Priority::Normal,
         });
         Self { stage }
     }
@@ -207,6 +211,14 @@ impl<'a, S: Sendable> RedeliveredAsk<'a, S> {
                 Some(((fresh.way, fresh.follow), fresh.message, wait))
             }
             Stage::Running(_) | Stage::Over => None,
+        }
+    }
+
+    /// Its priority, before it is polled.
+    pub(super) fn urgency(&self) -> Priority {
+        match &self.stage {
+            Stage::Fresh(fresh) => fresh.priority,
+            Stage::Running(_) | Stage::Over => Priority::Normal,
         }
     }
 
@@ -234,6 +246,14 @@ impl<'a, S: Sendable> RedeliveredAsk<'a, S> {
         if let Stage::Fresh(fresh) = &mut self.stage {
             fresh.deadline = Some(deadline);
         }
+    }
+
+    /// Sends it with this [`Priority`], at every attempt, which is normal unless told otherwise; without effect once this was polled.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        if let Stage::Fresh(fresh) = &mut self.stage {
+            fresh.priority = priority;
+        }
+        self
     }
 
     /// Blocks the calling thread until the reply has come.
@@ -345,6 +365,7 @@ impl<'a, S: Sendable> RedeliveredTell<'a, S> {
             keep,
             times,
             deadline,
+            priority: Priority::Normal,
         });
         Self { stage, kept: None }
     }
@@ -354,6 +375,14 @@ impl<'a, S: Sendable> RedeliveredTell<'a, S> {
     pub fn deadline(mut self, deadline: Duration) -> Self {
         if let Stage::Fresh(fresh) = &mut self.stage {
             fresh.deadline = Some(deadline);
+        }
+        self
+    }
+
+    /// Sends it with this [`Priority`], at every attempt, which is normal unless told otherwise; without effect once this was polled.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        if let Stage::Fresh(fresh) = &mut self.stage {
+            fresh.priority = priority;
         }
         self
     }

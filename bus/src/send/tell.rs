@@ -17,6 +17,7 @@ use super::way::{Patience, Sending, Sent, To, Way};
 use crate::actor::port::ReplyPort;
 use crate::clock::Nanos;
 use crate::message::{Parcel, Sendable};
+use crate::priority::Priority;
 
 /// A message on its way to an actor: a future, which may be refined before it is first polled.
 ///
@@ -104,18 +105,17 @@ impl<'a, S: Sendable> Fresh<'a, S> {
             keep_parcel as fn(&_) -> _,
         );
         let to = (way, self.to.follow());
-        Some(RedeliveredTell::new(
-            to,
-            message,
-            way.redeliver(),
-            self.wait.time(),
-        ))
+        let again = RedeliveredTell::new(to, message, way.redeliver(), self.wait.time());
+        Some(again.priority(self.to.priority()))
     }
 
     /// Sends it if nothing stands in its way; otherwise it is to be polled.
     fn send(self, way: Way<'a, S::Message>) -> Option<Sending<'a, S>> {
         let message = self.message.expect("a tell was polled after it was ready");
-        let mut sending = Sending::beyond_straight_tell(way, message)?;
+        let mut sending = match self.to.priority() {
+            Priority::Normal => Sending::beyond_straight_tell(way, message)?,
+            Priority::High => Sending::high(way, message),
+        };
         sending.follow = self.to.follow();
         if self.wait != Wait::Always {
             sending.began = sending.way.clock().now();
@@ -162,18 +162,16 @@ impl<'a, S: Sendable> Tell<'a, S> {
         else {
             panic!("a tell was polled before it was told to be redelivered");
         };
-        let to = (to.way(), to.follow());
+        let (priority, to) = (to.priority(), (to.way(), to.follow()));
         let message = (message, <S as Redeliver>::keep as fn(&S) -> S);
-        RedeliveredTell::new(to, message, times, wait.time())
+        RedeliveredTell::new(to, message, times, wait.time()).priority(priority)
     }
 
     /// Has the message sent once, also to an actor that is [set](crate::ActorBuilder::redeliver) to have it redelivered; without
     /// effect once it was polled.
     pub fn once(mut self) -> Self {
-        if let Stage::Fresh(fresh) = &mut self.0
-            && let To::Follows(follow) = fresh.to
-        {
-            fresh.to = To::FollowsOnce(follow);
+        if let Stage::Fresh(fresh) = &mut self.0 {
+            fresh.to = fresh.to.once();
         }
         self
     }
@@ -184,6 +182,15 @@ impl<'a, S: Sendable> Tell<'a, S> {
     pub fn deadline(mut self, deadline: Duration) -> Self {
         if let Stage::Fresh(fresh) = &mut self.0 {
             fresh.wait = Wait::For(deadline);
+        }
+        self
+    }
+
+    /// Sends it with this [`Priority`], which is normal unless told otherwise; without effect once this was polled.
+    #[inline]
+    pub fn priority(mut self, priority: Priority) -> Self {
+        if let Stage::Fresh(fresh) = &mut self.0 {
+            fresh.to = fresh.to.with(priority);
         }
         self
     }
@@ -203,14 +210,21 @@ impl<'a, S: Sendable> Tell<'a, S> {
     /// Sends now or not at all.
     pub(crate) fn now(to: To<'a, S::Message>, message: S) -> Result<(), SendError<S>> {
         let way = to.way();
-        let Some(mut sending) = Sending::beyond_straight_tell(way, message) else {
+        let sending = match to.priority() {
+            Priority::Normal => Sending::beyond_straight_tell(way, message),
+            Priority::High => Some(Sending::high(way, message)),
+        };
+        let Some(mut sending) = sending else {
             return Ok(());
         };
         sending.patience(Patience::None);
         match sending.poll(&Context::from_waker(noop_waker_ref())) {
             Poll::Ready(Ok(_)) => Ok(()),
             Poll::Ready(Err(error)) => match to.follow() {
-                Some(follow) => again::tell_now(follow, Lost::of(error, way.actor())?),
+                Some(follow) => {
+                    let lost = Lost::of(error, way.actor(), to.priority())?;
+                    again::tell_now(follow, lost)
+                }
                 None => Err(error),
             },
             Poll::Pending => unreachable!("without patience a send is never pending"),
@@ -251,7 +265,7 @@ impl<'a, S: Sendable> Tell<'a, S> {
             (Err(error), None) => Poll::Ready(Err(error)),
             (Err(error), Some(follow)) => {
                 let way = sending.way;
-                let lost = Lost::of(error, way.actor())?;
+                let lost = Lost::of(error, way.actor(), sending.priority())?;
                 let mut following = Box::pin(again::tell(follow, lost, sending.deadline));
                 let told = following.as_mut().poll(cx);
                 if told.is_pending() {
@@ -289,7 +303,7 @@ impl<'a, S: Sendable> Tell<'a, S> {
         match std::mem::replace(&mut self.0, Stage::Over) {
             Stage::Fresh(mut fresh) => {
                 let way = fresh.to.way();
-                if let To::Follows(_) = fresh.to
+                if let To::Follows(_) | To::FollowsHigh(_) = fresh.to
                     && way.redeliver() > 0
                     && let Some(again) = fresh.again(way)
                 {

@@ -16,6 +16,7 @@ use super::way::{Load, Patience, Sending, Wanted, Way};
 use super::{Follow, SendError, TellAllError, Unsent};
 use crate::clock::Nanos;
 use crate::message::Sendable;
+use crate::priority::Priority;
 
 /// Messages after which a poll ends, so that others have their turn; also of an iterator without end.
 const TURN: usize = 1024;
@@ -62,6 +63,7 @@ where
     alone: Option<Alone<'a, I::Item>>,
     sent: usize,
     patience: Patience,
+    priority: Priority,
     wait: Option<Duration>,
     /// When it was first polled, if that matters.
     began: Nanos,
@@ -89,6 +91,7 @@ where
             alone: None,
             sent: 0,
             patience: Patience::Waits,
+            priority: Priority::Normal,
             wait: None,
             began: Nanos::NONE,
             is_begun: false,
@@ -101,6 +104,14 @@ where
     pub fn deadline(mut self, deadline: Duration) -> Self {
         if !self.is_begun {
             self.wait = Some(deadline);
+        }
+        self
+    }
+
+    /// Sends them with this [`Priority`], which is normal unless told otherwise; without effect once this was polled.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        if !self.is_begun {
+            self.priority = priority;
         }
         self
     }
@@ -160,7 +171,7 @@ where
         if drawn == 0 {
             return false;
         }
-        self.drawn.offer(self.way);
+        self.drawn.offer(self.way, self.priority);
         self.sent += drawn - self.drawn.len();
         if let Some(first) = self.drawn.pop() {
             self.send_alone(first);
@@ -185,6 +196,7 @@ where
     fn send_alone(&mut self, load: Load<MessageOf<I>>) {
         let mut alone = Box::new(Sending::of_load(self.way, load, Wanted::Nothing));
         alone.patience(self.patience);
+        alone.set_priority(self.priority);
         if let Some(wait) = self.wait {
             (alone.began, alone.deadline) = (self.began, self.began.plus(wait));
         }
@@ -224,7 +236,7 @@ where
         let Some(follow) = self.follow else {
             return Poll::Ready(Err(error));
         };
-        let lost = Lost::of(error, self.way.actor())?;
+        let lost = Lost::of(error, self.way.actor(), self.priority)?;
         if self.patience == Patience::None {
             return Poll::Ready(again::tell_now(follow, lost));
         }
@@ -275,8 +287,11 @@ where
             this.messages.is_some(),
             "a tell_all was polled after it was ready"
         );
-        if !std::mem::replace(&mut this.is_begun, true) && this.wait.is_some() {
-            this.began = this.way.clock().now();
+        if !std::mem::replace(&mut this.is_begun, true) {
+            this.way = this.way.with(this.priority);
+            if this.wait.is_some() {
+                this.began = this.way.clock().now();
+            }
         }
         let turn = this.sent + TURN;
         while this.sent < turn {

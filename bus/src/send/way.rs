@@ -26,6 +26,7 @@ use crate::loan::Loan;
 use crate::mailbox::{Overflow, Refused};
 use crate::message::{Fill, InPlace, Message, Parcel, Sendable};
 use crate::node::lookup::Deadline;
+use crate::priority::Priority;
 use crate::remote::ops::OpKind;
 use crate::remote::undelivered::Undelivered;
 use crate::remote::{Obstacle, Outgoing, RemoteEnd};
@@ -33,12 +34,16 @@ use crate::shared::Shared;
 use crate::token::TokenizeError;
 use crate::wait_list::WaitKey;
 
-/// Where a message is to be sent. Which life it is for is looked up as it is sent.
+/// Where a message is to be sent, and how urgent it is. Which life it is for is looked up as it is sent.
 pub(crate) enum To<'a, M: Message + ?Sized> {
     Life(Way<'a, M>),
     Follows(&'a dyn Successors<M>),
     /// The same, whatever the receiver is set to: it is sent once.
     FollowsOnce(&'a dyn Successors<M>),
+    /// The same three, with high priority.
+    LifeHigh(Way<'a, M>),
+    FollowsHigh(&'a dyn Successors<M>),
+    FollowsOnceHigh(&'a dyn Successors<M>),
 }
 
 impl<'a, M: Message + ?Sized> To<'a, M> {
@@ -46,8 +51,44 @@ impl<'a, M: Message + ?Sized> To<'a, M> {
     #[inline]
     pub(super) fn way(&self) -> Way<'a, M> {
         match *self {
-            Self::Life(way) => way,
-            Self::Follows(follow) | Self::FollowsOnce(follow) => follow.way(),
+            Self::Life(way) | Self::LifeHigh(way) => way,
+            Self::Follows(follow)
+            | Self::FollowsOnce(follow)
+            | Self::FollowsHigh(follow)
+            | Self::FollowsOnceHigh(follow) => follow.way(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn priority(&self) -> Priority {
+        match self {
+            Self::Life(_) | Self::Follows(_) | Self::FollowsOnce(_) => Priority::Normal,
+            Self::LifeHigh(_) | Self::FollowsHigh(_) | Self::FollowsOnceHigh(_) => Priority::High,
+        }
+    }
+
+    pub(super) fn with(&self, priority: Priority) -> Self {
+        match (priority, self) {
+            (Priority::Normal, Self::Life(way) | Self::LifeHigh(way)) => Self::Life(*way),
+            (Priority::High, Self::Life(way) | Self::LifeHigh(way)) => Self::LifeHigh(*way),
+            (Priority::Normal, Self::Follows(it) | Self::FollowsHigh(it)) => Self::Follows(*it),
+            (Priority::High, Self::Follows(it) | Self::FollowsHigh(it)) => Self::FollowsHigh(*it),
+            (Priority::Normal, Self::FollowsOnce(it) | Self::FollowsOnceHigh(it)) => {
+                Self::FollowsOnce(*it)
+            }
+            (Priority::High, Self::FollowsOnce(it) | Self::FollowsOnceHigh(it)) => {
+                Self::FollowsOnceHigh(*it)
+            }
+        }
+    }
+
+    /// The same, to be sent once.
+    pub(super) fn once(&self) -> Self {
+        match *self {
+            Self::Life(way) => Self::Life(way),
+            Self::LifeHigh(way) => Self::LifeHigh(way),
+            Self::Follows(it) | Self::FollowsOnce(it) => Self::FollowsOnce(it),
+            Self::FollowsHigh(it) | Self::FollowsOnceHigh(it) => Self::FollowsOnceHigh(it),
         }
     }
 
@@ -55,8 +96,11 @@ impl<'a, M: Message + ?Sized> To<'a, M> {
     #[inline]
     pub(super) fn follow(&self) -> Follow<'a, M> {
         match *self {
-            Self::Life(_) => None,
-            Self::Follows(follow) | Self::FollowsOnce(follow) => Some(follow),
+            Self::Life(_) | Self::LifeHigh(_) => None,
+            Self::Follows(follow)
+            | Self::FollowsOnce(follow)
+            | Self::FollowsHigh(follow)
+            | Self::FollowsOnceHigh(follow) => Some(follow),
         }
     }
 }
@@ -113,6 +157,16 @@ impl<M: Message + ?Sized> Way<'_, M> {
 }
 
 impl<'a, M: Message + ?Sized> Way<'a, M> {
+    /// The way for what has this priority: to another process, a uring of its own. In this process the letter is handed over
+    /// with its priority.
+    #[inline]
+    pub(super) fn with(self, priority: Priority) -> Self {
+        match self {
+            Self::Remote(end) => Self::Remote(end.of(priority)),
+            Self::Local(route) => Self::Local(route),
+        }
+    }
+
     /// The clock of the node that sends; without the feature `test` there is only one, and nothing is looked up.
     #[inline]
     pub(super) fn clock(&self) -> &'a Clock {
@@ -210,6 +264,7 @@ pub(super) struct Sending<'a, S: Sendable> {
     pub(super) began: Nanos,
     pub(super) deadline: Nanos,
     patience: Patience,
+    priority: Priority,
     room: WaitKey,
     blocks: WaitKey,
     timer: Option<TimerKey>,
@@ -241,11 +296,21 @@ impl<'a, S: Sendable> Sending<'a, S> {
             began: Nanos::NONE,
             deadline: Nanos::NONE,
             patience: Patience::Waits,
+            priority: Priority::Normal,
             room: WaitKey::default(),
             blocks: WaitKey::default(),
             timer: None,
             shared: None,
         }
+    }
+
+    /// A tell of high priority.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn high(way: Way<'a, S::Message>, message: S) -> Self {
+        let mut sending = Self::new(way, message, Wanted::Nothing);
+        sending.set_priority(Priority::High);
+        sending
     }
 
     /// Tells a receiver that has room: straight, without most of this. Returns what has still to be sent.
@@ -302,6 +367,13 @@ impl<'a, S: Sendable> Sending<'a, S> {
         self.shared.as_ref()
     }
 
+    /// Gives it this priority, before it is offered.
+    #[inline]
+    pub(super) fn set_priority(&mut self, priority: Priority) {
+        self.priority = priority;
+        self.way = self.way.with(priority);
+    }
+
     pub(super) fn patience(&mut self, patience: Patience) {
         self.patience = patience;
     }
@@ -352,7 +424,11 @@ impl<'a, S: Sendable> Sending<'a, S> {
             Wanted::Reply(port) => port.take().unwrap_or_else(ReplyPort::tell),
             Wanted::Again(_) => ReplyPort::tell(), // an ask makes its port before it is offered
         };
-        let (handed, port, refused) = match route.push(parcel.into(), port) {
+        let pushed = match self.priority {
+            Priority::Normal => route.push(parcel.into(), port),
+            Priority::High => route.push_high(parcel.into(), port),
+        };
+        let (handed, port, refused) = match pushed {
             Ok(()) => return Ok(None),
             Err(refused) => refused,
         };
@@ -520,7 +596,7 @@ impl<'a, S: Sendable> Sending<'a, S> {
 
     fn wait(&mut self, cx: &Context<'_>) {
         match self.way {
-            Way::Local(route) => route.room().register(&mut self.room, cx),
+            Way::Local(route) => route.room(self.priority).register(&mut self.room, cx),
             Way::Remote(end) => {
                 if let Load::Parcel(_) = self.load {
                     end.blocks.register(&mut self.blocks, cx);
@@ -529,6 +605,10 @@ impl<'a, S: Sendable> Sending<'a, S> {
                 end.wait_for_room();
             }
         }
+    }
+
+    pub(super) fn priority(&self) -> Priority {
+        self.priority
     }
 
     /// How long it has been on its way.
@@ -567,7 +647,7 @@ impl<S: Sendable> Drop for Sending<'_, S> {
         match self.way {
             // Most never waited for room, and a list is made when it is asked for.
             Way::Local(route) if self.room.is_registered() => {
-                route.room().remove(&mut self.room);
+                route.room(self.priority).remove(&mut self.room);
             }
             Way::Remote(end) if self.room.is_registered() || self.blocks.is_registered() => {
                 end.room.remove(&mut self.room);

@@ -258,7 +258,7 @@ impl Overseer {
 
     fn hear_control(&mut self) {
         let (reason, kills) = match self.cell.core().told() {
-            Told::Nothing => return,
+            Told::Nothing | Told::HasHigh => return,
             Told::Drain(reason) | Told::Stop(reason) => (reason, false),
             Told::Die(reason) => (reason, true),
         };

@@ -16,6 +16,7 @@ use super::wait_until;
 use crate::frame::{SegmentKind, WireKey};
 use crate::inbox::InboxLane;
 use crate::number::Number;
+use crate::priority::Priority;
 use crate::urings::open::URING;
 use crate::urings::wire::{OpenWord, Place, TargetKind, UringWord};
 
@@ -49,6 +50,7 @@ impl<'a> Liar<'a> {
             uring: WireKey(uring),
             target,
             kind: TargetKind::Actor,
+            priority: Priority::Normal,
             types: Vec::new(),
             sq: URING.sq.exponent(),
             cq: URING.cq.exponent(),

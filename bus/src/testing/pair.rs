@@ -19,6 +19,7 @@ use crate::inbox::InboxLane;
 use crate::mailbox::Overflow;
 use crate::message::{Parcel, Semantics};
 use crate::prelude::*;
+use crate::priority::Priority;
 use crate::remote::ops::OpKind;
 use crate::remote::{Obstacle, Opening, Outgoing, RemoteEnd};
 use crate::shared::EndKey;
@@ -89,6 +90,7 @@ impl Pair {
             node: self.urings.id(),
             target: shared.numbers.next(),
             types: 0,
+            priority: Priority::Normal,
         };
         let end = RemoteEnd::new(
             shared,

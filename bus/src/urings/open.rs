@@ -1,6 +1,6 @@
 //! Opening, closing and releasing urings: both sides of the words in [`wire`](super::wire).
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
@@ -20,6 +20,7 @@ use crate::exit::ExitReason;
 use crate::frame::WireKey;
 use crate::inbox::InboxLane;
 use crate::peering::PeerState;
+use crate::priority::Priority;
 use crate::remote::ops::Leases;
 use crate::remote::{Opening, RemoteEnd};
 use crate::rings::{RingSpan, RingsError};
@@ -108,6 +109,7 @@ pub(crate) fn request(
         uring: WireKey(uring),
         target: end.key.target,
         kind: end.kind,
+        priority: end.key.priority,
         types,
         sq: URING.sq.exponent(),
         cq: URING.cq.exponent(),
@@ -301,6 +303,11 @@ impl Joined {
             notes_head,
             terms: target.inbox.terms(),
         });
+        if lane.priority() == Priority::High
+            && let Some(actor) = target.living.as_ref().and_then(Weak::upgrade)
+        {
+            actor.core().opens_high();
+        }
         match target.inbox.add(&lane) {
             Ok(()) => shared.jobs.rouse(Job::Watch(lane), &shared.queue),
             Err(reason) => lane.close(&reason),
@@ -321,6 +328,10 @@ fn join(
             return Err(OpenRefusal::WrongEnvelope { ours, theirs });
         }
         _ => return Err(OpenRefusal::WrongKind),
+    }
+    if open.priority == Priority::High && target.kind != TargetKind::Actor {
+        // Who receives at a queue takes one after the other.
+        return Err(OpenRefusal::WrongKind);
     }
     agree(&target, &open.types)?;
     let layout = layout(open)?;
@@ -359,7 +370,7 @@ fn join(
     let lane = InboxLane::new(
         shared,
         urings,
-        open.uring.0,
+        (open.uring.0, open.priority),
         &target.inbox,
         ends,
         span,

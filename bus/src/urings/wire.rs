@@ -10,6 +10,7 @@ use crate::mailbox::Overflow;
 use crate::message::{Description, Difference};
 use crate::node::Carried;
 use crate::number::Number;
+use crate::priority::Priority;
 
 /// A place in one of the sender's ring segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,8 @@ pub(crate) struct OpenWord {
     /// What the receiver's node knows it by.
     pub(crate) target: Number,
     pub(crate) kind: TargetKind,
+    /// Of all that will come by it.
+    pub(crate) priority: Priority,
     pub(crate) types: Vec<CarriedType>,
     /// Exponents of two.
     pub(crate) sq: u8,

@@ -18,6 +18,7 @@ use crate::dead::{DeadLetter, DeadReason, Whom};
 use crate::entry::Beside;
 use crate::exit::ExitReason;
 use crate::message::{HandlerError, Message, Parcel, TypeId};
+use crate::priority::Priority;
 use crate::queue::UndeliveredToken;
 use crate::shared::Shared;
 use crate::wait_list::WaitList;
@@ -97,6 +98,11 @@ fn make_room<T>(queue: &mut VecDeque<T>) -> Option<T> {
 struct Queue {
     items: VecDeque<Kept>,
     begun: VecDeque<Begun>,
+    /// What is sent with normal priority comes back no more, and why.
+    ending: Option<ExitReason>,
+    /// What is sent with high priority may come back by a way of its own.
+    has_high: bool,
+    /// Nothing comes back any more.
     ended: Option<ExitReason>,
     /// Streams by the type that they read.
     listeners: Vec<(TypeId, usize)>,
@@ -316,9 +322,27 @@ impl Returns {
         }
     }
 
-    /// Says that nothing more will come back: the receiver has ended.
-    pub(crate) fn end(&self, reason: &ExitReason) {
+    /// What has high priority is about to be sent by a second uring; `false` if the receiver has ended.
+    #[must_use]
+    pub(in crate::remote) fn add_high(&self) -> bool {
         let mut queue = self.lock();
+        queue.has_high = queue.ended.is_none();
+        queue.has_high
+    }
+
+    /// Says that nothing more of this priority will come back: the receiver has ended. What has high priority may also come
+    /// back with the rest.
+    pub(crate) fn end(&self, priority: Priority, reason: &ExitReason) {
+        let mut queue = self.lock();
+        match priority {
+            Priority::Normal => {
+                queue.ending.get_or_insert_with(|| reason.clone());
+            }
+            Priority::High => queue.has_high = false,
+        }
+        let Some(reason) = queue.ending.clone().filter(|_| !queue.has_high) else {
+            return;
+        };
         queue.ended.get_or_insert_with(|| reason.clone());
         // They were taken before those that came back untaken.
         let begun = std::mem::take(&mut queue.begun);
@@ -456,7 +480,7 @@ mod tests {
         };
         (0..5).for_each(|_| returns.push(returned(Undone::Expired)));
         assert_eq!(lost(), 3, "a queue of their own");
-        returns.end(&ExitReason::Killed);
+        returns.end(Priority::Normal, &ExitReason::Killed);
         assert_eq!(lost(), 3 + 5, "the oldest of both");
         let first = returns.take_token().0;
         assert!(first.is_some_and(|first| first.taken));

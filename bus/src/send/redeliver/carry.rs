@@ -20,6 +20,7 @@ use crate::envelope::Redelivered;
 use crate::exit::ExitReason;
 use crate::message::Sendable;
 use crate::peering::NodeId;
+use crate::priority::Priority;
 use crate::remote::undelivered::{Shelf, Undelivered};
 use crate::send::again::{Lost, next};
 use crate::send::ask::Arrival;
@@ -94,6 +95,7 @@ pub(super) struct Order<S: Sendable> {
     ticket: Option<Ticket>,
     message: S,
     keep: fn(&S) -> S,
+    priority: Priority,
     id: MessageId,
     /// Handlers that began and did not come to their ends.
     taken: u32,
@@ -111,7 +113,8 @@ impl<S: Sendable> Order<S> {
     ) -> Self {
         let follow = fresh.follow.map(Successors::own);
         let ledgers = &shared.ledgers;
-        let receiver = follow.as_ref().map(|follow| follow.receiver());
+        let priority = fresh.priority;
+        let receiver = follow.as_ref().map(|follow| (follow.receiver(), priority));
         Self {
             life: fresh.way.own(),
             actor: fresh.way.actor(),
@@ -119,6 +122,7 @@ impl<S: Sendable> Order<S> {
             follow,
             message: fresh.message,
             keep: fresh.keep,
+            priority,
             id: MessageId {
                 node: shared.core().id(),
                 number: ledgers.number(),
@@ -169,10 +173,12 @@ impl<S: Sendable> Order<S> {
                             return Outcome::Poisoned(reason);
                         }
                     }
-                    Err(AskError::Unsent(error)) => match Lost::of(error, self.actor) {
-                        Ok(lost) => reason = lost.reason,
-                        Err(error) => return Outcome::Failed(AskError::Unsent(error)),
-                    },
+                    Err(AskError::Unsent(error)) => {
+                        match Lost::of(error, self.actor, self.priority) {
+                            Ok(lost) => reason = lost.reason,
+                            Err(error) => return Outcome::Failed(AskError::Unsent(error)),
+                        }
+                    }
                     Err(other) => return Outcome::Failed(other),
                 }
                 self.ticket.iter().for_each(Ticket::came_back);
@@ -208,7 +214,8 @@ impl<S: Sendable> Order<S> {
         };
         let deadline = if is_tell { Nanos::NONE } else { self.deadline };
         let message = (self.keep)(&self.message);
-        let mut ask = Ask::again(life.way(), message, (self.began, deadline), about);
+        let times = (self.began, deadline);
+        let mut ask = Ask::again(life.way(), message, self.priority, times, about);
         let (mut is_sent, this) = (false, &mut *self);
         poll_fn(|cx| {
             let answer = Pin::new(&mut ask).poll(cx);
@@ -240,6 +247,7 @@ impl<S: Sendable> Order<S> {
             message,
             reason,
             ended: self.actor,
+            priority: self.priority,
         };
         let until = match is_tell {
             true => self.shared.clock.after(LIFE_WITHIN),

@@ -1,4 +1,4 @@
-//! The order of what is sent again: one queue per receiver that is followed, whichever addresses it is sent by.
+//! The order of what is sent again: one queue per receiver that is followed and per priority, whichever addresses it is sent by.
 //!
 //! A message is *behind* while it is not on its way to the newest life that any of them was sent to. Only the first of those
 //! behind may be sent; so all that an ended life left goes to the next one in its old order, and what is new waits for that.
@@ -11,6 +11,7 @@ use ringway_shm::sync::AtomicU64;
 use ringway_shm::sync::Ordering::Relaxed;
 
 use crate::addr::{ActorId, Followed};
+use crate::priority::Priority;
 use crate::shared::lock;
 
 /// Lives of one receiver that are told apart at a time; more than can be on their way.
@@ -20,7 +21,7 @@ const LIVES_MAX: usize = 16;
 #[derive(Default)]
 pub(crate) struct Ledgers {
     next: AtomicU64,
-    by_receiver: Mutex<HashMap<Followed, Weak<Ledger>>>,
+    by_receiver: Mutex<HashMap<(Followed, Priority), Weak<Ledger>>>,
 }
 
 impl Ledgers {
@@ -30,8 +31,8 @@ impl Ledgers {
         self.next.fetch_add(1, Relaxed) + 1
     }
 
-    /// The queue to a receiver, made if there is none.
-    pub(super) fn to(&self, receiver: Followed) -> Arc<Ledger> {
+    /// The queue to a receiver of what has this priority, made if there is none.
+    pub(super) fn to(&self, receiver: (Followed, Priority)) -> Arc<Ledger> {
         let mut by_receiver = lock(&self.by_receiver);
         if let Some(ledger) = by_receiver.get(&receiver).and_then(Weak::upgrade) {
             return ledger;
