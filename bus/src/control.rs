@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Cut(NodeId, Closure),
     /// A segment of our heap is about to go.
     Retire(Key),
+    /// Finds out whether a node that is no peer can be met.
+    Meet(NodeId),
     /// Say so when nothing has come for it, and how much had.
     #[cfg(feature = "test")]
     Quiet(crate::actor::reply::Answerer<u64>),

@@ -83,6 +83,8 @@ pub(crate) trait Upper: Send + Sync {
 
     /// A peer has unmapped a segment of this node's heap, which may be the last to do so: there is room for others.
     fn heap_retired(&self) {}
+    /// A node that was looked for will not be a peer: its socket refuses, or is gone, or it would not have this node.
+    fn absent(&self, _node: NodeId) {}
 }
 
 /// Why a peering's traffic ended.

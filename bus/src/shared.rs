@@ -360,7 +360,7 @@ impl Shared {
     fn open(self: &Arc<Self>, end: &Arc<RemoteEnd>) {
         let Some(urings) = self.peer(end.key.node) else {
             // Its address came before its node was met, or after that was gone.
-            if !self.core().may_come(end.key.node) {
+            if !self.core().await_node(end.key.node) {
                 end.refuse(&ExitReason::Unreachable);
             }
             return;
@@ -381,6 +381,17 @@ impl Shared {
             .collect();
         let theirs = ends.iter().filter(|end| end.key.node == urings.id());
         theirs.for_each(|end| self.open(end));
+    }
+
+    /// A node of which addresses may have come will not be met: nobody waits for it. Its socket is gone by now, so that who comes
+    /// later with such an address finds out in `open`.
+    fn refuse_unmet(&self, node: NodeId, reason: &ExitReason) {
+        let ends: Vec<_> = lock(&self.ends)
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect();
+        let theirs = ends.iter().filter(|end| end.key.node == node);
+        theirs.for_each(|end| end.refuse(reason));
     }
 
     /// A peer's heads are final and read: nothing of it is kept.

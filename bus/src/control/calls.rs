@@ -42,6 +42,7 @@ impl Control {
             Err(ConnectError::Refused | ConnectError::Missing) => {
                 self.calls.remove(&id);
                 self.core.roster.forget(id);
+                self.upper.absent(id);
             }
             Err(ConnectError::Denied) => self.give_up(id, Refusal::Denied),
             Err(error) => {
@@ -63,6 +64,7 @@ impl Control {
         trace::warning!(node = %id, reason = %refusal, "no peering");
         self.calls.remove(&id);
         self.core.roster.note(id, Stranger::Refused(refusal));
+        self.upper.absent(id);
     }
 
     /// Connects, and clears the name of a dead socket away. Only a refusal proves that nobody listens any more; and as

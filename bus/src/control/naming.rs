@@ -4,6 +4,7 @@ use ringway_shm::generation::Key;
 use ringway_shm::registry::Kind;
 use ringway_shm::sys::fork;
 
+use super::Command;
 use super::core::Core;
 use crate::directory::SocketName;
 use crate::error::NameError;
@@ -155,6 +156,16 @@ impl Core {
     /// Whether a node that is no peer may become one: its socket is there.
     pub(crate) fn may_come(&self, node: NodeId) -> bool {
         self.directory.has(SocketName::Node(node))
+    }
+
+    /// The same, for who waits for it: `Upper::absent` says so if it does not. A socket may be all that is left of a node that died
+    /// before it came.
+    pub(crate) fn await_node(&self, node: NodeId) -> bool {
+        let may_come = self.may_come(node);
+        if may_come {
+            self.commands.give(Command::Meet(node));
+        }
+        may_come
     }
 
     /// The nodes that were found and are not peers, each with the reason: a name that is not found may be theirs.

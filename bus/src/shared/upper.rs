@@ -10,7 +10,7 @@ use crate::control::Upper;
 use crate::driver::Job;
 use crate::exit::ExitReason;
 use crate::frame::UringFrame;
-use crate::peering::{Closure, Death, Peer};
+use crate::peering::{Closure, Death, NodeId, Peer};
 use crate::urings::PeerUrings;
 use crate::urings::open;
 use crate::urings::wire::UringWord;
@@ -95,7 +95,10 @@ impl Upper for UpperOf {
         let urings = lock(&shared.peers).remove(&peer.id());
         // After that: a child that was over before has found the peer, and left what it knows for this notice.
         shared.wards.forget(peer.id());
-        let Some(urings) = urings else { return };
+        let Some(urings) = urings else {
+            // It died before it was connected.
+            return shared.refuse_unmet(peer.id(), &reason);
+        };
         open::end_all(&urings, &reason);
         urings.life().end(&reason);
         shared.forget_peer(peer.id(), &reason);
@@ -104,6 +107,12 @@ impl Upper for UpperOf {
         // The death notice makes the driver look at everything: a sender may have died before it rang.
         shared.queue.rouse();
         shared.changes.wake_all();
+    }
+
+    fn absent(&self, node: NodeId) {
+        if let Some(shared) = self.shared() {
+            shared.refuse_unmet(node, &ExitReason::Unreachable);
+        }
     }
 
     fn names_changed(&self, _peer: &Arc<Peer>) {
@@ -132,5 +141,36 @@ impl Upper for UpperOf {
         };
         urings.ends().iter().for_each(|end| end.room.wake_all());
         urings.lanes().iter().for_each(|lane| lane.post_late());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use crate::directory::SocketName;
+    use crate::number::Number;
+    use crate::prelude::*;
+    use crate::testing::{TempDir, wait_until};
+    use crate::urings::wire::TargetKind;
+
+    // Goal: who waits for an actor of a node that dies before it was met is told, and so is who comes with its address later.
+    // Method: a socket that cannot be connected to, whose owner goes and leaves its name, as one does that is killed.
+    #[test]
+    fn a_node_that_dies_before_it_is_met_keeps_nobody_waiting() {
+        let temp = TempDir::new();
+        let node = Node::attach(temp.config("node")).unwrap();
+        let id = NodeId::random().unwrap();
+        let name = SocketName::Node(id).file_name();
+        let listener = UnixListener::bind(temp.bus().join(name)).unwrap();
+        let reach = || {
+            let kind = TargetKind::Actor;
+            node.shared().end_to(id, Number::FIRST, kind, &[])
+        };
+        let end = reach();
+        assert!(end.open_result().is_none(), "it may come");
+        drop(listener);
+        wait_until("its end", || matches!(end.open_result(), Some(Err(_))));
+        assert!(matches!(reach().open_result(), Some(Err(_))));
     }
 }
