@@ -42,6 +42,8 @@ impl Handler<Panic> for Fragile {
 }
 
 fn main() -> ExitCode {
+    // No backtrace: of the last words only so many are kept.
+    std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
     let scene = std::env::args().nth(1);
     Roles::with(NodeConfig::on("test"))
         .actor::<Fragile>("fragile")
