@@ -21,7 +21,7 @@ pub(super) const BYTE_ORDER: u16 = 0x0102;
 pub(super) const PREAMBLE: usize = 16;
 
 /// The protocols that this build speaks.
-pub(crate) const SPOKEN: Protocols = Protocols { min: 2, max: 2 };
+pub(crate) const SPOKEN: Protocols = Protocols { min: 3, max: 3 };
 
 /// A range of protocol versions, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
