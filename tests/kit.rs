@@ -10,7 +10,9 @@ use std::pin::pin;
 use futures::poll;
 use ringway::Workers;
 use ringway::prelude::*;
-use ringway::test::{Pair, Probe, TestBus, TestClock, panic_at, quiescent};
+use ringway::test::{
+    Gate, Journal, Pair, Probe, TestBus, TestClock, Watchdog, panic_at, quiescent,
+};
 
 use support::watch;
 
@@ -90,6 +92,135 @@ fn a_probe_records_and_answers() {
     probe.reply_next(1);
     let asked = [5, 6].map(|amount| probe.addr().ask(Add { amount }).wait().unwrap());
     assert_eq!(asked, [1, 12]);
+}
+
+// Goal: a probe that holds has one message at a time in hand, told or asked, until the test lets it go; what comes meanwhile
+// meets the bound of its mailbox. What was asked is then answered by the script.
+#[test]
+fn a_probe_holds() {
+    let _dog = watch();
+    let pair = Pair::new().unwrap();
+    let named = |actor: ringway::ActorBuilder<_>| actor.name("probe").mailbox(1);
+    let mut probe = Probe::<Add>::with(&pair.near, named).unwrap();
+    let far: Recipient<Add> = pair.far.lookup("probe").wait().unwrap();
+    probe.replies(|add| add.amount * 2);
+    for sender in [probe.recipient(), far] {
+        probe.hold();
+        sender.tell(Add { amount: 1 }).wait().unwrap();
+        let held = probe.next().wait();
+        assert!(held.waits());
+        block_on(async {
+            let mut asked = pin!(sender.ask(Add { amount: 2 }));
+            assert!(poll!(&mut asked).is_pending());
+            let full = sender.try_tell(Add { amount: 3 }).unwrap_err();
+            assert!(matches!(full, SendError::Full { .. }), "{full}");
+            assert!(probe.try_next().is_none());
+            assert_eq!(held.into_inner().amount, 1);
+            let held = probe.expect(Add { amount: 2 }).await;
+            assert!(poll!(&mut asked).is_pending());
+            drop(held);
+            assert_eq!(asked.await.unwrap(), 4);
+            probe.hold_no_more();
+            assert_eq!(sender.ask(Add { amount: 3 }).await.unwrap(), 6);
+            assert!(!probe.next().await.waits());
+        });
+    }
+}
+
+// Goal: a journal is read in the order in which it was written, whoever wrote; one that nobody can write into says so, and where
+// it was read.
+#[test]
+fn a_journal_is_read_in_order() {
+    let _dog = watch();
+    let (journal, pen) = Journal::new();
+    let other = pen.clone();
+    pen.write(1);
+    other.write(2);
+    journal.expect(1).wait();
+    block_on(async {
+        assert_eq!(journal.next().await, 2);
+        let mut waits = pin!(journal.expect(3));
+        assert!(poll!(&mut waits).is_pending());
+        pen.write(3);
+        waits.await;
+        let mut given_up = Box::pin(journal.next());
+        assert!(poll!(&mut given_up).is_pending());
+        other.write(4);
+        drop(given_up); // has taken nothing
+    });
+    pen.write(5);
+    assert_eq!(journal.so_far(), [4, 5]);
+    assert_eq!(journal.try_next(), None);
+    let thread = std::thread::spawn(move || {
+        pen.write(6);
+        drop((pen, other));
+    });
+    assert_eq!(journal.next().wait(), 6);
+    thread.join().unwrap();
+    let line = line!() + 1;
+    let read = || journal.next().wait();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_err();
+    let text: &String = panicked.downcast_ref().unwrap();
+    assert!(text.contains(&format!("kit.rs:{line}:")), "{text}");
+    assert_eq!(journal.rest(), Vec::<i32>::new());
+}
+
+// Goal: who expects another entry hears of both, and where it was expected.
+#[test]
+#[should_panic(expected = ": 2\n")]
+fn a_journal_tells_what_came_instead() {
+    let (journal, pen) = Journal::new();
+    pen.write(1);
+    journal.expect(2).wait();
+}
+
+// Goal: one passes for each that was let on, whether it waits already or comes later; who gives up takes nobody's turn; an open gate
+// holds nobody, until it is shut again.
+#[test]
+fn a_gate_lets_one_pass_at_a_time() {
+    let _dog = watch();
+    let gate = Gate::new();
+    block_on(async {
+        let (mut first, mut second) = (Box::pin(gate.pass()), Box::pin(gate.pass()));
+        assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+        assert_eq!(gate.waiting(), 2);
+        gate.wait_for(2);
+        gate.let_one_pass();
+        drop(first);
+        second.await;
+        assert_eq!(gate.waiting(), 0);
+        gate.let_one_pass();
+        gate.pass().await;
+        let mut third = Box::pin(gate.pass());
+        assert!(poll!(&mut third).is_pending());
+        gate.open();
+        third.await;
+        gate.pass().await;
+        gate.let_one_pass();
+        gate.shut();
+        assert!(poll!(Box::pin(gate.pass())).is_pending());
+    });
+}
+
+// Goal: a watchdog ends a process in which something hangs, and says which test it was. Method: this very test in a process of its
+// own, where it hangs.
+#[test]
+fn a_watchdog_ends_what_hangs() {
+    let name = "a_watchdog_ends_what_hangs";
+    if std::env::var_os("KIT_HANGS").is_some() {
+        let _dog = Watchdog::new(ms(1));
+        let (_pen, waits) = std::sync::mpsc::channel::<()>();
+        return waits.recv().unwrap();
+    }
+    let _dog = watch();
+    let own = std::env::current_exe().unwrap();
+    let mut hangs = std::process::Command::new(own);
+    hangs.args(["--exact", name, "--nocapture"]);
+    let ended = hangs.env("KIT_HANGS", "1").output().unwrap();
+    let (said, how) = (String::from_utf8_lossy(&ended.stderr), ended.status);
+    assert!(!how.success(), "{how}");
+    let expected = format!("watchdog: {name} has not ended after 1ms");
+    assert!(said.contains(&expected), "{said}");
 }
 
 // Goal: what another message is, the test hears.

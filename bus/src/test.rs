@@ -44,16 +44,33 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! | to | there is |
+//! | --- | --- |
+//! | stand in for an actor, see what it gets, answer as the test says | [`Probe`] |
+//! | see what actors under test do, in order | [`Journal`] and its [`Pen`]s |
+//! | hold a handler where the test wants it | [`Gate`], [`Probe::hold`] |
+//! | have time pass | [`TestClock`] |
+//! | wait until nothing is left to be done | [`Node::quiescent`](crate::Node::quiescent), [`quiescent`] |
+//! | have actors and processes crash | [`panic_at`], [`kill_processes`] |
+//! | have nodes that nobody else meets | [`TestBus`], [`Pair`] |
+//! | end a test that hangs | [`Watchdog`] |
+//!
 //! None of it belongs into a program that is not a test: with the feature a node asks each time which clock it goes by.
 
 mod bus;
 pub(crate) mod clock;
 mod crash;
+mod gate;
+mod journal;
 mod probe;
 pub(crate) mod quiet;
+mod watchdog;
 
 pub use self::bus::{Pair, TestBus};
 pub use self::clock::{Advance, TestClock};
 pub use self::crash::{kill_processes, panic_at};
+pub use self::gate::{Gate, Pass};
+pub use self::journal::{ExpectEntry, Journal, NextEntry, Pen};
 pub use self::probe::{Expect, NextReceived, Probe, ProbeActor, Received};
 pub use self::quiet::{Quiescent, quiescent};
+pub use self::watchdog::Watchdog;

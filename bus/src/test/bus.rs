@@ -25,9 +25,18 @@ impl TestBus {
     /// When the system has no chance to draw a name by.
     #[expect(clippy::new_without_default, reason = "each is another")]
     pub fn new() -> Self {
-        let name = NodeId::random().expect("the system draws random numbers");
+        Self::named("bus")
+    }
+
+    /// The same, with a directory whose name says whose it is: it outlives a test that is killed.
+    ///
+    /// # Panics
+    ///
+    /// When the system has no chance to draw a name by.
+    pub fn named(name: &str) -> Self {
+        let id = NodeId::random().expect("the system draws random numbers");
         Self {
-            directory: std::env::temp_dir().join(format!("ringway-test-{name}")),
+            directory: std::env::temp_dir().join(format!("ringway-test-{name}-{id}")),
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::ops::Deref;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -17,7 +18,7 @@ use crate::addr::{Addr, Recipient};
 use crate::clock::Nanos;
 use crate::exit::ExitReason;
 use crate::message::{BoxError, HandlerError, Message};
-use crate::node::{Node, SpawnError, block_on};
+use crate::node::{ActorBuilder, Node, SpawnError, block_on};
 use crate::shared::{Shared, lock};
 use crate::wait_list::{WaitKey, WaitList};
 
@@ -30,7 +31,10 @@ type Script<M> = Box<dyn FnMut(&<M as Message>::Arrival) -> Answer<M> + Send>;
 ///
 /// It records what comes, and answers asks: by what [`replies`](Self::replies) and [`reply_next`](Self::reply_next) have said,
 /// else when the test replies to what it [received](Received::reply). Until then the asker waits, and so does what is queued
-/// behind it. Dropped, it stops its actor.
+/// behind it. A tell is handled at once, unless the probe [holds](Self::hold); one that is to be redelivered is answered as an ask
+/// is. Dropped, the probe stops its actor.
+///
+/// Its waits are as long as it takes: a [`Watchdog`](super::Watchdog) ends those of a test that hangs.
 ///
 /// ```
 /// use ringway::prelude::*;
@@ -65,12 +69,14 @@ struct State<M: Message + ?Sized> {
     received: VecDeque<Received<M>>,
     next: VecDeque<Answer<M>>,
     always: Option<Script<M>>,
+    /// Tells wait as well.
+    holds: bool,
 }
 
 /// A message that a [`Probe`] has got; reads as what a handler gets of it.
 ///
-/// Dropped, it leaves an ask that was not answered without a reply: the asker gets an
-/// [`AskError::Handler`](crate::AskError::Handler).
+/// Dropped, it lets the handling of a message end that waits for it. An ask that neither the test nor the script has answered is
+/// left without a reply: the asker gets an [`AskError::Handler`](crate::AskError::Handler).
 pub struct Received<M: Message + ?Sized> {
     arrival: M::Arrival,
     answerer: Option<Answerer<Answer<M>>>,
@@ -83,7 +89,7 @@ impl<M: Message + ?Sized> Probe<M> {
     ///
     /// See [`SpawnError`].
     pub fn spawn(node: &Node) -> Result<Self, SpawnError> {
-        Self::start(node, None)
+        Self::with(node, |actor| actor)
     }
 
     /// Starts one with a name, by which any node can look it up as a `Recipient<M>`.
@@ -92,23 +98,37 @@ impl<M: Message + ?Sized> Probe<M> {
     ///
     /// See [`SpawnError`].
     pub fn named(node: &Node, name: impl Into<String>) -> Result<Self, SpawnError> {
-        Self::start(node, Some(name.into()))
+        Self::with(node, |actor| actor.name(name))
     }
 
-    fn start(node: &Node, name: Option<String>) -> Result<Self, SpawnError> {
+    /// Starts one as `build` says, with a mailbox of a certain size, say.
+    ///
+    /// ```
+    /// # use ringway::prelude::*;
+    /// # use ringway::test::{Probe, TestBus};
+    /// # let bus = TestBus::new();
+    /// # let node = bus.attach("node")?;
+    /// let probe = Probe::<u32>::with(&node, |actor| actor.name("sink").mailbox(4))?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`SpawnError`].
+    pub fn with(
+        node: &Node,
+        build: impl FnOnce(ActorBuilder<ProbeActor<M>>) -> ActorBuilder<ProbeActor<M>>,
+    ) -> Result<Self, SpawnError> {
         let desk = Arc::new(Desk {
             state: Mutex::new(State {
                 received: VecDeque::new(),
                 next: VecDeque::new(),
                 always: None,
+                holds: false,
             }),
             came: WaitList::default(),
         });
-        let mut actor = node.actor(ProbeActor(Arc::clone(&desk)));
-        if let Some(name) = name {
-            actor = actor.name(name);
-        }
-        let addr = actor.spawn()?;
+        let addr = build(node.actor(ProbeActor(Arc::clone(&desk)))).spawn()?;
         let node = Arc::clone(node.shared());
         Ok(Self { addr, node, desk })
     }
@@ -144,6 +164,17 @@ impl<M: Message + ?Sized> Probe<M> {
         lock(&self.desk.state).next.push_back(Err(error));
     }
 
+    /// Holds whatever comes from now on: its handling ends only when the test drops what it [received](Received), or replies.
+    /// Meanwhile what is sent next waits in the mailbox. An ask to which the test does not reply is then answered by the script.
+    pub fn hold(&self) {
+        lock(&self.desk.state).holds = true;
+    }
+
+    /// Takes [`hold`](Self::hold) back. What is held stays so.
+    pub fn hold_no_more(&self) {
+        lock(&self.desk.state).holds = false;
+    }
+
     /// Waits for the next message, as long as it takes.
     #[expect(clippy::should_implement_trait, reason = "waits, as a stream's does")]
     pub fn next(&mut self) -> NextReceived<'_, M> {
@@ -165,6 +196,7 @@ impl<M: Message + ?Sized> Probe<M> {
     /// # Panics
     ///
     /// When it is another.
+    #[track_caller]
     pub fn expect(&mut self, expected: M::Arrival) -> Expect<'_, M>
     where
         M::Arrival: PartialEq + fmt::Debug,
@@ -172,6 +204,7 @@ impl<M: Message + ?Sized> Probe<M> {
         Expect {
             next: self.next(),
             expected,
+            caller: Location::caller(),
         }
     }
 }
@@ -216,18 +249,17 @@ impl<M: Message + ?Sized> Desk<M> {
     /// Hands a message to the test, and waits for what it is answered with.
     async fn receive(&self, arrival: M::Arrival, is_ask: bool) -> Answer<M> {
         let unanswered = || Err(HandlerError::new("the probe has no reply to this"));
-        if !is_ask {
+        let script = is_ask.then(|| self.scripted(&arrival)).flatten();
+        let waits = lock(&self.state).holds || (is_ask && script.is_none());
+        if !waits {
             self.put(arrival, None);
-            return unanswered(); // nobody hears of it
-        }
-        if let Some(answer) = self.scripted(&arrival) {
-            self.put(arrival, None);
-            return answer;
+            return script.unwrap_or_else(unanswered); // of a tell nobody hears it
         }
         let (answerer, mut asker) = slot(Nanos::NONE, Waker::noop());
         self.put(arrival, Some(answerer));
         poll_fn(|cx| asker.poll(cx))
             .await
+            .or(script)
             .unwrap_or_else(unanswered)
     }
 }
@@ -250,12 +282,12 @@ impl<M: Message + ?Sized> Received<M> {
         self.arrival
     }
 
-    /// Whether it is an ask that waits for the test's reply.
+    /// Whether its handling waits for the test: for the reply to an ask, or as the probe [holds](Probe::hold).
     pub fn waits(&self) -> bool {
         self.answerer.as_ref().is_some_and(|it| !it.is_cancelled())
     }
 
-    /// The message.
+    /// The message; its handling ends, as when this is dropped.
     pub fn into_inner(self) -> M::Arrival {
         self.arrival
     }
@@ -319,6 +351,7 @@ impl<M: Message + ?Sized> Drop for NextReceived<'_, M> {
 pub struct Expect<'a, M: Message + ?Sized> {
     next: NextReceived<'a, M>,
     expected: M::Arrival,
+    caller: &'static Location<'static>,
 }
 
 impl<M: Message + ?Sized> Expect<'_, M>
@@ -330,12 +363,26 @@ where
     /// # Panics
     ///
     /// When it is another; and in a handler, or in a future that a node's `run_until` runs: await it there.
-    #[track_caller]
     pub fn wait(self) -> Received<M> {
-        let received = self.next.wait();
-        assert_eq!(received.arrival, self.expected, "another message");
-        received
+        compare(self.next.wait(), &self.expected, self.caller)
     }
+}
+
+/// Returns the message if it is the expected one.
+fn compare<M: Message + ?Sized>(
+    received: Received<M>,
+    expected: &M::Arrival,
+    caller: &'static Location<'static>,
+) -> Received<M>
+where
+    M::Arrival: PartialEq + fmt::Debug,
+{
+    let came = &received.arrival;
+    assert!(
+        came == expected,
+        "expected at {caller}: {expected:?}\nbut another message came: {came:?}"
+    );
+    received
 }
 
 /// # Panics
@@ -353,11 +400,7 @@ where
     type IntoFuture = Pin<Box<dyn Future<Output = Received<M>> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let received = self.next.await;
-            assert_eq!(received.arrival, self.expected, "another message");
-            received
-        })
+        Box::pin(async move { compare(self.next.await, &self.expected, self.caller) })
     }
 }
 
