@@ -10,11 +10,10 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::channel::oneshot;
 use futures::{poll, stream};
 use ringway::prelude::*;
-use ringway::test::{TestBus, TestClock};
+use ringway::test::{Gate, Journal, Pen, TestBus, TestClock};
 
 use support::watch;
 
@@ -55,8 +54,8 @@ struct Item(u32);
 #[derive(Actor)]
 #[actor(handles(Act, Came, Item))]
 struct Host {
-    log: UnboundedSender<String>,
-    gate: UnboundedReceiver<()>,
+    log: Pen<String>,
+    gate: Gate,
     asked: Arc<AtomicU32>,
     /// Beside what it runs for ever, while that is there.
     held: Arc<()>,
@@ -67,20 +66,20 @@ struct Host {
 
 /// The test's side.
 struct Guest {
-    log: UnboundedReceiver<String>,
-    gate: UnboundedSender<()>,
+    log: Journal<String>,
+    gate: Gate,
     asked: Arc<AtomicU32>,
     held: Arc<()>,
     block: mpsc::Sender<()>,
 }
 
 fn host() -> (Host, Guest) {
-    let ((log, heard), (opener, gate)) = (unbounded(), unbounded());
+    let ((heard, log), gate) = (Journal::new(), Gate::new());
     let (asked, held) = (Arc::default(), Arc::default());
     let (lets_go, block) = mpsc::channel();
     let host = Host {
         log,
-        gate,
+        gate: gate.clone(),
         asked: Arc::clone(&asked),
         held: Arc::clone(&held),
         pipe: None,
@@ -89,7 +88,7 @@ fn host() -> (Host, Guest) {
     };
     let guest = Guest {
         log: heard,
-        gate: opener,
+        gate,
         asked,
         held,
         block: lets_go,
@@ -98,8 +97,8 @@ fn host() -> (Host, Guest) {
 }
 
 impl Guest {
-    fn so_far(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.log.try_recv().ok()).collect()
+    fn so_far(&self) -> Vec<String> {
+        self.log.so_far()
     }
 }
 
@@ -145,7 +144,7 @@ impl Handler<Act> for Host {
                 return std::thread::current().name().unwrap_or("none").to_owned();
             }
             Act::Block => {
-                let _ = self.log.unbounded_send("blocks".to_owned());
+                self.log.write("blocks".to_owned());
                 let _ = self.block.recv();
             }
             Act::AskFriend => {
@@ -159,15 +158,14 @@ impl Handler<Act> for Host {
 
 impl Handler<Came> for Host {
     async fn handle(&mut self, came: Came, _cx: &mut Context<Self>) {
-        // The test may have seen enough.
-        let _ = self.log.unbounded_send(came.0);
+        self.log.write(came.0);
     }
 }
 
 impl Handler<Item> for Host {
     async fn handle(&mut self, item: Item, _cx: &mut Context<Self>) {
-        let _ = self.log.unbounded_send(item.0.to_string());
-        self.gate.next().await;
+        self.log.write(item.0.to_string());
+        self.gate.pass().await;
     }
 }
 
@@ -195,7 +193,7 @@ fn ask(host: &Addr<Host>, act: Act) -> String {
 #[test]
 fn a_future_runs_beside_its_actor() {
     let (_dog, stage) = (watch(), stage());
-    let (made, mut guest) = host();
+    let (made, guest) = host();
     let host = stage.node.actor(made).mailbox(1).spawn().unwrap();
     assert_eq!(ask(&host, Act::WaitForPipe), "from beside");
     stage.node.quiescent().wait();
@@ -232,7 +230,7 @@ fn nothing_outlives_its_actor() {
 #[test]
 fn a_pipe_can_be_dropped() {
     let (_dog, stage) = (watch(), stage());
-    let (made, mut guest) = host();
+    let (made, guest) = host();
     let host = stage.node.spawn(made).unwrap();
     ask(&host, Act::PipeForever);
     assert_eq!(ask(&host, Act::DropPipe).split(' ').next(), Some("true"));
@@ -244,7 +242,7 @@ fn a_pipe_can_be_dropped() {
     block_on(async {
         let mut drops = pin!(host.ask(Act::DropPipe));
         assert!(poll!(&mut drops).is_pending());
-        guest.gate.unbounded_send(()).unwrap();
+        guest.gate.let_one_pass();
         assert!(drops.await.unwrap().starts_with("true"));
     });
     stage.node.quiescent().wait();
@@ -255,14 +253,14 @@ fn a_pipe_can_be_dropped() {
 #[test]
 fn a_stream_gives_one_item_at_a_time() {
     let (_dog, stage) = (watch(), stage());
-    let (made, mut guest) = host();
+    let (made, guest) = host();
     let host = stage.node.spawn(made).unwrap();
     ask(&host, Act::Attach(4));
     for handled in 1..=4 {
         stage.clock.advance(secs(0)).wait();
         assert_eq!(guest.so_far(), [(handled - 1).to_string()]);
         assert_eq!(guest.asked.load(Relaxed), (handled + 1).min(4));
-        guest.gate.unbounded_send(()).unwrap();
+        guest.gate.let_one_pass();
     }
     stage.node.quiescent().wait();
     assert_eq!(guest.so_far(), ["the end"]);
@@ -290,7 +288,7 @@ fn an_idle_actor_stops() {
 #[test]
 fn an_idle_actor_is_told() {
     let (_dog, stage) = (watch(), stage());
-    let (made, mut guest) = host();
+    let (made, guest) = host();
     let host = stage.node.spawn(made).unwrap();
     ask(&host, Act::WhenIdle(10));
     stage.clock.advance(secs(25)).wait();
@@ -298,7 +296,7 @@ fn an_idle_actor_is_told() {
     host.tell(Item(7)).wait().unwrap();
     stage.clock.advance(secs(100)).wait();
     assert_eq!(guest.so_far(), ["7"]);
-    guest.gate.unbounded_send(()).unwrap();
+    guest.gate.let_one_pass();
     stage.clock.advance(secs(9)).wait();
     assert_eq!(guest.so_far(), Vec::<String>::new());
     stage.clock.advance(secs(1)).wait();
@@ -367,10 +365,10 @@ fn a_blocked_thread_does_not_hold_up_its_node() {
     let _dog = watch();
     let bus = TestBus::new();
     let node = bus.attach("node").unwrap();
-    let (made, mut guest) = host();
+    let (made, guest) = host();
     let own = node.actor(made).name("stuck").own_thread().spawn().unwrap();
     own.tell(Act::Block).wait().unwrap();
-    assert_eq!(block_on(guest.log.next()).unwrap(), "blocks");
+    assert_eq!(guest.log.next().wait(), "blocks");
     drop(node);
     assert!(has_thread("stuck") && !own.is_closed());
     guest.block.send(()).unwrap();

@@ -4,10 +4,10 @@
 mod support;
 
 use std::collections::HashSet;
-use std::sync::mpsc::{Receiver, Sender, channel};
 
 use futures::poll;
 use ringway::prelude::*;
+use ringway::test::{Journal, Pen};
 
 use support::{Bus, watch};
 
@@ -16,20 +16,20 @@ use support::{Bus, watch};
 #[actor(handles(u64))]
 struct Worker {
     name: usize,
-    log: Sender<(usize, u64)>,
+    log: Pen<(usize, u64)>,
 }
 
 impl Handler<u64> for Worker {
     async fn handle(&mut self, number: u64, _cx: &mut Context<Self>) {
-        self.log.send((self.name, number)).unwrap();
+        self.log.write((self.name, number));
     }
 }
 
 struct Scene {
     nodes: Vec<Node>,
     groups: Vec<Group<u64>>,
-    log: Sender<(usize, u64)>,
-    seen: Receiver<(usize, u64)>,
+    log: Pen<(usize, u64)>,
+    seen: Journal<(usize, u64)>,
     _bus: Bus,
 }
 
@@ -42,7 +42,7 @@ impl Scene {
             .collect();
         let groups = nodes.iter().map(|node| node.group("workers").unwrap());
         let groups = groups.collect();
-        let (log, seen) = channel();
+        let (seen, log) = Journal::new();
         Self {
             nodes,
             groups,
@@ -78,7 +78,7 @@ impl Scene {
     }
 
     fn hears(&self, count: usize) -> Vec<(usize, u64)> {
-        let mut heard: Vec<_> = (0..count).map(|_| self.seen.recv().unwrap()).collect();
+        let mut heard: Vec<_> = (0..count).map(|_| self.seen.next().wait()).collect();
         heard.sort_unstable();
         heard
     }
@@ -228,7 +228,7 @@ fn memberships_leave_nothing() {
     let bus = Bus::new("groups-nothing");
     let node = Node::attach(bus.config("node").registry_capacity(64)).unwrap();
     let other = bus.attach("other");
-    let (log, _seen) = channel();
+    let (_seen, log) = Journal::new();
     let (group, far) = (
         node.group::<u64>("workers").unwrap(),
         other.group::<u64>("workers").unwrap(),

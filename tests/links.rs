@@ -4,10 +4,8 @@
 
 mod support;
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use ringway::prelude::*;
+use ringway::test::{Gate, Journal, Pen};
 
 use support::stage::both;
 use support::{Bus, watch};
@@ -50,13 +48,13 @@ enum Seen {
 #[derive(Actor)]
 #[actor(handles(Bind, End, Say, LinkDown, u64), hooks)]
 struct Twin {
-    log: Sender<Seen>,
-    gate: UnboundedReceiver<()>,
+    log: Pen<Seen>,
+    gate: Gate,
 }
 
 impl Hooks for Twin {
     async fn stopping(&mut self, _reason: &ExitReason, _cx: &mut Context<Self>) {
-        self.log.send(Seen::Stops).ok();
+        self.log.write(Seen::Stops);
     }
 }
 
@@ -78,8 +76,8 @@ impl Twin {
             End::ByPanic => panic!("as asked"),
             End::ByError => cx.fail("as asked"),
             End::Later => {
-                self.log.send(Seen::Holds).ok();
-                self.gate.next().await;
+                self.log.write(Seen::Holds);
+                self.gate.pass().await;
             }
         }
     }
@@ -102,32 +100,28 @@ impl Handler<Say> for Twin {
 
 impl Handler<LinkDown> for Twin {
     async fn handle(&mut self, down: LinkDown, _cx: &mut Context<Self>) {
-        self.log.send(Seen::Down(down)).ok();
+        self.log.write(Seen::Down(down));
     }
 }
 
 impl Handler<u64> for Twin {
     async fn handle(&mut self, number: u64, _cx: &mut Context<Self>) {
-        self.log.send(Seen::Number(number)).ok();
+        self.log.write(Seen::Number(number));
     }
 }
 
 struct Watched {
     addr: Addr<Twin>,
-    seen: Receiver<Seen>,
-    _gate: UnboundedSender<()>,
+    seen: Journal<Seen>,
 }
 
 impl Watched {
     fn spawn(node: &Node) -> Self {
-        let ((log, seen), (gate, opened)) = (channel(), unbounded());
-        let twin = Twin { log, gate: opened };
-        let addr = node.spawn(twin).unwrap();
-        Self {
-            addr,
-            seen,
-            _gate: gate,
-        }
+        let (seen, log) = Journal::new();
+        // It stays shut.
+        let gate = Gate::new();
+        let addr = node.spawn(Twin { log, gate }).unwrap();
+        Self { addr, seen }
     }
 
     fn bind(&self, bind: Bind) -> bool {
@@ -170,7 +164,7 @@ fn a_failure_takes_the_other_along() {
                     false => (&there, &here),
                 };
                 other.addr.tell(End::Later).wait().unwrap();
-                assert_eq!(other.seen.recv().unwrap(), Seen::Holds);
+                assert_eq!(other.seen.next().wait(), Seen::Holds);
                 if stage.is_remote() {
                     block_on(stage.settle());
                 }
@@ -180,7 +174,7 @@ fn a_failure_takes_the_other_along() {
                 }
                 assert_eq!(other.closed(), died(&fails.addr, why));
                 assert!(fails.closed().to_string().contains(why));
-                assert!(!other.seen.try_iter().any(|it| it == Seen::Stops));
+                assert!(!other.seen.so_far().contains(&Seen::Stops));
             }
         }
     });
@@ -203,7 +197,7 @@ fn an_orderly_end_takes_nobody_along() {
                 block_on(stage.settle());
             }
             here.addr.tell(7_u64).wait().unwrap();
-            assert_eq!(here.seen.recv().unwrap(), Seen::Number(7), "it lives on");
+            assert_eq!(here.seen.next().wait(), Seen::Number(7), "it lives on");
             assert!(!here.bind(Bind::Off(there.addr.clone())), "nothing is left");
         }
     });
@@ -224,7 +218,7 @@ fn an_orderly_end_at_once_takes_nobody_along() {
             block_on(stage.settle());
         }
         there.addr.tell(7_u64).wait().unwrap();
-        assert_eq!(there.seen.recv().unwrap(), Seen::Number(7));
+        assert_eq!(there.seen.next().wait(), Seen::Number(7));
         there.addr.stop();
         assert_eq!(there.closed(), ExitReason::Stopped);
     });
@@ -242,7 +236,7 @@ fn links_to_the_dead_act_at_once() {
         let here = Watched::spawn(stage.home());
         here.link(&good);
         here.addr.tell(1_u64).wait().unwrap();
-        assert_eq!(here.seen.recv().unwrap(), Seen::Number(1));
+        assert_eq!(here.seen.next().wait(), Seen::Number(1));
         // It may end before it has answered.
         drop(here.addr.ask(Bind::To(bad.addr.clone())).wait());
         assert_eq!(here.closed(), died(&bad.addr, "it failed: as asked"));
@@ -280,17 +274,17 @@ fn trapped_exits_are_messages() {
                     .wait()
                     .unwrap();
                 for number in 0..50 {
-                    assert_eq!(here.seen.recv().unwrap(), Seen::Number(number));
+                    assert_eq!(here.seen.next().wait(), Seen::Number(number));
                 }
                 let down = LinkDown {
                     who: there.addr.id(),
                     reason: reason.clone(),
                 };
-                assert_eq!(here.seen.recv().unwrap(), Seen::Down(down));
+                assert_eq!(here.seen.next().wait(), Seen::Down(down));
             }
         }
         here.addr.tell(1_u64).wait().unwrap();
-        assert_eq!(here.seen.recv().unwrap(), Seen::Number(1), "and no more");
+        assert_eq!(here.seen.next().wait(), Seen::Number(1), "and no more");
         here.bind(Bind::Trap(false));
         let there = Watched::spawn(stage.home());
         there.link(&here);
@@ -318,7 +312,7 @@ fn links_are_undone() {
             other.addr.kill();
             assert_eq!(other.closed(), ExitReason::Killed);
             undoes.addr.tell(1_u64).wait().unwrap();
-            assert_eq!(undoes.seen.recv().unwrap(), Seen::Number(1));
+            assert_eq!(undoes.seen.next().wait(), Seen::Number(1));
         }
     });
 }

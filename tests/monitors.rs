@@ -6,12 +6,10 @@
 
 mod support;
 
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use futures::StreamExt;
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use ringway::prelude::*;
+use ringway::test::{Gate, Journal, Pen};
 
 use support::probe::Note;
 use support::stage::{Stage, both};
@@ -84,8 +82,8 @@ enum Seen {
 #[derive(Actor)]
 #[actor(handles(Watch, Forget, Hold, Note, Down))]
 struct Tower {
-    log: Sender<Seen>,
-    gate: UnboundedReceiver<()>,
+    log: Pen<Seen>,
+    gate: Gate,
 }
 
 impl Handler<Watch> for Tower {
@@ -102,8 +100,8 @@ impl Handler<Forget> for Tower {
 
 impl Handler<Hold> for Tower {
     async fn handle(&mut self, Hold(forget): Hold, cx: &mut Context<Self>) {
-        self.log.send(Seen::Holds).unwrap();
-        self.gate.next().await;
+        self.log.write(Seen::Holds);
+        self.gate.pass().await;
         if let Some(monitor) = forget {
             assert!(cx.demonitor(monitor));
         }
@@ -112,20 +110,24 @@ impl Handler<Hold> for Tower {
 
 impl Handler<Note> for Tower {
     async fn handle(&mut self, note: Note, _cx: &mut Context<Self>) -> u64 {
-        self.log.send(Seen::Note(note.number)).unwrap();
+        self.log.write(Seen::Note(note.number));
         note.number
     }
 }
 
 impl Handler<Down> for Tower {
     async fn handle(&mut self, down: Down, _cx: &mut Context<Self>) {
-        self.log.send(Seen::Down(down)).unwrap();
+        self.log.write(Seen::Down(down));
     }
 }
 
-fn tower() -> (Tower, Receiver<Seen>, UnboundedSender<()>) {
-    let ((log, seen), (opener, gate)) = (channel(), unbounded());
-    (Tower { log, gate }, seen, opener)
+fn tower() -> (Tower, Journal<Seen>, Gate) {
+    let ((seen, log), gate) = (Journal::new(), Gate::new());
+    let tower = Tower {
+        log,
+        gate: gate.clone(),
+    };
+    (tower, seen, gate)
 }
 
 fn talk(end: End) -> Talk {
@@ -170,7 +172,7 @@ fn every_end_is_told() {
                 Some(end) => talker.tell(talk(end)).wait().unwrap(),
                 None => talker.kill(),
             }
-            let mut told = [seen.recv().unwrap(), seen.recv().unwrap()];
+            let mut told = [seen.next().wait(), seen.next().wait()];
             if told[0] != down(&talker, first, reason.clone()) {
                 told.reverse();
             }
@@ -178,7 +180,7 @@ fn every_end_is_told() {
             assert_eq!(told[1], down(&talker, second, reason));
         }
         tower.ask(Note { number: 7 }).wait().unwrap();
-        assert_eq!(seen.recv().unwrap(), Seen::Note(7), "and no more");
+        assert_eq!(seen.next().wait(), Seen::Note(7), "and no more");
     });
 }
 
@@ -194,7 +196,7 @@ fn the_dead_answer_at_once() {
         for _ in 0..2 {
             let monitor = tower.ask(Watch(talker.clone())).wait().unwrap();
             let told = down(&talker, monitor, ExitReason::Stopped);
-            assert_eq!(seen.recv().unwrap(), told);
+            assert_eq!(seen.next().wait(), told);
         }
     });
 }
@@ -216,19 +218,19 @@ fn a_monitor_can_be_taken_back() {
         assert!(tower.ask(Forget(early)).wait().unwrap());
         assert!(!tower.ask(Forget(early)).wait().unwrap());
         tower.tell(Hold(Some(late))).wait().unwrap();
-        assert_eq!(seen.recv().unwrap(), Seen::Holds);
+        assert_eq!(seen.next().wait(), Seen::Holds);
         // Queued before the end, and so handled before the `Down`, which waits already.
         if !stage.is_remote() {
             tower.tell(Forget(queued)).wait().unwrap();
         }
         talker.stop();
         block_on(talker.closed());
-        gate.unbounded_send(()).unwrap();
+        gate.let_one_pass();
         let told = down(&talker, stays, ExitReason::Stopped);
-        assert_eq!(seen.recv().unwrap(), told);
+        assert_eq!(seen.next().wait(), told);
         assert!(!tower.ask(Forget(stays)).wait().unwrap(), "it has come");
         tower.ask(Note { number: 1 }).wait().unwrap();
-        assert_eq!(seen.recv().unwrap(), Seen::Note(1));
+        assert_eq!(seen.next().wait(), Seen::Note(1));
     });
 }
 
@@ -250,7 +252,7 @@ fn a_full_mailbox_hears_of_deaths() {
                 tower.ask(Watch(talker.clone())).wait().unwrap();
             }
             tower.tell(Hold(None)).wait().unwrap();
-            assert_eq!(seen.recv().unwrap(), Seen::Holds);
+            assert_eq!(seen.next().wait(), Seen::Holds);
             for number in 0..2 {
                 tower.try_tell(Note { number }).unwrap();
             }
@@ -260,11 +262,11 @@ fn a_full_mailbox_hears_of_deaths() {
             }
             // One more meets the policy.
             let _ = tower.try_tell(Note { number: 2 });
-            gate.unbounded_send(()).unwrap();
+            gate.let_one_pass();
             let mut notes = Vec::new();
             let mut told = Vec::new();
             while told.len() < talkers.len() {
-                match seen.recv().unwrap() {
+                match seen.next().wait() {
                     Seen::Note(number) => notes.push(number),
                     Seen::Down(down) => told.push(down.who),
                     other => panic!("{other:?}"),
@@ -295,7 +297,7 @@ fn the_last_words_come_first() {
         let beside = tower.clone();
         let first = talker(stage, ROUNDS);
         let stale = tower.ask(Watch(first)).wait().unwrap();
-        let (ended, over) = channel::<()>();
+        let (ended, over) = std::sync::mpsc::channel::<()>();
         let noise = thread::spawn(move || {
             while over.try_recv().is_err() {
                 beside.ask(Forget(stale)).wait().unwrap();
@@ -317,9 +319,9 @@ fn the_last_words_come_first() {
             };
             talker.tell(words).wait().unwrap();
             for number in 0..WORDS {
-                assert_eq!(seen.recv().unwrap(), Seen::Note(number), "round {round}");
+                assert_eq!(seen.next().wait(), Seen::Note(number), "round {round}");
             }
-            let Seen::Down(down) = seen.recv().unwrap() else {
+            let Seen::Down(down) = seen.next().wait() else {
                 panic!("no word is left");
             };
             assert_eq!((down.who, down.monitor), (talker.id(), monitor));
@@ -352,13 +354,13 @@ fn a_crowd_is_told_one_by_one() {
         });
         let expected = stay.len() + go.len() - forgotten;
         let mut told: Vec<_> = (0..expected)
-            .map(|_| match seen.recv().unwrap() {
+            .map(|_| match seen.next().wait() {
                 Seen::Down(down) => down.monitor,
                 other => panic!("{other:?}"),
             })
             .collect();
         tower.ask(Note { number: 1 }).wait().unwrap();
-        assert_eq!(seen.recv().unwrap(), Seen::Note(1), "and no more");
+        assert_eq!(seen.next().wait(), Seen::Note(1), "and no more");
         assert!(stay.iter().all(|monitor| told.contains(monitor)));
         let before = told.len();
         told.sort_by_key(|monitor| format!("{monitor:?}"));

@@ -11,20 +11,26 @@ use std::collections::HashMap;
 use futures::future::join_all;
 use futures::{StreamExt, poll};
 use ringway::prelude::*;
+use ringway::test::{Journal, Pen, Probe, ProbeActor};
 
-use support::probe::{Event, Hold, Note, Probe, Watcher, probe};
+use support::probe::Note;
 use support::stage::{Stage, both};
 use support::{Bus, watch};
 
-/// Starts a probe of that name.
-fn member(stage: &Stage, name: &str) -> (Addr<Probe>, Watcher) {
-    let (actor, watcher) = probe();
-    let addr = stage.spawn_as(name, actor, |builder| builder).pinned();
-    watcher.expect(Event::Started);
-    (addr, watcher)
+type Member = Addr<ProbeActor<Note>>;
+
+/// Starts a probe of that name, which answers each note with its number.
+fn member(stage: &Stage, name: &str) -> (Member, Probe<Note>) {
+    let (addr, probe) = stage.stand_in(name);
+    probe.replies(number);
+    (addr, probe)
 }
 
-fn members(stage: &Stage, count: usize) -> (Vec<Addr<Probe>>, Vec<Watcher>) {
+fn number(note: &Note) -> u64 {
+    note.number
+}
+
+fn members(stage: &Stage, count: usize) -> (Vec<Member>, Vec<Probe<Note>>) {
     (0..count)
         .map(|at| member(stage, &format!("member-{at}")))
         .unzip()
@@ -34,15 +40,14 @@ fn members(stage: &Stage, count: usize) -> (Vec<Addr<Probe>>, Vec<Watcher>) {
 #[test]
 fn turns_go_round_the_living() {
     both("pool-turns", |stage| {
-        let (addrs, watchers) = members(stage, 3);
+        let (addrs, mut probes) = members(stage, 3);
         let pool = Pool::round_robin(stage.sender(), addrs.clone());
         assert!(!pool.add(addrs[0].clone()), "it is one already");
         block_on(async {
             for number in 0..6 {
                 let to = usize::try_from(number % 3).unwrap();
                 assert_eq!(pool.clone().ask(Note { number }).await.unwrap(), number);
-                watchers[to].expect(Event::Began(number));
-                watchers[to].expect(Event::Ended(number));
+                probes[to].expect(Note { number }).await;
             }
             addrs[1].stop();
             addrs[1].closed().await;
@@ -50,11 +55,11 @@ fn turns_go_round_the_living() {
                 pool.tell(Note { number }).await.unwrap();
             }
             assert_eq!(pool.members().len(), 2);
-            let (late, lates) = member(stage, "late");
+            let (late, mut lates) = member(stage, "late");
             assert!(pool.add(late.clone()));
             let asks = (20..26).map(|number| pool.ask(Note { number }));
             assert!(join_all(asks).await.into_iter().all(|reply| reply.is_ok()));
-            assert!(matches!(lates.next(), Event::Began(20..26)));
+            assert!(matches!(*lates.next().await, Note { number: 20..26 }));
             assert!(pool.remove(&addrs[0]) && pool.remove(&addrs[2]));
             assert!(!pool.remove(&addrs[0]));
             assert_eq!(pool.members(), [late]);
@@ -66,23 +71,25 @@ fn turns_go_round_the_living() {
 #[test]
 fn the_idle_get_the_work() {
     both("pool-load", |stage| {
-        let (addrs, watchers) = members(stage, 3);
+        let (addrs, mut probes) = members(stage, 3);
         let pool = Pool::least_loaded(stage.sender(), addrs.clone());
         block_on(async {
-            let mut held = pool.ask(Hold { number: 1 });
-            assert!(poll!(&mut held).is_pending());
+            probes.iter().for_each(Probe::hold);
+            let mut asked = pool.ask(Note { number: 1 });
+            assert!(poll!(&mut asked).is_pending());
             let busy = addrs.iter().position(|it| pool.in_flight(it) == Some(1));
             let busy = busy.unwrap();
-            watchers[busy].expect(Event::Began(1));
+            let held = probes[busy].next().await;
+            probes.iter().for_each(Probe::hold_no_more);
             for number in 10..30 {
                 assert_eq!(pool.ask(Note { number }).await.unwrap(), number);
             }
-            assert!(watchers[busy].is_silent());
-            watchers[busy].open_gate();
-            held.await.unwrap();
+            assert!(probes[busy].try_next().is_none());
+            drop(held);
+            assert_eq!(asked.await.unwrap(), 1);
             assert_eq!(pool.in_flight(&addrs[busy]), Some(0));
-            let stranger = stage.sender().spawn(probe().0).unwrap();
-            assert_eq!(pool.in_flight(&stranger), None);
+            let stranger = Probe::<Note>::spawn(stage.sender()).unwrap();
+            assert_eq!(pool.in_flight(stranger.addr()), None);
         });
     });
 }
@@ -91,7 +98,7 @@ fn the_idle_get_the_work() {
 #[test]
 fn keys_stay_where_they_are() {
     both("pool-keys", |stage| {
-        let (addrs, watchers) = members(stage, 4);
+        let (addrs, mut probes) = members(stage, 4);
         let pools = [
             Pool::round_robin(stage.sender(), addrs.clone()),
             // Other addresses of the same actors, in another order.
@@ -99,19 +106,15 @@ fn keys_stay_where_they_are() {
                 stage.home(),
                 (0..4).rev().map(|at| {
                     let name = format!("member-{at}");
-                    stage
-                        .home()
-                        .lookup::<Addr<Probe>>(name)
-                        .wait()
-                        .unwrap()
-                        .pinned()
+                    stage.home().lookup::<Member>(name).wait().unwrap().pinned()
                 }),
             ),
         ];
-        let whose = |number: u64| {
-            let handled = [Event::Began(number), Event::Ended(number)];
-            let is_whose = |watcher: &Watcher| watcher.so_far() == handled;
-            watchers.iter().position(is_whose).unwrap()
+        let mut whose = |number: u64| {
+            let got = probes.iter_mut().map(Probe::try_next);
+            let got: Vec<_> = got.map(|it| it.map(|note| note.number)).collect();
+            assert_eq!(got.iter().flatten().count(), 1);
+            got.iter().position(|it| *it == Some(number)).unwrap()
         };
         block_on(async {
             let mut homes = HashMap::new();
@@ -124,7 +127,6 @@ fn keys_stay_where_they_are() {
             }
             addrs[2].stop();
             addrs[2].closed().await;
-            watchers[2].so_far();
             for number in 0..40 {
                 pools[0].ask(Note { number }).key(number).await.unwrap();
                 let home = whose(number);
@@ -139,12 +141,13 @@ fn keys_stay_where_they_are() {
 #[test]
 fn what_was_not_taken_goes_to_another() {
     both("pool-deaths", |stage| {
-        let (addrs, watchers) = members(stage, 2);
+        let (addrs, mut probes) = members(stage, 2);
         let pool = Pool::round_robin(stage.sender(), addrs.clone());
         block_on(async {
-            let mut taken = pool.ask(Hold { number: 1 });
+            probes[0].hold();
+            let mut taken = pool.ask(Note { number: 1 });
             assert!(poll!(&mut taken).is_pending());
-            watchers[0].expect(Event::Began(1));
+            let _held = probes[0].expect(Note { number: 1 }).await;
             // Every other one waits behind that.
             let mut asks = join_all((2..10).map(|number| pool.ask(Note { number })));
             assert!(poll!(&mut asks).is_pending());
@@ -183,12 +186,14 @@ fn what_was_not_taken_goes_to_another() {
 #[test]
 fn many_are_asked() {
     both("many", |stage| {
-        let (addrs, watchers) = members(stage, 4);
+        let (addrs, mut probes) = members(stage, 4);
         block_on(async {
             let all = ask_all(&addrs, Note { number: 1 }).await;
             assert!(all.into_iter().all(|answer| answer.unwrap() == 1));
             // One is busy, one is dead.
-            addrs[0].tell(Hold { number: 2 }).await.unwrap();
+            probes[0].expect(Note { number: 1 }).await;
+            probes[0].hold();
+            addrs[0].tell(Note { number: 2 }).await.unwrap();
             addrs[1].stop();
             addrs[1].closed().await;
             let quorum = ask_all(&addrs, Note { number: 3 }).quorum(2).await;
@@ -213,19 +218,18 @@ fn many_are_asked() {
                     .to_string()
                     .contains("that were wanted; the first error: ")
             );
-            let none = ask_all(Vec::<Addr<Probe>>::new(), Note { number: 7 });
+            let none = ask_all(Vec::<Member>::new(), Note { number: 7 });
             assert_eq!(none.first().await.unwrap_err().answers.len(), 0);
             let stream = Pool::round_robin(stage.sender(), addrs[2..].to_vec());
             let stream = stream.ask_all(Note { number: 8 }).answers();
             assert_eq!(stream.count().await, 2);
             // The busy one has begun none of what was given up meanwhile.
-            watchers[0].expect(Event::Began(1));
-            watchers[0].expect(Event::Ended(1));
-            watchers[0].expect(Event::Began(2));
-            watchers[0].open_gate();
-            watchers[0].expect(Event::Ended(2));
+            let busy = &mut probes[0];
+            let held = busy.expect(Note { number: 2 }).await;
+            busy.hold_no_more();
+            drop(held);
             assert_eq!(addrs[0].ask(Note { number: 9 }).await.unwrap(), 9);
-            watchers[0].expect(Event::Began(9));
+            busy.expect(Note { number: 9 }).await;
         });
     });
 }
@@ -236,10 +240,10 @@ fn members_may_differ() {
     let _dog = watch();
     let bus = Bus::new("pool-mixed");
     let (home, other) = (bus.attach("home"), bus.attach("other"));
-    let (near, _nears) = probe();
-    let near = home.spawn(near).unwrap();
-    let (far, _fars) = probe();
-    other.actor(far).name("far").spawn().unwrap();
+    let near = Probe::<Note>::spawn(&home).unwrap();
+    near.replies(number);
+    let (unlike, _watcher) = support::probe::probe();
+    other.actor(unlike).name("far").spawn().unwrap();
     let far: Recipient<Note> = home.lookup("far").wait().unwrap();
     let pool = Pool::round_robin(&home, [near.recipient(), far]);
     for number in 0..4 {
@@ -258,17 +262,16 @@ fn a_group_is_a_pool() {
     let (home, other) = (bus.attach("home"), bus.attach("other"));
     let group = |node: &Node| node.group::<Note>("workers").unwrap();
     let start = |node: &Node| {
-        let (actor, watcher) = probe();
-        let addr = node.spawn(actor).unwrap();
-        watcher.expect(Event::Started);
-        (addr, watcher)
+        let probe = Probe::<Note>::spawn(node).unwrap();
+        probe.replies(number);
+        (probe.addr().clone(), probe)
     };
     let (here, there) = (group(&home), group(&other));
     let pool = here.round_robin();
     let mut waits = pool.ask(Note { number: 1 });
     block_on(async {
         assert!(poll!(&mut waits).is_pending());
-        let (far, _fars) = start(&other);
+        let (far, fars) = start(&other);
         there.join(&far).unwrap();
         assert_eq!(waits.await.unwrap(), 1);
         let (near, _nears) = start(&home);
@@ -277,7 +280,8 @@ fn a_group_is_a_pool() {
         assert_eq!(pool.members().len(), 2);
         // Both have their turns.
         let busy = here.least_loaded();
-        far.tell(Hold { number: 2 }).await.unwrap();
+        fars.hold();
+        far.tell(Note { number: 2 }).await.unwrap();
         let asks: Vec<_> = (3..7).map(|number| busy.ask(Note { number })).collect();
         let mut asks = futures::stream::FuturesUnordered::from_iter(asks);
         // Of four two go to each; those of the busy one wait.
@@ -305,7 +309,7 @@ fn a_group_is_a_pool() {
 /// Panics at the first attempts at a job, and says which attempt it was.
 #[derive(Actor)]
 #[actor(handles(Job))]
-struct Frail(std::sync::mpsc::Sender<(u64, u32, u64)>);
+struct Frail(Pen<(u64, u32, u64)>);
 
 /// A job that panics at so many attempts.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -319,7 +323,7 @@ struct Job {
 impl Handler<Job> for Frail {
     async fn handle(&mut self, job: Job, cx: &mut Context<Self>) -> u64 {
         let id = cx.message_id().map_or(0, |id| id.number);
-        self.0.send((job.number, cx.attempt(), id)).unwrap();
+        self.0.write((job.number, cx.attempt(), id));
         assert!(u64::from(cx.attempt()) > job.panics, "as asked");
         job.number
     }
@@ -330,7 +334,7 @@ impl Handler<Job> for Frail {
 #[test]
 fn what_was_taken_goes_to_another_if_it_is_to() {
     both("pool-again", |stage| {
-        let (log, handled) = std::sync::mpsc::channel();
+        let (handled, log) = Journal::new();
         let frail = |at: usize| {
             let actor = Frail(log.clone());
             stage
@@ -369,7 +373,7 @@ fn what_was_taken_goes_to_another_if_it_is_to() {
             assert_eq!(pool.ask(job(6, 0)).redeliver(0).await.unwrap(), 6);
         });
         let mut seen: HashMap<u64, Vec<(u32, u64)>> = HashMap::new();
-        for (number, attempt, id) in handled.try_iter() {
+        for (number, attempt, id) in handled.so_far() {
             seen.entry(number).or_default().push((attempt, id));
         }
         for (number, attempts) in [(1, 3), (2, 2), (3, 2), (4, 1), (5, 1), (6, 1)] {

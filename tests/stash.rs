@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use futures::poll;
 use ringway::prelude::*;
+use ringway::test::{Journal, Pen};
 
 use crate::support::stage::{Stage, both};
 
@@ -58,7 +59,7 @@ use Event::{Aside, Done, InPlace};
 #[derive(Actor)]
 #[actor(handles(Work, Note, Bytes, Do))]
 struct Desk {
-    log: Sender<Event>,
+    log: Pen<Event>,
     told: Receiver<()>,
     /// What it does before it puts the next aside.
     left: u64,
@@ -69,7 +70,7 @@ impl Desk {
         let may = self.left > 0;
         self.left = self.left.saturating_sub(1);
         let event = if may { Done } else { Aside };
-        self.log.send(event(number)).unwrap();
+        self.log.write(event(number));
         may
     }
 }
@@ -106,7 +107,7 @@ impl Handler<Bytes, Result<Deferred<u64>, BoxError>> for Desk {
     ) -> Result<Deferred<u64>, BoxError> {
         let number = u64::from(bytes[0]);
         if bytes.is_borrowed() {
-            self.log.send(InPlace(number)).unwrap();
+            self.log.write(InPlace(number));
         }
         if self.may(number) {
             Ok(Deferred::now(number * 10))
@@ -141,8 +142,8 @@ impl Handler<Do> for Desk {
 }
 
 /// Starts a desk; its address as the sender has it.
-fn open(stage: &Stage) -> (Addr<Desk>, Receiver<Event>, Sender<()>) {
-    let ((log, events), (tell, told)) = (channel(), channel());
+fn open(stage: &Stage) -> (Addr<Desk>, Journal<Event>, Sender<()>) {
+    let ((events, log), (tell, told)) = (Journal::new(), channel());
     let left = 0;
     let desk = stage.spawn(Desk { log, told, left });
     (desk, events, tell)
@@ -208,7 +209,7 @@ fn the_old_come_first_and_in_order() {
             assert_eq!(desk.ask(Do::Count).await.unwrap(), 0);
         });
         let in_place = |event: &Event| matches!(event, InPlace(_));
-        let (read, seen): (Vec<_>, Vec<_>) = events.try_iter().partition(in_place);
+        let (read, seen): (Vec<_>, Vec<_>) = events.so_far().into_iter().partition(in_place);
         let aside = (1..=4).map(Aside);
         assert_eq!(seen, aside.chain((1..=6).map(Done)).collect::<Vec<_>>());
         balances(stage);
@@ -235,7 +236,8 @@ fn what_is_put_aside_again_keeps_its_place() {
             assert_eq!(desk.ask(Do::One).await.unwrap(), 0);
         });
         let done: Vec<_> = events
-            .try_iter()
+            .so_far()
+            .into_iter()
             .filter(|it| matches!(it, Done(_)))
             .collect();
         assert_eq!(done, (1..=5).map(Done).collect::<Vec<_>>());
@@ -267,9 +269,8 @@ fn a_full_stash_gives_the_message_back() {
             assert_eq!(second.await.unwrap(), 20);
             assert_eq!(fourth.await.unwrap(), 40);
         });
-        let seen: Vec<_> = events.try_iter().collect();
         assert_eq!(
-            seen,
+            events.so_far(),
             [1, 2, 3, 4]
                 .map(Aside)
                 .into_iter()
@@ -295,7 +296,8 @@ fn who_waits_no_more_is_not_handled() {
             assert_eq!(desk.ask(Work(3)).await.unwrap(), 30);
         });
         let done: Vec<_> = events
-            .try_iter()
+            .so_far()
+            .into_iter()
             .filter(|it| matches!(it, Done(_)))
             .collect();
         assert_eq!(done, [Done(3)]);

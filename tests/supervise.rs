@@ -7,14 +7,13 @@
 mod support;
 
 use std::future::pending;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use ringway::prelude::*;
-use ringway::test::TestClock;
+use ringway::test::{Journal, Pen, TestClock, Watchdog};
 use ringway::{ChildType, Node};
 
-use support::{Bus, Watchdog, watch};
+use support::{Bus, watch};
 
 /// What a worker is told to do.
 #[derive(Message, Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
@@ -38,12 +37,11 @@ struct Worker {
 }
 
 #[derive(Clone)]
-struct Log(Sender<String>);
+struct Log(Pen<String>);
 
 impl Log {
     fn note(&self, what: &str, name: &str) {
-        // The test may have seen enough.
-        let _ = self.0.send(format!("{what}{name}"));
+        self.0.write(format!("{what}{name}"));
     }
 }
 
@@ -84,7 +82,7 @@ impl Handler<Act> for Worker {
 struct Stage {
     node: Node,
     log: Log,
-    events: Receiver<String>,
+    events: Journal<String>,
     _bus: Bus,
     _dog: Watchdog,
 }
@@ -93,7 +91,7 @@ impl Stage {
     fn set(name: &str) -> Self {
         let _dog = watch();
         let bus = Bus::new(&format!("supervise-{name}"));
-        let (log, events) = channel();
+        let (events, log) = Journal::new();
         Self {
             node: bus.attach("node"),
             log: Log(log),
@@ -123,7 +121,7 @@ impl Stage {
     /// Waits for these events, and no others before them.
     fn expect(&self, events: &str) {
         for (at, event) in events.split(' ').enumerate() {
-            assert_eq!(self.events.recv().unwrap(), event, "{at} of {events}");
+            assert_eq!(self.events.next().wait(), event, "{at} of {events}");
         }
     }
 
@@ -323,7 +321,7 @@ fn nested_supervisors_stop_in_their_turn() {
         if kills {
             tree.kill();
             assert_eq!(block_on(tree.closed()), ExitReason::Killed);
-            let mut dropped: Vec<_> = (0..3).map(|_| stage.events.recv().unwrap()).collect();
+            let mut dropped: Vec<_> = (0..3).map(|_| stage.events.next().wait()).collect();
             dropped.sort();
             assert_eq!(dropped, [".a", ".b", ".c"], "and none has stopped in order");
         } else {
@@ -415,7 +413,7 @@ fn a_failed_start_is_an_error() {
 fn broken() -> Worker {
     Worker {
         name: "broken",
-        log: Log(channel().0),
+        log: Log(Journal::new().1),
         fails_to_start: true,
     }
 }
@@ -486,7 +484,7 @@ struct Begin;
 #[actor(handles(Begin, Down))]
 struct Watcher {
     tree: Tree,
-    downs: Sender<Down>,
+    downs: Pen<Down>,
 }
 
 impl Handler<Begin> for Watcher {
@@ -497,7 +495,7 @@ impl Handler<Begin> for Watcher {
 
 impl Handler<Down> for Watcher {
     async fn handle(&mut self, down: Down, _cx: &mut Context<Self>) {
-        self.downs.send(down).unwrap();
+        self.downs.write(down);
     }
 }
 
@@ -507,7 +505,7 @@ fn a_supervisor_can_be_monitored() {
     let stage = Stage::set("monitored");
     let supervisor = quick(Supervisor::one_for_one()).intensity(0, secs(1));
     let tree = stage.tree(supervisor, &["a"]);
-    let (downs, told) = channel();
+    let (told, downs) = Journal::new();
     let watcher = Watcher {
         tree: tree.clone(),
         downs,
@@ -515,7 +513,7 @@ fn a_supervisor_can_be_monitored() {
     let watcher = stage.node.spawn(watcher).unwrap();
     watcher.ask(Begin).wait().unwrap();
     stage.act(&tree, "a", Act::Panic);
-    let down = told.recv().unwrap();
+    let down = told.next().wait();
     assert_eq!(down.who, tree.id());
     assert!(matches!(down.reason, ExitReason::GaveUp(_)));
 }
@@ -661,7 +659,7 @@ impl Stage {
     }
 
     fn has_events(&self) -> bool {
-        self.events.try_recv().is_ok()
+        self.events.try_next().is_some()
     }
 }
 

@@ -8,10 +8,9 @@ mod support;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::poll;
 use ringway::prelude::*;
-use ringway::test::{Pair, TestBus, TestClock};
+use ringway::test::{Gate, Journal, Pair, Pen, TestBus, TestClock};
 
 use support::watch;
 
@@ -42,41 +41,34 @@ struct Rings(u32);
 struct Clerk {
     clock: TestClock,
     timers: Vec<(u32, TimerId)>,
-    rung: UnboundedSender<(Duration, u32)>,
-    gate: UnboundedReceiver<()>,
+    rung: Pen<(Duration, u32)>,
+    gate: Gate,
     starts_with: Option<u32>,
 }
 
 /// The test's side.
 struct Desk {
-    rung: UnboundedReceiver<(Duration, u32)>,
-    gate: UnboundedSender<()>,
+    rung: Journal<(Duration, u32)>,
+    gate: Gate,
 }
 
 fn clerk(clock: &TestClock) -> (Clerk, Desk) {
-    let ((rung, heard), (opener, gate)) = (unbounded(), unbounded());
+    let ((heard, rung), gate) = (Journal::new(), Gate::new());
     let clerk = Clerk {
         clock: clock.clone(),
         timers: Vec::new(),
         rung,
-        gate,
+        gate: gate.clone(),
         starts_with: None,
     };
-    (
-        clerk,
-        Desk {
-            rung: heard,
-            gate: opener,
-        },
-    )
+    (clerk, Desk { rung: heard, gate })
 }
 
 impl Desk {
     /// What has rung and was not looked at, with whole seconds.
-    fn rung(&mut self) -> Vec<(u64, u32)> {
-        std::iter::from_fn(|| self.rung.try_recv().ok())
-            .map(|(at, number)| (at.as_secs(), number))
-            .collect()
+    fn rung(&self) -> Vec<(u64, u32)> {
+        let rung = self.rung.so_far().into_iter();
+        rung.map(|(at, number)| (at.as_secs(), number)).collect()
     }
 }
 
@@ -113,7 +105,7 @@ impl Handler<Set> for Clerk {
                 cx.after(secs(1_000_000), Rings(u32::MAX));
                 return was_there;
             }
-            Set::Hold => drop(self.gate.next().await),
+            Set::Hold => self.gate.pass().await,
             Set::Panic => panic!("as asked"),
         }
         true
@@ -122,8 +114,7 @@ impl Handler<Set> for Clerk {
 
 impl Handler<Rings> for Clerk {
     async fn handle(&mut self, rings: Rings, _cx: &mut Context<Self>) {
-        // The test may have seen enough.
-        let _ = self.rung.unbounded_send((self.clock.elapsed(), rings.0));
+        self.rung.write((self.clock.elapsed(), rings.0));
     }
 }
 
@@ -163,7 +154,7 @@ impl Office {
 // Goal: timers ring at their times and in the order of these, once or again and again, and the clock stands meanwhile.
 #[test]
 fn timers_ring_in_time() {
-    let (_dog, mut office) = (watch(), office());
+    let (_dog, office) = (watch(), office());
     for set in [Set::After(7, 1), Set::After(3, 2), Set::Every(2, 3)] {
         office.set(set);
     }
@@ -179,7 +170,7 @@ fn timers_ring_in_time() {
 // Goal: a timer that was cancelled gives nothing, not even when it was due; one that has given all is not there to cancel.
 #[test]
 fn cancelled_timers_are_silent() {
-    let (_dog, mut office) = (watch(), office());
+    let (_dog, office) = (watch(), office());
     for set in [Set::After(1, 1), Set::Every(1, 2), Set::After(5, 3)] {
         office.set(set);
     }
@@ -196,7 +187,7 @@ fn cancelled_timers_are_silent() {
     block_on(async {
         let mut cancels = pin!(office.clerk.ask(Set::Cancel(5)));
         assert!(poll!(&mut cancels).is_pending());
-        office.desk.gate.unbounded_send(()).unwrap();
+        office.desk.gate.let_one_pass();
         assert!(cancels.await.unwrap());
     });
     office.pass(60);
@@ -206,11 +197,11 @@ fn cancelled_timers_are_silent() {
 // Goal: ticks that a long handler has missed are left out but for one, and the next comes on the grid again.
 #[test]
 fn ticks_do_not_pile_up() {
-    let (_dog, mut office) = (watch(), office());
+    let (_dog, office) = (watch(), office());
     office.set(Set::Every(10, 1));
     office.clerk.tell(Set::Hold).wait().unwrap();
     office.pass(57);
-    office.desk.gate.unbounded_send(()).unwrap();
+    office.desk.gate.let_one_pass();
     office.pass(0);
     assert_eq!(office.desk.rung(), [(57, 1)]);
     office.pass(13);
@@ -223,13 +214,13 @@ fn timers_take_turns_with_messages() {
     let _dog = watch();
     let (bus, clock) = (TestBus::new(), TestClock::new());
     let node = bus.attach("office").unwrap();
-    let (made, mut desk) = clerk(&clock);
+    let (made, desk) = clerk(&clock);
     let clerk = node.actor(made).mailbox(1).spawn().unwrap();
     clerk.ask(Set::After(0, 7)).wait().unwrap();
     clerk.tell(Set::Hold).wait().unwrap();
     while clerk.try_tell(Set::After(0, 8)).is_ok() {}
-    desk.gate.unbounded_send(()).unwrap();
-    assert_eq!(block_on(desk.rung.next()).unwrap().1, 7);
+    desk.gate.let_one_pass();
+    assert_eq!(desk.rung.next().wait().1, 7);
     drop(clerk);
 
     #[derive(Actor, Default)]
@@ -264,12 +255,12 @@ fn timers_take_turns_with_messages() {
 #[test]
 fn many_timers_keep_their_order() {
     const COUNT: u32 = 10_000;
-    let (_dog, mut office) = (watch(), office());
+    let (_dog, office) = (watch(), office());
     office.set(Set::Many(COUNT));
     // In one step: they are all due at once.
     office.clerk.tell(Set::Hold).wait().unwrap();
     office.pass(u64::from(COUNT) / 1000);
-    office.desk.gate.unbounded_send(()).unwrap();
+    office.desk.gate.let_one_pass();
     office.pass(0);
     let rung: Vec<_> = office.desk.rung().into_iter().map(|it| it.1).collect();
     assert_eq!(rung, (0..COUNT).collect::<Vec<_>>());
@@ -281,7 +272,7 @@ fn timers_end_with_their_incarnation() {
     let _dog = watch();
     let (bus, clock) = (TestBus::new(), TestClock::new());
     let node = Node::attach(bus.config("office").clock(&clock)).unwrap();
-    let (rung, heard) = unbounded();
+    let (heard, rung) = Journal::new();
     let (mut lives, its_clock) = (0, clock.clone());
     let make = move || {
         lives += 1;
@@ -296,12 +287,8 @@ fn timers_end_with_their_incarnation() {
     let clerk: Addr<Clerk> = tree.addr("clerk").wait().unwrap();
     let _ = clerk.ask(Set::Panic).wait().unwrap_err();
     clock.advance(secs(60)).wait();
-    let (_, gate) = unbounded::<()>();
-    drop(gate);
-    let mut desk = Desk {
-        rung: heard,
-        gate: unbounded().0,
-    };
+    let gate = Gate::new();
+    let desk = Desk { rung: heard, gate };
     // Four to six seconds until the second life, and ten from then on.
     let rung = desk.rung();
     assert!(matches!(rung[..], [(14..=16, 2)]), "{rung:?}");
@@ -313,11 +300,11 @@ fn timers_are_never_early() {
     let _dog = watch();
     let bus = TestBus::new();
     let node = bus.attach("office").unwrap();
-    let (made, mut desk) = clerk(&TestClock::new());
+    let (made, desk) = clerk(&TestClock::new());
     let clerk = node.spawn(made).unwrap();
     let began = Instant::now();
     clerk.ask(Set::After(1, 1)).wait().unwrap();
-    block_on(desk.rung.next()).unwrap();
+    desk.rung.next().wait();
     assert!(began.elapsed() >= secs(1));
 }
 
@@ -347,7 +334,7 @@ fn deadlines_go_by_the_clock() {
             let mut late = pin!(clerk.ask(Set::Hold).deadline(secs(3600)));
             assert!(poll!(&mut late).is_pending());
             clock.advance(secs(3600)).await;
-            desk.gate.unbounded_send(()).unwrap();
+            desk.gate.let_one_pass();
             let mut next = pin!(clerk.ask(Set::After(1, 1)));
             assert!(poll!(&mut next).is_pending());
             clock.advance(secs(0)).await;

@@ -1,12 +1,14 @@
-//! An actor that tells its test what it does, and stops where the test wants it to.
+//! An actor to be tested, as users write them: by a derive, for messages that travel in every way, with hooks, with handlers that
+//! fail, panic and wait. The kit's journal has what it does, the kit's gate holds its handlers.
+//!
+//! It is no part of the kit, whose `Probe` stands in for an actor and takes one message: the tests of how actors live and
+//! end are about the code that the derive makes of these handlers, and about these very ends.
 
 use std::fmt;
-use std::sync::mpsc::{Receiver, Sender, channel};
 
-use futures::StreamExt;
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use ringway::message::BoxError;
 use ringway::prelude::*;
+use ringway::test::{Gate, Journal, Pen};
 
 /// Travels inline.
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -124,65 +126,59 @@ use Event::{Abandoned, Began, Ended, Started, Stopping, TellFailed};
     hooks
 )]
 pub(crate) struct Probe {
-    log: Sender<Event>,
-    gate: UnboundedReceiver<()>,
+    log: Pen<Event>,
+    gate: Gate,
     fails_to_start: Option<String>,
 }
 
 /// The test's side of a probe.
 pub(crate) struct Watcher {
-    log: Receiver<Event>,
-    gate: UnboundedSender<()>,
+    journal: Journal<Event>,
+    gate: Gate,
 }
 
 pub(crate) fn probe() -> (Probe, Watcher) {
-    let (log, events) = channel();
-    let (opener, gate) = unbounded();
+    let (journal, log) = Journal::new();
+    let gate = Gate::new();
     let probe = Probe {
         log,
-        gate,
+        gate: gate.clone(),
         fails_to_start: None,
     };
-    (
-        probe,
-        Watcher {
-            log: events,
-            gate: opener,
-        },
-    )
+    (probe, Watcher { journal, gate })
 }
 
 impl Watcher {
     /// Waits for the next event.
+    #[track_caller]
     pub(crate) fn next(&self) -> Event {
-        self.log
-            .recv()
-            .expect("the probe is there, or its events are")
+        self.journal.next().wait()
     }
 
     /// Waits for the next event, which must be this.
+    #[track_caller]
     pub(crate) fn expect(&self, event: Event) {
-        assert_eq!(self.next(), event);
+        self.journal.expect(event).wait();
     }
 
     /// Whether nothing has happened that was not looked at.
     pub(crate) fn is_silent(&self) -> bool {
-        self.log.try_recv().is_err()
+        self.journal.try_next().is_none()
     }
 
     /// Lets one handler pass.
     pub(crate) fn open_gate(&self) {
-        self.gate.unbounded_send(()).expect("the probe is there");
+        self.gate.let_one_pass();
     }
 
     /// All that has happened and was not looked at.
     pub(crate) fn so_far(&self) -> Vec<Event> {
-        self.log.try_iter().collect()
+        self.journal.so_far()
     }
 
     /// All that happened; for a probe that has ended.
     pub(crate) fn rest(self) -> Vec<Event> {
-        self.log.iter().collect()
+        self.journal.rest()
     }
 }
 
@@ -194,31 +190,26 @@ impl Probe {
         }
     }
 
-    fn tell(&self, event: Event) {
-        // The test may have seen enough.
-        let _ = self.log.send(event);
-    }
-
     fn note(&self, number: u64) -> u64 {
-        self.tell(Began(number));
-        self.tell(Ended(number));
+        self.log.write(Began(number));
+        self.log.write(Ended(number));
         number
     }
 
     async fn hold(&mut self, number: u64) {
-        self.tell(Began(number));
+        self.log.write(Began(number));
         let mut abandoned = Abandon {
             log: self.log.clone(),
             number,
             is_armed: true,
         };
-        self.gate.next().await;
+        self.gate.pass().await;
         abandoned.is_armed = false;
     }
 }
 
 struct Abandon {
-    log: Sender<Event>,
+    log: Pen<Event>,
     number: u64,
     is_armed: bool,
 }
@@ -226,14 +217,14 @@ struct Abandon {
 impl Drop for Abandon {
     fn drop(&mut self) {
         if self.is_armed {
-            let _ = self.log.send(Abandoned(self.number));
+            self.log.write(Abandoned(self.number));
         }
     }
 }
 
 impl Hooks for Probe {
     async fn started(&mut self, _cx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.tell(Started);
+        self.log.write(Started);
         match self.fails_to_start.take() {
             Some(why) => Err(why.into()),
             None => Ok(()),
@@ -241,11 +232,11 @@ impl Hooks for Probe {
     }
 
     async fn stopping(&mut self, reason: &ExitReason, _cx: &mut Context<Self>) {
-        self.tell(Stopping(reason.clone()));
+        self.log.write(Stopping(reason.clone()));
     }
 
     fn tell_failed(&mut self, message: &'static str, error: HandlerError) {
-        self.tell(TellFailed(message, error.to_string()));
+        self.log.write(TellFailed(message, error.to_string()));
     }
 }
 
@@ -290,7 +281,7 @@ impl Handler<Pixels> for Probe {
 impl Handler<Hold> for Probe {
     async fn handle(&mut self, hold: Hold, _cx: &mut Context<Self>) -> u64 {
         self.hold(hold.number).await;
-        self.tell(Ended(hold.number));
+        self.log.write(Ended(hold.number));
         hold.number
     }
 }

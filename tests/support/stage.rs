@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ringway::prelude::*;
-use ringway::test::TestClock;
+use ringway::test::{Probe as KitProbe, ProbeActor, TestClock};
 use ringway::{ActorBuilder, Node};
 
 use super::probe::{Event, Probe, Watcher, probe};
@@ -99,6 +99,13 @@ impl Stage {
         let probe = self.spawn(probe);
         watcher.expect(Event::Started);
         (probe, watcher)
+    }
+
+    /// Starts a probe of the kit; the address of its life as the sender has it, and the test's side.
+    pub(crate) fn stand_in<M: Message>(&self, name: &str) -> (Addr<ProbeActor<M>>, KitProbe<M>) {
+        let probe = KitProbe::named(&self.home, name).unwrap();
+        let found: Addr<ProbeActor<M>> = self.sender.lookup(name).wait().unwrap();
+        (found.pinned(), probe)
     }
 
     pub(crate) fn spawn_as<A: Actor>(
