@@ -5,13 +5,13 @@ use std::time::Instant;
 use crate::Result;
 use crate::clock::ticks;
 use crate::figures::Ticks;
-use crate::options::{Mode, Options};
+use crate::options::{Burden, Mode, Options};
 use crate::pair::{Other, Teller};
 use crate::payload::{self, Touch};
 use crate::ring::{Link, Shape, Writer};
 use crate::series::Series;
 
-/// What the answering process is told: `ring PATH BYTES SLOTS MODE TOUCH ask|tell`, where 0 slots are as many as usual.
+/// What the answering process is told: `ring PATH BYTES SLOTS BURDEN MODE TOUCH ask|tell`, where 0 slots are as many as usual.
 pub(crate) const RING: &str = "ring";
 
 /// Ends a series; no message has this number.
@@ -43,7 +43,7 @@ pub(crate) fn ask(
     (bytes, touch): (usize, Touch),
     options: &Options,
 ) -> Result<Ticks> {
-    let mut link = begin(other, mode, (bytes, options.slots), touch, "ask")?;
+    let mut link = begin(other, mode, (bytes, touch), options, "ask")?;
     let mut series = Series::new(mode, options);
     while let Some(number) = series.next() {
         let from = ticks();
@@ -65,7 +65,7 @@ pub(crate) fn tell(
     (bytes, touch): (usize, Touch),
     options: &Options,
 ) -> Result<Stream> {
-    let mut link = begin(other, mode, (bytes, options.slots), touch, "tell")?;
+    let mut link = begin(other, mode, (bytes, touch), options, "tell")?;
     let mut sent = 0;
     let mut stream = |writer: &mut Writer, budget| {
         let (start, first) = (Instant::now(), sent);
@@ -89,15 +89,16 @@ pub(crate) fn tell(
 fn begin(
     other: &mut Other,
     mode: Mode,
-    (bytes, slots): (usize, Option<usize>),
-    touch: Touch,
+    (bytes, touch): (usize, Touch),
+    options: &Options,
     what: &str,
 ) -> Result<Link> {
-    let link = Link::create(Shape::of(bytes, slots), mode)?;
-    let slots = slots.unwrap_or(0);
+    let (slots, burden) = (options.slots, options.burden);
+    let link = Link::create(Shape::of(bytes, slots), mode, burden)?;
+    let (slots, burden) = (slots.unwrap_or(0), burden.name());
     let (path, mode, touch) = (link.path(), mode.name(), touch.name());
     other.tell(&format!(
-        "{RING} {path} {bytes} {slots} {mode} {touch} {what}"
+        "{RING} {path} {bytes} {slots} {burden} {mode} {touch} {what}"
     ))?;
     other.ready()?;
     Ok(link)
@@ -116,14 +117,15 @@ fn end(link: &mut Link, other: &mut Other, sent: u64) -> Result<Instant> {
 
 /// The answering side.
 pub(crate) fn serve(words: &[&str], teller: &mut Teller) -> Result<()> {
-    let [path, bytes, slots, mode, touch, what] = words else {
+    let [path, bytes, slots, burden, mode, touch, what] = words else {
         return Err(format!("{RING} {words:?}").into());
     };
     let (mode, touch) = (Mode::named(mode), Touch::named(touch));
     let (mode, touch) = mode.zip(touch).ok_or("no such mode or touch")?;
+    let burden = Burden::named(burden).ok_or("no such burden")?;
     let bytes: usize = bytes.parse()?;
     let slots = Some(slots.parse()?).filter(|slots| *slots > 0);
-    let mut link = Link::open(path, Shape::of(bytes, slots), mode)?;
+    let mut link = Link::open(path, Shape::of(bytes, slots), mode, burden)?;
     teller.say(crate::pair::READY)?;
     let (mut next, mut is_right) = (0, true);
     loop {

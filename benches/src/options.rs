@@ -20,6 +20,7 @@ pub(crate) const TEXT: &str = "options, where they make sense:
   --touch ends|fill|sum     only so much of them written and read
   --senders N               only with N sending processes, 1 to 16
   --slots N                 a bare ring of N slots, a power of two, which are used in turn
+  --burden WHAT             a bare ring that does more for each message: fences|locks|heads|all
   --batch N                 tell: only with N messages handed over at a time; 1 for one by one
   --seconds S               how long a measurement lasts; default 0.2
   --rounds N                how often each is made, in turn with the others; default 3
@@ -55,6 +56,49 @@ impl Mode {
     }
 }
 
+/// What a bare ring does beside the least for each message, of what Ringway's promises take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Burden {
+    /// The sender fences after the turn, and looks whether the reader sleeps.
+    pub(crate) fences: bool,
+    /// Both take a lock that other threads might want.
+    pub(crate) locks: bool,
+    /// The reader copies the slot out and says that it is taken, and after that that it was handled.
+    pub(crate) heads: bool,
+}
+
+impl Burden {
+    const ALL: [(&'static str, Self); 5] = [
+        ("none", Self::of(false, false, false)),
+        ("fences", Self::of(true, false, false)),
+        ("locks", Self::of(false, true, false)),
+        ("heads", Self::of(false, false, true)),
+        ("all", Self::of(true, true, true)),
+    ];
+
+    const fn of(fences: bool, locks: bool, heads: bool) -> Self {
+        Self {
+            fences,
+            locks,
+            heads,
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|known| known.0 == name)
+            .map(|known| known.1)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        Self::ALL
+            .into_iter()
+            .find(|known| known.1 == self)
+            .map_or("", |known| known.0)
+    }
+}
+
 /// The options, with their defaults filled in.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -64,6 +108,7 @@ pub(crate) struct Options {
     pub(crate) senders: Option<usize>,
     pub(crate) batch: Option<usize>,
     pub(crate) slots: Option<usize>,
+    pub(crate) burden: Burden,
     /// How long a measurement lasts.
     pub(crate) budget: Duration,
     pub(crate) rounds: usize,
@@ -82,6 +127,7 @@ impl Options {
             senders: None,
             batch: None,
             slots: None,
+            burden: Burden::default(),
             budget: Duration::from_millis(200),
             rounds: 3,
             brief: words.contains(&"--brief"),
@@ -106,6 +152,7 @@ impl Options {
                 "--bytes" => options.bytes = Some(payload_bytes(value()?.parse()?)?),
                 "--senders" => options.senders = Some(value()?.parse()?),
                 "--slots" => options.slots = Some(value()?.parse::<usize>()?.clamp(1, 1 << 16)),
+                "--burden" => options.burden = known(Burden::named, value()?)?,
                 "--batch" => options.batch = Some(value()?.parse::<usize>()?.max(1)),
                 "--seconds" => options.budget = Duration::try_from_secs_f64(value()?.parse()?)?,
                 "--rounds" => options.rounds = value()?.parse::<usize>()?.max(1),

@@ -13,14 +13,16 @@
     reason = "takes bytes of a slot that its turn gave to this side"
 )]
 
+use std::hint::black_box;
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 
 use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use ringway_shm::sync::fence;
 use rustix::thread::futex;
 
 use crate::Result;
-use crate::options::Mode;
+use crate::options::{Burden, Mode};
 use crate::shared::{LINE, Shared};
 use crate::spin::Spin;
 
@@ -42,24 +44,31 @@ pub(crate) struct Link {
 
 impl Link {
     /// A link of this shape, in new memory.
-    pub(crate) fn create(shape: Shape, mode: Mode) -> Result<Self> {
+    pub(crate) fn create(shape: Shape, mode: Mode, burden: Burden) -> Result<Self> {
         let memory = Shared::create(shape.len() * 2)?;
-        Ok(Self::over(memory, shape, mode, [0, 1]))
+        Ok(Self::over(memory, shape, (mode, burden), [0, 1]))
     }
 
     /// The other end of the link at `path`.
-    pub(crate) fn open(path: &str, shape: Shape, mode: Mode) -> Result<Self> {
+    pub(crate) fn open(path: &str, shape: Shape, mode: Mode, burden: Burden) -> Result<Self> {
         let memory = Shared::open(path, shape.len() * 2)?;
-        Ok(Self::over(memory, shape, mode, [1, 0]))
+        Ok(Self::over(memory, shape, (mode, burden), [1, 0]))
     }
 
-    fn over(memory: Shared, shape: Shape, mode: Mode, [out, back]: [usize; 2]) -> Self {
+    fn over(
+        memory: Shared,
+        shape: Shape,
+        (mode, burden): (Mode, Burden),
+        [out, back]: [usize; 2],
+    ) -> Self {
         let memory = Rc::new(memory);
         let ring = |which| Ring {
             memory: Rc::clone(&memory),
             at: which * shape.len(),
             shape,
             sleeps: mode != Mode::Spin,
+            burden,
+            lock: Mutex::new(()),
         };
         Self {
             out: Writer {
@@ -125,6 +134,9 @@ struct Ring {
     at: usize,
     shape: Shape,
     sleeps: bool,
+    burden: Burden,
+    /// Nobody else wants it.
+    lock: Mutex<()>,
 }
 
 impl Ring {
@@ -148,6 +160,16 @@ impl Ring {
         } else {
             self.at + self.shape.blocks() + index * self.shape.block
         }
+    }
+
+    /// Runs `work`, under the lock if that is part of the burden.
+    #[inline]
+    fn locked<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _held = self
+            .burden
+            .locks
+            .then(|| self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        work()
     }
 
     /// Wakes the reader if it sleeps.
@@ -195,14 +217,21 @@ impl Writer {
             spin.turn();
         }
         let (index, turn) = ring.slot(self.sent);
-        // SAFETY: slot-read: the reader is past this slot, and does not look at it before its turn is stored.
-        write(unsafe { ring.memory.bytes(ring.data(index, len), len) });
-        let head = ring.head(index);
-        ring.memory
-            .half_word(head + 4)
-            .store(u32::try_from(len).unwrap_or(0), Relaxed);
-        // Release slot-written: pairs with the load in `receive`.
-        ring.memory.half_word(head).store(turn, Release);
+        ring.locked(|| {
+            // SAFETY: slot-read: the reader is past this slot, and does not look at it before its turn is stored.
+            write(unsafe { ring.memory.bytes(ring.data(index, len), len) });
+            let head = ring.head(index);
+            ring.memory
+                .half_word(head + 4)
+                .store(u32::try_from(len).unwrap_or(0), Relaxed);
+            // Release slot-written: pairs with the load in `receive`.
+            ring.memory.half_word(head).store(turn, Release);
+            // As `wake_slow`, for a reader that never sleeps.
+            if ring.burden.fences {
+                fence(SeqCst);
+                black_box(ring.memory.half_word(ring.at + 2 * LINE).load(Relaxed));
+            }
+        });
         self.sent += 1;
         if ring.sleeps {
             ring.wake_slow();
@@ -236,12 +265,31 @@ impl Reader {
         }
         let len = ring.memory.half_word(head + 4).load(Relaxed) as usize;
         // SAFETY: slot-written: the writer leaves the slot alone until the progress is past it.
-        let result = read(unsafe { ring.memory.bytes(ring.data(index, len), len) });
+        let bytes = unsafe { ring.memory.bytes(ring.data(index, len), len) };
         self.taken += 1;
-        if self.taken.is_multiple_of((ring.shape.slots / 8).max(1)) {
-            // Release slot-read: pairs with the load in `send`.
-            ring.memory.word(ring.at).store(self.taken as u64, Release);
+        let taken = self.taken as u64;
+        // Release slot-read: pairs with the load in `send`.
+        let tell = |line: usize| {
+            ring.memory
+                .word(ring.at + line * LINE)
+                .store(taken, Release)
+        };
+        if !ring.burden.heads {
+            let result = ring.locked(|| read(bytes));
+            if self.taken.is_multiple_of((ring.shape.slots / 8).max(1)) {
+                tell(0);
+            }
+            return result;
         }
+        let mut copy = [0; INLINE];
+        ring.locked(|| {
+            if let Some(copy) = copy.get_mut(..len) {
+                copy.copy_from_slice(bytes);
+            }
+            tell(0);
+        });
+        let result = read(copy.get(..len).unwrap_or(bytes));
+        tell(1);
         result
     }
 }
