@@ -92,6 +92,7 @@ mod priority;
 pub mod private;
 mod process;
 pub mod queue;
+pub mod record;
 mod remote;
 mod rings;
 mod send;
