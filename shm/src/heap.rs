@@ -52,6 +52,7 @@ pub(crate) use self::supply::Home;
 use self::table::Table;
 pub use crate::block::Block;
 use crate::generation::Key;
+use crate::region::PeerRegion;
 use crate::segment::{OwnSegment, SegmentError};
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
@@ -239,6 +240,12 @@ impl Heap {
     #[must_use]
     pub fn segments(&self) -> Vec<HeapSegment> {
         self.table().in_use_now()
+    }
+
+    /// Returns a segment in use as its peers see it, for a reader in this process.
+    #[must_use]
+    pub fn segment(&self, key: Key) -> Option<PeerRegion> {
+        self.table().segment(key)
     }
 
     /// Calls `callback` for every segment that comes or goes, instead of the callback before.

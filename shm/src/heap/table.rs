@@ -6,6 +6,7 @@
 use super::HeapSegment;
 use super::marks::{Marks, SEGMENTS_MAX};
 use crate::generation::Key;
+use crate::region::PeerRegion;
 use crate::segment::OwnSegment;
 
 /// Segments by index, with the marks of who has acknowledged them.
@@ -84,6 +85,14 @@ impl Table {
                 segment: segment.clone(),
             })
             .collect()
+    }
+
+    /// The segment of that key as its peers see it, if it is in use.
+    pub(super) fn segment(&self, key: Key) -> Option<PeerRegion> {
+        match &self.slot(key)?.state {
+            State::InUse(segment) => Some(segment.region().read_only()),
+            _ => None,
+        }
     }
 
     /// Takes a segment in and gives it a key; `None` when all indices are in use.
