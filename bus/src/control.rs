@@ -34,6 +34,8 @@ use crate::peering::{Closure, NodeId};
 pub(crate) enum Command {
     /// End the traffic with a peer.
     Cut(NodeId, Closure),
+    /// Meet a node that stands in the directory and has not come by itself yet.
+    Meet(NodeId),
     /// A segment of our heap is about to go.
     Retire(Key),
     /// Finds out whether a node that is no peer can be met.

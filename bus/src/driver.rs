@@ -22,6 +22,7 @@ mod sleep;
 #[cfg(test)]
 mod tests;
 pub(crate) mod timer;
+mod topics;
 
 use std::future::Future;
 use std::pin::pin;
@@ -34,6 +35,7 @@ use ringway_shm::sync::Ordering::{AcqRel, Relaxed, Release};
 
 pub(crate) use self::jobs::{Job, Jobs};
 pub(crate) use self::sleep::Sleeper;
+use self::topics::WatchedTopics;
 use crate::blocking::AtWork;
 use crate::clock::Nanos;
 use crate::inbox::InboxLane;
@@ -94,6 +96,7 @@ pub(crate) struct Driver {
     reaping: Vec<Arc<RemoteEnd>>,
     rooms: Vec<Arc<RemoteEnd>>,
     peers: Vec<WatchedPeer>,
+    topics: WatchedTopics,
     /// Scratch for wakers, empty between two ends.
     wakers: Vec<Waker>,
     passes: u32,
@@ -122,6 +125,7 @@ impl Driver {
             reaping: Vec::new(),
             rooms: Vec::new(),
             peers: Vec::new(),
+            topics: WatchedTopics::default(),
             wakers: Vec::new(),
             passes: 0,
             tick: Nanos::NONE,
@@ -143,6 +147,7 @@ impl Driver {
         self.count_watched();
         is_busy |= !self.rooms.is_empty() && self.look_for_room();
         is_busy |= !self.hot.is_empty() && self.look_at_lanes();
+        is_busy |= !self.topics.is_empty() && self.topics.look();
         let has_run = self.run_tasks();
         is_busy |= has_run | self.read_notes(Look::Quick);
         self.passes = self.passes.wrapping_add(1);
@@ -177,6 +182,8 @@ impl Driver {
                 Job::Watch(lane) => self.hot.push(lane),
                 Job::Reap(end) => self.reaping.push(end),
                 Job::Room(end) => self.rooms.push(end),
+                Job::Intake(end) => self.topics.intakes.push(end),
+                Job::Outlet(end) => self.topics.outlets.push(end),
                 Job::Peer(peer) => {
                     self.sleeper.watch(&peer);
                     self.peers.push(WatchedPeer {
@@ -381,11 +388,12 @@ impl Driver {
         // Notes are read before new idle epochs are published: at most two unread notes per uring.
         self.read_notes(Look::Exact);
         self.hot.drain(..).for_each(|lane| lane.cool());
+        self.topics.cool();
         self.shared.sweep_replies();
         self.sleeper.arm();
         let mut is_busy = self.accept_jobs() | has_woken;
         is_busy |= self.reap(Linger::No);
-        is_busy |= self.look_for_room() | self.shared.watches.look();
+        is_busy |= self.look_for_room() | self.shared.watches.look() | self.topics.look();
         is_busy |= self.read_notes(Look::Exact) || !self.hot.is_empty();
         self.fire();
         is_busy |= self

@@ -116,6 +116,12 @@ impl EntryToken {
         if self.is_ask() { self.0[6] } else { 0 }
     }
 
+    /// Whether the payload goes on in the slots behind the entry.
+    #[inline]
+    pub(crate) fn goes_on(&self) -> bool {
+        self.byte(3) & BEHIND != 0
+    }
+
     #[inline]
     fn envelope(&self) -> Option<EnvelopeKind> {
         EnvelopeKind::from_bits(self.byte(1))

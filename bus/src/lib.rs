@@ -106,6 +106,7 @@ pub mod test;
 #[cfg(test)]
 mod testing;
 pub mod token;
+mod topics;
 mod trace;
 mod urings;
 mod wait_list;
@@ -149,6 +150,10 @@ pub use stop::{StopLadder, StopStep, Stopped};
 pub use supervise::{
     Change, Child, ChildCounts, ChildInfo, ChildKind, ChildState, ChildType, FindChild, OfActor,
     OfProcess, OfSupervisor, Restart, StartSupervisor, Strategy, SuperviseError, Supervisor, Tree,
+};
+pub use topics::{
+    Blocking, PublishError, Publisher, PublisherBuilder, Publishing, Sample, Subscriber,
+    SubscriberBuilder, Topic, TopicEndId, TopicError, TopicNameError, TopicPattern,
 };
 pub use urings::wire::OpenRefusal;
 

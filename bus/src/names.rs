@@ -164,8 +164,13 @@ pub(crate) struct Wanted<'a> {
 /// Publishes an entry that was just allocated, with the number of what it stands for as its detail: whoever finds the
 /// entry finds the number.
 pub(crate) fn publish(registry: &Registry, key: Key, number: Number) {
+    publish_with(registry, key, number.to_bits());
+}
+
+/// The same with any word as its detail.
+pub(crate) fn publish_with(registry: &Registry, key: Key, detail: u64) {
     let published = registry
-        .set_detail(key, number.to_bits())
+        .set_detail(key, detail)
         .and_then(|()| registry.activate(key));
     published.expect("allocated by the caller, and known to nobody else");
 }

@@ -40,6 +40,7 @@ use crate::peering::{NodeId, Peer, PeerState};
 use crate::process;
 use crate::shared::{Living, Shared, UpperOf, lock, try_lock};
 use crate::task::RunQueue;
+use crate::topics::{Topic, TopicError};
 use crate::wait_list::WaitKey;
 
 /// The stack of a thread that runs handlers: as a main thread's usually is. Messages and replies of many KiB lie on it by value,
@@ -282,6 +283,18 @@ impl Node {
         name: impl AsRef<str>,
     ) -> Result<Group<M>, GroupError> {
         Group::open(&self.shared, name.as_ref())
+    }
+
+    /// Returns the topic of that name, into which any nodes publish `M`, and which any nodes subscribe to: see [`Topic`].
+    ///
+    /// # Errors
+    ///
+    /// The name cannot be one; a node that this one is connected to has publishers or subscribers of the topic for another message.
+    pub fn topic<M: Message + ?Sized>(
+        &self,
+        name: impl AsRef<str>,
+    ) -> Result<Topic<M>, TopicError> {
+        Topic::open(&self.shared, name.as_ref())
     }
 
     /// Drives the node on this thread until `future` is ready, for nodes attached with [`Workers::Caller`]; on others

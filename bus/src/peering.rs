@@ -78,6 +78,9 @@ pub(crate) trait Upper: Send + Sync {
     /// Tokens may name this segment of our heap towards the peer.
     fn heap_acknowledged(&self, peer: &Arc<Peer>, segment: Key);
 
+    /// A segment of the peer's heap is mapped: what lies in it can be read.
+    fn heap_mapped(&self, _peer: &Arc<Peer>) {}
+
     /// A ring segment of the peer's is mapped that this process was too poor to map when it was announced first.
     fn ring_mapped(&self, _peer: &Arc<Peer>) {}
 

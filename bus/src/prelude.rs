@@ -41,6 +41,9 @@ pub use crate::stop::StopLadder;
 pub use crate::supervise::{
     Child, ChildInfo, ChildState, Restart, Strategy, SuperviseError, Supervisor, Tree,
 };
+pub use crate::topics::{
+    PublishError, Publisher, Sample, Subscriber, Topic, TopicEndId, TopicError, TopicPattern,
+};
 pub use crate::urings::wire::OpenRefusal;
 pub use futures_executor::block_on;
 pub use futures_util::StreamExt;

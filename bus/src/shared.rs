@@ -52,6 +52,7 @@ use crate::send::redeliver::Ledgers;
 use crate::supervise::Tops;
 use crate::task::RunQueue;
 use crate::token::{Room, TokenizeError, Tokenized};
+use crate::topics::Topics;
 use crate::urings::wire::{TargetKind, UringWord};
 use crate::urings::{PeerUrings, open};
 use crate::wait_list::WaitList;
@@ -110,6 +111,7 @@ pub(crate) struct Shared {
     ends: Mutex<HashMap<EndKey, Weak<RemoteEnd>>>,
     targets: Mutex<HashMap<Number, Target>>,
     pub(crate) groups: OwnGroups,
+    pub(crate) topics: Topics,
     /// Actors that are linked to some of other nodes.
     linked: Mutex<HashMap<Number, Weak<dyn Living>>>,
     /// Senders that wait for blocks to come back.
@@ -191,6 +193,7 @@ impl Shared {
             ends: Mutex::default(),
             targets: Mutex::default(),
             groups: OwnGroups::default(),
+            topics: Topics::default(),
             linked: Mutex::default(),
             blocks: Arc::default(),
             changes: WaitList::default(),
@@ -580,6 +583,7 @@ impl Shared {
     /// Lets go of everything that the peers own, so that the goodbye can follow. What they read stays.
     pub(crate) fn leave(&self) {
         self.core().leave_rings();
+        self.topics.leave();
         let peers: Vec<_> = lock(&self.peers).drain().map(|(_, peer)| peer).collect();
         let leave = |peer: &Arc<PeerUrings>| peer.leave(&ExitReason::Shutdown);
         let lent: Vec<_> = peers.iter().flat_map(leave).collect();

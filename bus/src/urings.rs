@@ -48,6 +48,7 @@ use crate::inbox::InboxLane;
 use crate::peering::{NodeId, Peer};
 use crate::remote::RemoteEnd;
 use crate::rings::RingSpan;
+use crate::topics::SubscriberEnd;
 use crate::trace::warning;
 
 /// Notes read at one look; a peer that writes more has its turn again with the next.
@@ -96,6 +97,8 @@ pub(crate) struct PeerUrings {
     lanes: Mutex<Table<Arc<InboxLane>>>,
     /// Ends at which this node submits to the peer.
     ends: Mutex<Table<Weak<RemoteEnd>>>,
+    /// Subscribers of this node, by what the peer's notes call them.
+    feeds: Mutex<Table<Weak<SubscriberEnd>>>,
     names: Mutex<NameGiver>,
     notes_out: Mutex<NotesOut>,
     notes_in: Mutex<NotesIn>,
@@ -134,6 +137,7 @@ impl PeerUrings {
             peer: Arc::clone(peer),
             lanes: Mutex::default(),
             ends: Mutex::default(),
+            feeds: Mutex::default(),
             names: Mutex::default(),
             notes_out: Mutex::default(),
             notes_in: Mutex::default(),
@@ -256,7 +260,18 @@ impl PeerUrings {
     }
 
     /// Reads the peer's notes and hands out the lanes that they name.
-    pub(crate) fn read_notes(&self, mut found: impl FnMut(Arc<InboxLane>)) {
+    pub(crate) fn read_notes(&self, found: impl FnMut(Arc<InboxLane>)) {
+        let mut woken = Vec::new();
+        self.sort_notes(found, &mut woken);
+        // Outside the lock: who waits for samples is the user's code.
+        woken.iter().for_each(|feed| feed.wake());
+    }
+
+    fn sort_notes(
+        &self,
+        mut found: impl FnMut(Arc<InboxLane>),
+        woken: &mut Vec<Arc<SubscriberEnd>>,
+    ) {
         let mut notes = lock(&self.notes_in);
         for _ in 0..NOTES_PER_LOOK {
             match notes.next() {
@@ -264,6 +279,8 @@ impl PeerUrings {
                     // A note for a uring that was closed meanwhile names nothing any more.
                     if let Some(lane) = self.lane(uring) {
                         found(lane);
+                    } else if let Some(feed) = self.feed(uring) {
+                        woken.push(feed);
                     }
                 }
                 Ok(None) => return,
@@ -416,6 +433,25 @@ impl PeerUrings {
             lock(&self.names).free.push(uring.index());
             lock(&self.notes_out).uncount();
         }
+    }
+
+    /// Has notes of that name wake a subscriber.
+    pub(crate) fn add_feed(&self, note: Key, end: &Arc<SubscriberEnd>) {
+        lock(&self.feeds).by_key.insert(note, Arc::downgrade(end));
+    }
+
+    pub(crate) fn remove_feed(&self, note: Key) {
+        lock(&self.feeds).by_key.remove(&note);
+    }
+
+    pub(crate) fn feed(&self, note: Key) -> Option<Arc<SubscriberEnd>> {
+        lock(&self.feeds).by_key.get(&note).and_then(Weak::upgrade)
+    }
+
+    /// A name that was given to a reader of this node's and not to a uring is not written in notes any more.
+    pub(crate) fn forget_note(&self, note: Key) {
+        lock(&self.names).free.push(note.index());
+        lock(&self.notes_out).uncount();
     }
 
     pub(crate) fn notes_out(&self) -> MutexGuard<'_, NotesOut> {

@@ -7,6 +7,8 @@ mod crowd;
 mod deaths;
 #[allow(dead_code, reason = "the tests' half of it")]
 mod messages;
+#[allow(dead_code, reason = "the tests' half of it")]
+mod topics;
 mod visitor;
 #[allow(dead_code, reason = "the tests' half of it")]
 mod worker;
@@ -32,6 +34,7 @@ fn main() {
             crowd::play(count.parse().expect("a number"));
         }
         ["visitor"] => visitor::play(),
+        ["topics", words @ ..] => topics::play(words),
         ["yard"] => yard::play(),
         ["sender-of", row, names @ ..] => yard::send(row, names),
         words => deaths::play(words),

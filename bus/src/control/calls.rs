@@ -31,6 +31,15 @@ impl Control {
         }
     }
 
+    /// Meets a node that was found later than at the start, unless that is under way. It may be about to come by itself: of two
+    /// connections one is closed.
+    pub(super) fn meet_found(&mut self, id: NodeId) {
+        if self.core.peer(id).is_none() && !self.calls.contains_key(&id) {
+            self.core.roster.note(id, Stranger::Silent);
+            self.meet(SocketName::Node(id));
+        }
+    }
+
     /// Connects to a node that was found, unless it is a peer by now.
     pub(super) fn call(&mut self, id: NodeId) {
         if !self.calls.contains_key(&id) || self.core.peer(id).is_some() {

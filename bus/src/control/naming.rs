@@ -9,7 +9,7 @@ use super::core::Core;
 use crate::directory::SocketName;
 use crate::error::NameError;
 use crate::frame::Frame;
-use crate::names::{Wanted, own_table, publish};
+use crate::names::{Wanted, own_table, publish, publish_with};
 use crate::number::Number;
 use crate::peering::replica::Named;
 use crate::peering::{NodeId, PeerState};
@@ -90,12 +90,23 @@ impl Core {
         number: Number,
         type_hash: u64,
     ) -> Result<Key, NameError> {
+        self.show_with(kind, name, number.to_bits(), type_hash)
+    }
+
+    /// The same with any word as its detail.
+    pub(crate) fn show_with(
+        &self,
+        kind: Kind,
+        name: &str,
+        detail: u64,
+        type_hash: u64,
+    ) -> Result<Key, NameError> {
         fork::check()?;
         let registry = self.card.registry();
         let key = registry
             .allocate(kind, name, type_hash)
             .map_err(own_table)?;
-        publish(registry, key, number);
+        publish_with(registry, key, detail);
         self.poke_names();
         Ok(key)
     }
@@ -173,6 +184,31 @@ impl Core {
         let strangers = self.roster.strangers().into_iter();
         let present = strangers.filter(|node| self.directory.has(SocketName::Node(node.id())));
         present.map(|node| node.to_string()).collect()
+    }
+
+    /// The nodes of the bus that are not met yet, though they would be, each in words: one that this node found, or that stands in
+    /// the directory, and which the control thread then meets. Empty, every node is a peer whose socket stood there when this was
+    /// called.
+    pub(crate) fn unmet_nodes(&self) -> Vec<String> {
+        // A directory that cannot be read has nothing new.
+        let sockets = self.directory.sockets().unwrap_or_default();
+        let nodes = sockets.into_iter().filter_map(|name| match name {
+            SocketName::Node(id) if id != self.id => Some(id),
+            _ => None,
+        });
+        let mut unmet = Vec::new();
+        for id in nodes.filter(|id| self.peer(*id).is_none()) {
+            let known = self.roster.strangers();
+            match known.into_iter().find(|node| node.id() == id) {
+                Some(node) if node.has_refused() => {}
+                Some(node) => unmet.push(node.to_string()),
+                None => {
+                    self.commands.give(Command::Meet(id));
+                    unmet.push(format!("node {id} has not answered"));
+                }
+            }
+        }
+        unmet
     }
 
     /// Who shows a name on its card, for an error's text.

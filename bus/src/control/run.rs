@@ -252,6 +252,7 @@ impl Control {
                         self.close(&peer, &closure);
                     }
                 }
+                Command::Meet(id) => self.meet_found(id),
                 Command::Retire(key) => self.retire(key),
                 // One that is called already is heard of anyhow.
                 Command::Meet(id) if self.calls.contains_key(&id) => {}

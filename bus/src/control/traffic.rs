@@ -134,6 +134,9 @@ impl Control {
                 if segments.end_wait(name.key()) && name.kind == SegmentKind::Ring {
                     self.upper.ring_mapped(peer);
                 }
+                if name.kind == SegmentKind::Heap {
+                    self.upper.heap_mapped(peer);
+                }
                 Frame::SegmentAck(name)
             }
             Some(Err(error)) if error.is_violation() => {

@@ -11,6 +11,7 @@ use ringway_shm::sync::Ordering::Relaxed;
 use crate::inbox::InboxLane;
 use crate::remote::RemoteEnd;
 use crate::task::RunQueue;
+use crate::topics::{PublisherEnd, SubscriberEnd};
 use crate::urings::PeerUrings;
 
 /// Something for the driver to watch.
@@ -23,6 +24,10 @@ pub(crate) enum Job {
     Room(Arc<RemoteEnd>),
     /// A peer whose notes and bell are to be watched.
     Peer(Arc<PeerUrings>),
+    /// A subscriber that waits for samples of other nodes.
+    Intake(Arc<SubscriberEnd>),
+    /// A publisher for whose room somebody waits.
+    Outlet(Arc<PublisherEnd>),
 }
 
 /// Jobs that the driver has not taken yet.

@@ -10,6 +10,7 @@ use ringway_shm::registry::{Kind, Published};
 
 use crate::groups::{ByLabel, Label, Membership, of_group};
 use crate::number::Number;
+use crate::topics::ShownEnd;
 
 /// What a name on a card stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub(crate) const READ_MAX: u32 = 4096;
 
 /// Memberships in groups, by label.
 type Members = ByLabel<Box<str>, Vec<Membership>>;
+/// Ends of topics, by label.
+type Ends = HashMap<Box<str>, Vec<ShownEnd>>;
 
 /// The names of one peer.
 #[derive(Debug, Default)]
@@ -57,6 +60,7 @@ pub(crate) struct Replica {
     version: Option<u64>,
     names: HashMap<Box<str>, Named>,
     members: Members,
+    ends: Ends,
     reading: Option<Reading>,
 }
 
@@ -67,6 +71,7 @@ struct Reading {
     next: u32,
     names: HashMap<Box<str>, Named>,
     members: Members,
+    ends: Ends,
 }
 
 /// How far a look has come.
@@ -91,10 +96,16 @@ impl Replica {
             next: 0,
             names: HashMap::new(),
             members: Members::new(),
+            ends: Ends::new(),
         });
         let end = reading.next.saturating_add(READ_MAX);
         // An entry that breaks the rules, or changes for as long as it is read, names nothing.
         for entry in card.names_in(reading.next..end).flatten() {
+            if let Some(shown) = ShownEnd::read(&entry) {
+                let ends = reading.ends.entry(entry.name.as_str().into());
+                ends.or_default().push(shown);
+                continue;
+            }
             let Some(named) = Named::read(&entry) else {
                 continue;
             };
@@ -115,6 +126,7 @@ impl Replica {
         }
         self.names = reading.names;
         self.members = reading.members;
+        self.ends = reading.ends;
         self.version = Some(reading.version);
         Look::Whole(reading.version)
     }
@@ -140,6 +152,17 @@ impl Replica {
     ) -> impl Iterator<Item = (&str, &[Membership])> {
         let labels = of_group(&self.members, label);
         labels.map(|(label, members)| (label, members.as_slice()))
+    }
+
+    /// The ends of each topic that the card shows, by label.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = (&str, &[ShownEnd])> {
+        let ends = self.ends.iter();
+        ends.map(|(label, ends)| (&**label, ends.as_slice()))
+    }
+
+    /// Those of one label.
+    pub(crate) fn ends_of(&self, label: &str) -> &[ShownEnd] {
+        self.ends.get(label).map_or(&[], Vec::as_slice)
     }
 
     /// Forgets a name whose node says that it is not there any more.

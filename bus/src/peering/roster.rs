@@ -42,6 +42,11 @@ impl SilentNode {
     pub(crate) fn id(&self) -> NodeId {
         self.id
     }
+
+    /// Whether it will not be a peer.
+    pub(crate) fn has_refused(&self) -> bool {
+        matches!(self.why, Stranger::Refused(_))
+    }
 }
 
 impl fmt::Display for SilentNode {

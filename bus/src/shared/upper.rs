@@ -11,6 +11,7 @@ use crate::driver::Job;
 use crate::exit::ExitReason;
 use crate::frame::UringFrame;
 use crate::peering::{Closure, Death, NodeId, Peer};
+use crate::topics;
 use crate::urings::PeerUrings;
 use crate::urings::open;
 use crate::urings::wire::UringWord;
@@ -49,6 +50,7 @@ impl Upper for UpperOf {
         link::met(&shared, &urings);
         // It may be there to read them.
         shared.post_accounts();
+        topics::seek_all(&shared);
         shared.changes.wake_all();
     }
 
@@ -78,6 +80,7 @@ impl Upper for UpperOf {
             let lanes = urings.lanes().into_iter().filter(|lane| lane.heat());
             lanes.for_each(|lane| shared.watch(lane));
         }
+        shared.topics.peer_closed(peer.id());
         shared.queue.rouse();
         shared.changes.wake_all();
     }
@@ -103,6 +106,7 @@ impl Upper for UpperOf {
         urings.life().end(&reason);
         shared.forget_peer(peer.id(), &reason);
         shared.relays.died(peer.id(), &reason);
+        shared.topics.peer_dead(peer.id());
         shared.blocks.wake_all();
         // The death notice makes the driver look at everything: a sender may have died before it rang.
         shared.queue.rouse();
@@ -117,7 +121,14 @@ impl Upper for UpperOf {
 
     fn names_changed(&self, _peer: &Arc<Peer>) {
         if let Some(shared) = self.shared() {
+            topics::seek_all(&shared);
             shared.changes.wake_all();
+        }
+    }
+
+    fn heap_mapped(&self, peer: &Arc<Peer>) {
+        if let Some(shared) = self.shared() {
+            shared.topics.heap_mapped(peer.id());
         }
     }
 

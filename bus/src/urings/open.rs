@@ -25,6 +25,7 @@ use crate::remote::ops::Leases;
 use crate::remote::{Opening, RemoteEnd};
 use crate::rings::{RingSpan, RingsError};
 use crate::shared::{Shared, Target};
+use crate::topics;
 
 /// Slots of a submission queue, 16 KiB, half of them for what goes on behind entries; and of a completion queue, 8 KiB: what
 /// one sender may have in flight.
@@ -46,7 +47,7 @@ const TOO_POOR: &str =
     "it lacks the descriptors or mappings to read the request, and too many others wait for them";
 
 impl Place {
-    pub(super) fn of(span: &RingSpan) -> Self {
+    pub(crate) fn of(span: &RingSpan) -> Self {
         Self {
             segment: WireKey(span.key()),
             offset: span.offset(),
@@ -56,7 +57,7 @@ impl Place {
 
 impl PeerUrings {
     /// Finds a place in the peer's ring segments.
-    fn find(&self, place: Place, len: u64) -> Result<PeerRegion, Violation> {
+    pub(crate) fn find(&self, place: Place, len: u64) -> Result<PeerRegion, Violation> {
         let misplaced = Violation::Place {
             name: "uring's place",
             needed: len,
@@ -124,7 +125,7 @@ pub(crate) fn request(
 }
 
 /// Where the peer is to read notes, if its rings have no room for one uring more.
-fn offer_notes(
+pub(crate) fn offer_notes(
     shared: &Shared,
     urings: &PeerUrings,
     uring: Key,
@@ -240,8 +241,12 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
             }
         }
         UringWord::Look { uring } => {
-            if let Some(lane) = urings.lane(uring.0).filter(|lane| lane.heat()) {
-                shared.watch(lane);
+            if let Some(lane) = urings.lane(uring.0) {
+                if lane.heat() {
+                    shared.watch(lane);
+                }
+            } else if let Some(feed) = urings.feed(uring.0) {
+                feed.wake();
             }
         }
         UringWord::Control {
@@ -261,6 +266,7 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
             who,
             reason,
         } => link::exited(shared, urings, target, who, reason),
+        UringWord::Topic(word) => topics::hear(shared, urings, word),
         UringWord::Owed { number, word } => shared.relays.hear(urings.id(), number, word),
         UringWord::Control { target, order } => {
             let cell = shared
@@ -384,7 +390,8 @@ fn join(
     })
 }
 
-fn read_notes_at(
+/// Reads a note ring of the peer's; returns where this node keeps its head.
+pub(crate) fn read_notes_at(
     shared: &Arc<Shared>,
     urings: &PeerUrings,
     place: Place,

@@ -11,6 +11,7 @@ use crate::message::{Description, Difference};
 use crate::node::Carried;
 use crate::number::Number;
 use crate::priority::Priority;
+use crate::topics::wire::TopicWord;
 
 /// A place in one of the sender's ring segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +111,8 @@ pub(crate) enum UringWord {
         number: u64,
         word: OwedWord,
     },
+    /// Of a subscriber and a publisher.
+    Topic(TopicWord),
 }
 
 /// What a node says of a reply that it has been given to give.
@@ -134,7 +137,7 @@ impl UringWord {
             | Self::Closed { uring, .. }
             | Self::Released { uring }
             | Self::Look { uring } => Some(*uring),
-            Self::Control { .. } | Self::Exit { .. } | Self::Owed { .. } => None,
+            Self::Control { .. } | Self::Exit { .. } | Self::Owed { .. } | Self::Topic(_) => None,
         }
     }
 

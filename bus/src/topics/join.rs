@@ -1,0 +1,278 @@
+//! How subscribers and publishers come together, and part: both sides of the words in [`wire`](super::wire).
+//!
+//! # Invariants
+//! - **no-silent-start**: a subscriber shows itself, then looks for publishers; a publisher shows itself, then looks for
+//!   subscribers (see `Shared::show_end`). So one of two sees the other: either the subscriber's builder waits for the answer, or the
+//!   publisher's for the request.
+
+use std::sync::Arc;
+
+use ringway_shm::broadcast::Subscriber;
+use ringway_shm::error::Violation;
+use ringway_shm::layout::{BroadcastLayout, CursorLayout, NotesLayout, Pow2};
+
+use super::half::Half;
+use super::intake::{Origin, SubscriberEnd, policy};
+use super::label::{Role, TopicEndId};
+use super::outlet::{Request, To};
+use super::presence::Cards;
+use super::wire::{JoinRefusal, JoinWord, JoinedWord, Pairing, TopicWord};
+use crate::frame::WireKey;
+use crate::peering::NodeId;
+use crate::shared::Shared;
+use crate::urings::PeerUrings;
+use crate::urings::open::{offer_notes, read_notes_at};
+use crate::urings::wire::{Place, UringWord};
+
+/// Has a subscriber read all publishers that there are; returns whether all cards were read, and all who stand there can be asked.
+pub(super) fn seek(shared: &Arc<Shared>, end: &Arc<SubscriberEnd>) -> Cards {
+    let (publishers, mut cards) = shared.ends_of(&end.label, Role::Publisher);
+    if cards == Cards::Whole {
+        end.prune(&publishers);
+    }
+    for publisher in publishers {
+        let is_here = publisher.node() == shared.core().id();
+        let urings = shared.peer(publisher.node());
+        if !is_here && urings.is_none() {
+            // Its card can be read, but it is not known to be connected up here: then all look again.
+            cards = Cards::Part;
+            continue;
+        }
+        if end.add(publisher) {
+            let asked = match urings {
+                Some(urings) => ask(shared, end, publisher, &urings),
+                None => join_here(shared, end, publisher),
+            };
+            if let Err(why) = asked {
+                end.refused(publisher, why);
+            }
+        }
+    }
+    cards
+}
+
+/// The cards have changed: has all subscribers look.
+pub(crate) fn seek_all(shared: &Arc<Shared>) {
+    for end in shared.topics.subscribers() {
+        seek(shared, &end);
+    }
+}
+
+/// Makes a subscriber's half.
+fn half(
+    shared: &Arc<Shared>,
+    end: &SubscriberEnd,
+    publisher: TopicEndId,
+    origin: Origin,
+) -> Result<(Subscriber, Half), JoinRefusal> {
+    let claims = end.terms.claims;
+    let span = shared
+        .ring_span(claims.subscriber_len())
+        .map_err(|error| JoinRefusal::NoRoom(error.to_string()))?;
+    let part = Subscriber::create(span.region().clone(), claims);
+    Ok((part, Half::new(shared, end.id, publisher, origin, span)))
+}
+
+/// Reads a publisher of this node.
+fn join_here(
+    shared: &Arc<Shared>,
+    end: &Arc<SubscriberEnd>,
+    id: TopicEndId,
+) -> Result<(), JoinRefusal> {
+    let publisher = shared.topics.publisher(id.number());
+    let publisher = publisher.ok_or(JoinRefusal::NoSuchPublisher)?;
+    let origin = Origin::Here(Arc::clone(&publisher));
+    let (part, half) = half(shared, end, id, origin.clone())?;
+    let theirs = half.region().read_only();
+    let request = Request {
+        id: end.id,
+        to: To::Here(Arc::downgrade(end)),
+        half: &theirs,
+        claims: end.terms.claims,
+        policy: end.terms.policy(),
+    };
+    let after = publisher.join(request)?;
+    let unwanted = end.asking(id, part, half);
+    drop(unwanted);
+    let lane = publisher.region();
+    end.open(id, origin, &lane, publisher.terms.layout, after, None);
+    shared.changes.wake_all();
+    Ok(())
+}
+
+/// Asks a publisher of another node.
+fn ask(
+    shared: &Arc<Shared>,
+    end: &Arc<SubscriberEnd>,
+    id: TopicEndId,
+    urings: &Arc<PeerUrings>,
+) -> Result<(), JoinRefusal> {
+    let origin = Origin::There(Arc::clone(urings));
+    let (part, half) = half(shared, end, id, origin)?;
+    let (place, pairing) = (half.place(), half.pairing());
+    if end.asking(id, part, half).is_some() {
+        return Ok(()); // dropped: the subscriber has ended meanwhile
+    }
+    urings.say(&UringWord::Topic(TopicWord::Join(Box::new(JoinWord {
+        pairing,
+        carried: end.carried.clone(),
+        half: place,
+        claims: end.terms.claims.claims(),
+        depth: end.terms.depth,
+        behind: end.terms.behind,
+    }))));
+    // Who ends what a dead peer was asked has seen this, or this look finds no peer.
+    if shared.peer(id.node()).is_none() {
+        end.node_gone(id.node());
+    }
+    Ok(())
+}
+
+/// Takes in what a peer says about topics.
+pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: TopicWord) {
+    match word {
+        TopicWord::Join(join) => {
+            let pairing = join.pairing;
+            let answer = match admit(shared, urings, &join) {
+                Ok(joined) => TopicWord::Joined(Box::new(joined)),
+                Err(why) => TopicWord::Refused { pairing, why },
+            };
+            urings.say(&UringWord::Topic(answer));
+            shared.changes.wake_all();
+        }
+        TopicWord::Joined(joined) => joined_there(shared, urings, &joined),
+        TopicWord::Refused { pairing, why } => {
+            if let Some((end, id)) = reader(shared, urings.id(), pairing) {
+                end.refused(id, why);
+            }
+            shared.changes.wake_all();
+        }
+        TopicWord::Listens { note, head } => {
+            let head = urings.find(head, NotesLayout::reader_len());
+            let heard = head.and_then(|head| urings.notes_out().answered(note.0, Some(&head)));
+            if let Err(violation) = heard {
+                urings.violation(violation);
+            }
+        }
+        TopicWord::Leaves { pairing } => {
+            let end = shared.topics.publisher(pairing.publisher);
+            let id = TopicEndId::new(urings.id(), pairing.subscriber);
+            if let Some(note) = end.and_then(|end| end.leave(id)) {
+                urings.forget_note(note);
+            }
+            urings.say(&UringWord::Topic(TopicWord::Left { pairing }));
+            shared.changes.wake_all();
+        }
+        TopicWord::Left { pairing } => {
+            if !shared.topics.forget_half(urings.id(), pairing) {
+                urings.violation(Violation::Meaningless {
+                    name: "half of a subscriber that is not read any more",
+                    found: pairing.subscriber.to_bits(),
+                });
+            }
+        }
+    }
+}
+
+/// Has a peer's subscriber read a publisher of this node.
+fn admit(
+    shared: &Arc<Shared>,
+    urings: &Arc<PeerUrings>,
+    join: &JoinWord,
+) -> Result<JoinedWord, JoinRefusal> {
+    let publisher = shared.topics.publisher(join.pairing.publisher);
+    let publisher = publisher.ok_or(JoinRefusal::NoSuchPublisher)?;
+    if join.carried != publisher.carried {
+        return Err(JoinRefusal::OtherMessage);
+    }
+    let claims = CursorLayout::new(join.claims).ok_or(JoinRefusal::Malformed)?;
+    if urings.peer().awaits_ring_segment(join.half.segment.0) {
+        let text = "it lacks the descriptors or mappings to read the request".to_owned();
+        return Err(JoinRefusal::NoRoom(text));
+    }
+    let half = urings.find(join.half, claims.subscriber_len());
+    let half = half.map_err(|violation| {
+        urings.violation(violation);
+        JoinRefusal::Malformed
+    })?;
+    let no_room = |text: String| JoinRefusal::NoRoom(text);
+    let note = urings.name_uring();
+    let note = note.ok_or_else(|| no_room("a million urings are open".to_owned()))?;
+    let notes = offer_notes(shared, urings, note).map_err(|error| {
+        urings.forget_note(note);
+        no_room(error.to_string())
+    })?;
+    let request = Request {
+        id: TopicEndId::new(urings.id(), join.pairing.subscriber),
+        to: To::There {
+            peer: Arc::clone(urings),
+            note,
+        },
+        half: &half,
+        claims,
+        policy: policy(join.behind, join.depth),
+    };
+    let after = publisher.join(request).inspect_err(|_| {
+        urings.notes_out().refused(note);
+        urings.forget_note(note);
+    })?;
+    // Who forgets the readers of a dead peer has found it, or this look finds no peer.
+    if shared.peer(urings.id()).is_none() {
+        publisher.forget_node(urings.id());
+    }
+    Ok(JoinedWord {
+        pairing: join.pairing,
+        lane: publisher.place,
+        slots: publisher.terms.layout.slots().exponent(),
+        after,
+        note: WireKey(note),
+        notes,
+    })
+}
+
+/// A publisher of a peer has answered.
+fn joined_there(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, joined: &JoinedWord) {
+    let note = joined.note;
+    if let Some((place, exponent)) = joined.notes
+        && let Ok(head) = read_notes_at(shared, urings, place, exponent)
+    {
+        urings.say(&UringWord::Topic(TopicWord::Listens { note, head }));
+    }
+    let Some((end, id)) = reader(shared, urings.id(), joined.pairing) else {
+        return; // It has ended meanwhile, and said that it leaves.
+    };
+    let layout = Pow2::from_exponent(joined.slots)
+        .and_then(|slots| BroadcastLayout::new(slots, end.terms.format.words()));
+    let lane = layout.and_then(|layout| Some((layout, lane_at(urings, joined.lane, layout)?)));
+    match lane {
+        Some((layout, lane)) => {
+            let origin = Origin::There(Arc::clone(urings));
+            end.open(id, origin, &lane, layout, joined.after, Some(note.0));
+        }
+        // Its half says that it leaves.
+        None => end.refused(id, JoinRefusal::Malformed),
+    }
+    shared.changes.wake_all();
+}
+
+fn lane_at(
+    urings: &PeerUrings,
+    place: Place,
+    layout: BroadcastLayout,
+) -> Option<ringway_shm::region::PeerRegion> {
+    if urings.peer().awaits_ring_segment(place.segment.0) {
+        return None;
+    }
+    let found = urings.find(place, layout.publisher_len());
+    found.map_err(|violation| urings.violation(violation)).ok()
+}
+
+/// The subscriber of this node, and the peer's publisher, that a word is about.
+fn reader(
+    shared: &Shared,
+    node: NodeId,
+    pairing: Pairing,
+) -> Option<(Arc<SubscriberEnd>, TopicEndId)> {
+    let end = shared.topics.subscriber(pairing.subscriber)?;
+    Some((end, TopicEndId::new(node, pairing.publisher)))
+}

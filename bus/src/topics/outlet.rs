@@ -1,0 +1,542 @@
+//! A publisher of this node, whatever it publishes: its lane, who reads it, who waits for room in it.
+//!
+//! # Invariants
+//! - **one-at-a-time**: the lane is used under `sending` alone, for one publish or one join; so a join comes between two publishes.
+//!   Under that lock nothing waits, wakes, or drops a block: what is owed is paid after it.
+//! - **kept**: the lane's place and its blocks stay until each reader has said that it reads nothing any more, or is dead.
+
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+
+use ringway_shm::block::Block;
+use ringway_shm::broadcast::{MemberId, Policy, PublishEnd, Unpublished};
+use ringway_shm::generation::Key;
+use ringway_shm::layout::{BroadcastLayout, CursorLayout};
+use ringway_shm::region::PeerRegion;
+use ringway_shm::sync::AtomicBool;
+use ringway_shm::sync::Ordering::AcqRel;
+
+use super::intake::SubscriberEnd;
+use super::label::{Label, TopicEndId};
+use super::slot::{Format, WORDS_MAX, Words, take_back, write};
+use super::wire::JoinRefusal;
+use crate::driver::Job;
+use crate::entry::Sealed;
+use crate::peering::NodeId;
+use crate::rings::RingSpan;
+use crate::shared::{Shared, lock};
+use crate::urings::PeerUrings;
+use crate::urings::wire::{CarriedType, Place};
+use crate::wait_list::WaitList;
+
+/// Readers of one publisher, at most.
+const READERS_MAX: usize = 1024;
+/// Blocks that wait on the list of overwritten samples before the claims are looked at.
+const RETIRED_MAX: usize = 32;
+
+/// What a publisher was made with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OutletTerms {
+    pub(super) layout: BroadcastLayout,
+    pub(super) format: Format,
+    /// Samples that a late joiner gets.
+    pub(super) history: u64,
+    /// Bytes of blocks beyond which samples that nobody waits for are given up early.
+    pub(super) bytes: u64,
+}
+
+/// A publisher of this node.
+pub(crate) struct PublisherEnd {
+    pub(super) id: TopicEndId,
+    pub(super) label: Label,
+    pub(super) carried: CarriedType,
+    pub(super) terms: OutletTerms,
+    pub(super) place: Place,
+    /// The lane, as a subscriber of this node reads it.
+    region: PeerRegion,
+    shared: Weak<Shared>,
+    sending: Mutex<Sending>,
+    /// Publishes that wait for room in the lane.
+    pub(super) room: WaitList,
+    /// Those that wait for blocks.
+    pub(super) blocks: WaitList,
+    /// The driver looks for room.
+    is_watched: AtomicBool,
+}
+
+struct Sending {
+    /// `None` once it was let go.
+    lane: Option<PublishEnd<Block>>,
+    readers: Vec<Reader>,
+    /// Bytes of the blocks that it keeps.
+    held: u64,
+    /// Bytes beyond which samples are given up early, and retired blocks beyond which claims are looked at: raised while
+    /// subscribers hold what there is.
+    trim_at: u64,
+    reclaim_at: usize,
+    is_over: bool,
+    /// The lane's place.
+    _span: RingSpan,
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        // Only after the node has left its bus are there members still. Its heap goes with it, and is not written any more.
+        if let Some(lane) = &mut self.lane {
+            let members: Vec<_> = lane.members().collect();
+            members.into_iter().for_each(|member| {
+                lane.leave(member);
+            });
+        }
+    }
+}
+
+/// One who reads the lane.
+struct Reader {
+    id: TopicEndId,
+    member: MemberId,
+    to: To,
+}
+
+/// How a reader is woken.
+#[derive(Clone)]
+pub(super) enum To {
+    Here(Weak<SubscriberEnd>),
+    /// By a note of that name.
+    There {
+        peer: Arc<PeerUrings>,
+        note: Key,
+    },
+}
+
+impl To {
+    /// Has the reader look at the lane. The caller holds no lock.
+    fn wake(&self) {
+        match self {
+            Self::Here(end) => {
+                if let Some(end) = end.upgrade() {
+                    end.wake();
+                }
+            }
+            Self::There { peer, note } => {
+                peer.note(*note);
+                peer.ring_bell();
+            }
+        }
+    }
+}
+
+/// A reader's request.
+pub(super) struct Request<'a> {
+    pub(super) id: TopicEndId,
+    pub(super) to: To,
+    pub(super) half: &'a PeerRegion,
+    pub(super) claims: CursorLayout,
+    pub(super) policy: Policy,
+}
+
+/// Why a sample was not published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// A subscriber that is waited for has no room.
+    Full,
+    /// The publisher has ended, or its node has left the bus.
+    Over,
+}
+
+/// What the driver's look for room found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RoomLook {
+    Nothing,
+    /// All who wait were woken.
+    Over,
+}
+
+/// What is to be done without the lock.
+#[derive(Default)]
+struct Owed {
+    wake: Vec<To>,
+    freed: Vec<Block>,
+    blamed: Vec<(To, ringway_shm::error::Violation)>,
+}
+
+impl Owed {
+    #[inline]
+    fn pay(self) {
+        if !self.wake.is_empty() {
+            self.wake.iter().for_each(To::wake);
+        }
+        for (to, violation) in self.blamed {
+            if let To::There { peer, .. } = to {
+                peer.violation(violation);
+            }
+        }
+    }
+}
+
+impl Sending {
+    /// Takes the blocks that nobody reads off the list; `true` if there were any.
+    fn reclaim(&mut self, owed: &mut Owed) -> bool {
+        let Some(lane) = &mut self.lane else {
+            return false;
+        };
+        let before = owed.freed.len();
+        let held = &mut self.held;
+        let left = lane.reclaim(|_, block| {
+            *held = held.saturating_sub(block.capacity() as u64);
+            owed.freed.push(block);
+        });
+        self.reclaim_at = RETIRED_MAX.max(2 * left);
+        owed.freed.len() > before
+    }
+
+    /// Gives up all but the newest `keep` samples, as far as nobody waits for them; `true` if a block came free.
+    fn trim(&mut self, keep: u64, owed: &mut Owed) -> bool {
+        if let Some(lane) = &mut self.lane {
+            lane.retire(keep);
+        }
+        self.reclaim(owed)
+    }
+
+    /// Collects what a lane has found its readers to do wrong.
+    fn blame(&mut self, owed: &mut Owed) {
+        let Some(lane) = &mut self.lane else { return };
+        while let Some((member, violation)) = lane.next_blame() {
+            if let Some(reader) = self.readers.iter().find(|it| it.member == member) {
+                owed.blamed.push((reader.to.clone(), violation));
+            }
+        }
+    }
+}
+
+impl PublisherEnd {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        id: TopicEndId,
+        label: Label,
+        carried: CarriedType,
+        terms: OutletTerms,
+        span: RingSpan,
+    ) -> Arc<Self> {
+        let lane = PublishEnd::create(span.region(), terms.layout);
+        Arc::new(Self {
+            id,
+            label,
+            carried,
+            terms,
+            place: Place::of(&span),
+            region: span.region().read_only(),
+            shared: Arc::downgrade(shared),
+            sending: Mutex::new(Sending {
+                lane: Some(lane),
+                readers: Vec::new(),
+                held: 0,
+                trim_at: terms.bytes,
+                reclaim_at: RETIRED_MAX,
+                is_over: false,
+                _span: span,
+            }),
+            room: WaitList::default(),
+            blocks: WaitList::default(),
+            is_watched: AtomicBool::new(false),
+        })
+    }
+
+    /// The lane, as a subscriber of this node reads it.
+    pub(super) fn region(&self) -> PeerRegion {
+        self.region.clone()
+    }
+
+    fn sending(&self) -> MutexGuard<'_, Sending> {
+        lock(&self.sending)
+    }
+
+    /// Publishes a sample; returns its sequence. What is not published comes back.
+    #[inline]
+    pub(super) fn publish(&self, sealed: Sealed) -> Result<u64, (Sealed, Obstacle)> {
+        let mut words: Words = [0; WORDS_MAX];
+        let (count, block) = write(sealed, &mut words);
+        let bytes = block.as_ref().map_or(0, |block| block.capacity() as u64);
+        let mut owed = Owed::default();
+        let mut guard = self.sending();
+        let sending = &mut *guard;
+        let Some(lane) = sending.lane.as_mut().filter(|_| !sending.is_over) else {
+            drop(guard);
+            let sealed = take_back(&words, self.terms.format, block);
+            return Err((sealed, Obstacle::Over));
+        };
+        let published = lane.publish(&words[..count], block);
+        if published.is_ok() {
+            let readers = &sending.readers;
+            lane.idle_members(|member, _| {
+                let reader = readers.iter().find(|reader| reader.member == member);
+                owed.wake.extend(reader.map(|reader| reader.to.clone()));
+            });
+            sending.held += bytes;
+            if bytes > 0 {
+                self.keep_within(sending, &mut owed);
+            }
+        } else {
+            sending.blame(&mut owed);
+        }
+        drop(guard);
+        owed.pay();
+        published.map_err(|Unpublished { block, .. }| {
+            (take_back(&words, self.terms.format, block), Obstacle::Full)
+        })
+    }
+
+    /// Keeps the blocks of old samples from growing beyond what they may take.
+    fn keep_within(&self, sending: &mut Sending, owed: &mut Owed) {
+        let retired = sending.lane.as_ref().map_or(0, PublishEnd::retired);
+        if sending.held > sending.trim_at {
+            sending.trim(self.terms.history.max(1), owed);
+            // Where subscribers hold what there is, the next look is not at the next sample.
+            sending.trim_at = self.terms.bytes.max(sending.held + self.terms.bytes / 8);
+        } else if retired >= sending.reclaim_at {
+            sending.reclaim(owed);
+        }
+    }
+
+    /// Frees what blocks it can, for want of memory; `true` if there were any.
+    pub(super) fn make_room(&self) -> bool {
+        let mut owed = Owed::default();
+        let mut sending = self.sending();
+        let has_freed = sending.trim(self.terms.history, &mut owed);
+        drop(sending);
+        owed.pay();
+        has_freed
+    }
+
+    /// Whether blocks are left that a subscriber may give back.
+    pub(super) fn has_lent(&self) -> bool {
+        self.sending()
+            .lane
+            .as_ref()
+            .is_some_and(|it| it.retired() > 0)
+    }
+
+    /// Has one more read the lane; the next publish is its. Returns the sequence behind which it begins.
+    pub(super) fn join(&self, request: Request<'_>) -> Result<u64, JoinRefusal> {
+        let mut sending = self.sending();
+        if sending.is_over {
+            return Err(JoinRefusal::NoSuchPublisher);
+        }
+        if sending.readers.len() == READERS_MAX {
+            let text = format!("it has {READERS_MAX} subscribers");
+            return Err(JoinRefusal::NoRoom(text));
+        }
+        if sending.readers.iter().any(|it| it.id == request.id) {
+            return Err(JoinRefusal::Malformed);
+        }
+        let Some(lane) = &mut sending.lane else {
+            return Err(JoinRefusal::NoSuchPublisher);
+        };
+        let Request {
+            id,
+            to,
+            half,
+            claims,
+            policy,
+        } = request;
+        let joined = lane
+            .join(half, claims, policy, self.terms.history)
+            .map_err(|_| JoinRefusal::Malformed)?;
+        let member = joined.member;
+        sending.readers.push(Reader { id, member, to });
+        Ok(joined.after)
+    }
+
+    /// A reader reads nothing any more, or is dead; returns the note that it was woken by, if it was.
+    pub(super) fn leave(&self, id: TopicEndId) -> Option<Key> {
+        self.forget(|reader| reader.id == id).pop()
+    }
+
+    /// A node says nothing more, and may still read: its cursors do not count any more.
+    pub(super) fn disregard(&self, node: NodeId) {
+        let mut guard = self.sending();
+        let sending = &mut *guard;
+        let mut has_any = false;
+        for reader in sending.readers.iter().filter(|it| it.id.node() == node) {
+            if let Some(lane) = &mut sending.lane {
+                lane.disregard(reader.member);
+                has_any = true;
+            }
+        }
+        drop(guard);
+        if has_any {
+            self.wake_all();
+        }
+    }
+
+    /// A node is dead.
+    pub(super) fn forget_node(&self, node: NodeId) {
+        self.forget(|reader| reader.id.node() == node);
+    }
+
+    fn forget(&self, is_gone: impl Fn(&Reader) -> bool) -> Vec<Key> {
+        let mut owed = Owed::default();
+        let mut notes = Vec::new();
+        let mut guard = self.sending();
+        let sending = &mut *guard;
+        let before = sending.readers.len();
+        let lane = &mut sending.lane;
+        sending.readers.retain(|reader| {
+            let goes = is_gone(reader);
+            if goes {
+                if let Some(lane) = lane {
+                    lane.leave(reader.member);
+                }
+                if let To::There { note, .. } = reader.to {
+                    notes.push(note);
+                }
+            }
+            !goes
+        });
+        let has_changed = before != sending.readers.len();
+        if has_changed {
+            sending.reclaim(&mut owed);
+        }
+        let rest = sending.take_rest();
+        drop(guard);
+        if has_changed {
+            self.wake_all();
+        }
+        self.let_go(rest);
+        owed.pay();
+        notes
+    }
+
+    /// Publishes nothing more. What readers may read stays until they have left.
+    pub(super) fn end(&self) {
+        let mut owed = Owed::default();
+        let mut sending = self.sending();
+        sending.is_over = true;
+        if let Some(lane) = &mut sending.lane {
+            lane.close();
+        }
+        owed.wake = sending.readers.iter().map(|it| it.to.clone()).collect();
+        let rest = sending.take_rest();
+        drop(sending);
+        owed.pay();
+        self.wake_all();
+        self.let_go(rest);
+    }
+
+    /// The node leaves its bus. What others may still read stays until this is dropped.
+    pub(super) fn abandon(&self) {
+        let mut sending = self.sending();
+        sending.is_over = true;
+        if let Some(lane) = &mut sending.lane {
+            lane.close();
+        }
+        let readers = std::mem::take(&mut sending.readers);
+        drop(sending);
+        self.wake_all();
+        for reader in &readers {
+            if matches!(reader.to, To::Here(_)) {
+                reader.to.wake();
+            }
+        }
+    }
+
+    fn let_go(&self, rest: Option<PublishEnd<Block>>) {
+        if let Some(lane) = rest {
+            drop(lane); // with its blocks
+            if let Some(shared) = self.shared.upgrade() {
+                shared.topics.remove_publisher(self.id.number());
+            }
+        }
+    }
+
+    /// Wakes all publishes that wait.
+    pub(super) fn wake_all(&self) {
+        self.room.wake_all();
+        self.blocks.wake_all();
+    }
+
+    /// Those who read the lane.
+    pub(super) fn readers(&self) -> Vec<TopicEndId> {
+        let sending = self.sending();
+        sending.readers.iter().map(|reader| reader.id).collect()
+    }
+
+    /// How many read it.
+    pub(super) fn reader_count(&self) -> usize {
+        self.sending().readers.len()
+    }
+
+    /// Has readers ring when they have taken or given back something, and the driver look for it. Look once more afterwards.
+    pub(super) fn wait_for_room(self: &Arc<Self>) {
+        if let Some(lane) = &mut self.sending().lane {
+            lane.ask_for_room();
+        }
+        // AcqRel room-watched: pairs with the store in `stop_watching`.
+        if !self.is_watched.swap(true, AcqRel)
+            && let Some(shared) = self.shared.upgrade()
+        {
+            let job = Job::Outlet(Arc::clone(self));
+            shared.jobs.rouse(job, &shared.queue);
+        }
+    }
+
+    /// The driver is about to sleep: who takes or gives back something from now on rings.
+    pub(crate) fn ask(&self) {
+        if let Some(lane) = &mut self.sending().lane {
+            lane.ask_for_room();
+        }
+    }
+
+    /// The driver's look for room and blocks.
+    pub(crate) fn check_room(&self) -> RoomLook {
+        let mut owed = Owed::default();
+        let mut guard = self.sending();
+        let sending = &mut *guard;
+        let (has_room, has_freed) = match &mut sending.lane {
+            Some(lane) if !sending.is_over => {
+                let has_room = lane.room() > 0;
+                let has_freed = lane.retired() > 0 && sending.reclaim(&mut owed);
+                (has_room, has_freed)
+            }
+            _ => (true, true),
+        };
+        let is_over =
+            (has_room || !self.room.has_waiters()) && (has_freed || !self.blocks.has_waiters());
+        if is_over {
+            // AcqRel room-watched: pairs with the swap in `wait_for_room`. Before the wakes: who is woken may wait again.
+            self.is_watched.swap(false, AcqRel);
+            if let Some(lane) = &mut sending.lane {
+                lane.stop_asking();
+            }
+        }
+        sending.blame(&mut owed);
+        drop(guard);
+        owed.pay();
+        // One who began to wait after the look at the waiters above may have found the driver watching still: it asks again.
+        if has_room || is_over {
+            self.room.wake_all();
+        }
+        if has_freed || is_over {
+            self.blocks.wake_all();
+        }
+        match is_over {
+            true => RoomLook::Over,
+            false => RoomLook::Nothing,
+        }
+    }
+}
+
+impl Sending {
+    /// What is to be let go: the lane has ended, and nobody reads it.
+    fn take_rest(&mut self) -> Option<PublishEnd<Block>> {
+        (self.is_over && self.readers.is_empty()).then(|| self.lane.take())?
+    }
+}
+
+impl std::fmt::Debug for PublisherEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PublisherEnd")
+            .field("id", &self.id)
+            .field("topic", &self.label.topic())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,159 @@
+//! Who publishes and subscribes: what the cards of the nodes show, this one's own among them.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use ringway_shm::generation::Key;
+use ringway_shm::registry::Kind;
+use ringway_shm::sync::Ordering::SeqCst;
+use ringway_shm::sync::fence;
+
+use super::error::TopicError;
+use super::label::{Label, Role, ShownEnd, TopicEndId, detail, parts};
+use crate::message::Message;
+use crate::peering::PeerState;
+use crate::peering::replica::Look;
+use crate::shared::{Shared, lock};
+
+/// The ends of topics that this node's card shows, by label.
+#[derive(Debug, Default)]
+pub(super) struct Shown(Mutex<HashMap<Box<str>, Vec<OwnEnd>>>);
+
+/// An end of this node, and its place in the registry.
+type OwnEnd = (ShownEnd, Key);
+
+/// Whether all cards were read to their end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cards {
+    Whole,
+    /// One is so large that it takes several looks.
+    Part,
+}
+
+impl Shared {
+    /// Shows an end of a topic. Who looks at the cards after this returns sees all ends whose owners have not seen this one.
+    pub(super) fn show_end(
+        &self,
+        label: &Label,
+        id: TopicEndId,
+        role: Role,
+    ) -> Result<(), TopicError> {
+        let (number, types) = (id.number(), label.types);
+        let word = detail(number, role);
+        let key = self
+            .core()
+            .show_with(Kind::TopicEnd, label.text(), word, types)?;
+        let shown = ShownEnd {
+            number,
+            role,
+            types,
+        };
+        let mut all = lock(&self.topics.shown.0);
+        all.entry(label.text().into())
+            .or_default()
+            .push((shown, key));
+        drop(all);
+        // SeqCst end-shown: pairs with itself on the other side. Each publishes its entry, fences, and reads the other's card: not
+        // both can miss the other.
+        fence(SeqCst);
+        self.changes.wake_all();
+        Ok(())
+    }
+
+    /// Shows it no more.
+    pub(super) fn hide_end(&self, label: &Label, id: TopicEndId) {
+        let mut all = lock(&self.topics.shown.0);
+        let mut hidden = None;
+        if let Some(ends) = all.get_mut(label.text()) {
+            if let Some(at) = ends.iter().position(|(end, _)| end.number == id.number()) {
+                hidden = Some(ends.swap_remove(at).1);
+            }
+            if ends.is_empty() {
+                all.remove(label.text());
+            }
+        }
+        drop(all);
+        if let Some(key) = hidden {
+            self.core().unregister(key);
+            self.changes.wake_all();
+        }
+    }
+
+    /// The ends of a topic with this message in this role, of this node and of those connected, in the order of their ids.
+    pub(super) fn ends_of(&self, label: &Label, role: Role) -> (Vec<TopicEndId>, Cards) {
+        let core = self.core();
+        let mut found = Vec::new();
+        let wanted = |end: &ShownEnd| end.role == role && end.types == label.types;
+        if let Some(ends) = lock(&self.topics.shown.0).get(label.text()) {
+            let own = ends.iter().map(|(end, _)| end).filter(|end| wanted(end));
+            found.extend(own.map(|end| TopicEndId::new(core.id(), end.number)));
+        }
+        let mut cards = Cards::Whole;
+        for peer in core.peers() {
+            if peer.state() != PeerState::Connected {
+                continue;
+            }
+            let mut replica = peer.replica();
+            if replica.refresh(peer.card()) == Look::Part {
+                cards = Cards::Part;
+            }
+            let theirs = replica.ends_of(label.text()).iter();
+            let theirs = theirs.filter(|end| wanted(end));
+            found.extend(theirs.map(|end| TopicEndId::new(peer.id(), end.number)));
+        }
+        found.sort_unstable();
+        (found, cards)
+    }
+
+    /// Calls `look` for each end that is shown: with its node's name, its label, and what identifies its message.
+    fn each_end(&self, mut look: impl FnMut(&str, &str, u64)) {
+        let core = self.core();
+        for (label, ends) in &*lock(&self.topics.shown.0) {
+            let own = ends.iter();
+            own.for_each(|(end, _)| look(core.name(), label, end.types));
+        }
+        for peer in core.peers() {
+            if peer.state() != PeerState::Connected {
+                continue;
+            }
+            let mut replica = peer.replica();
+            replica.refresh(peer.card());
+            for (label, ends) in replica.ends() {
+                ends.iter()
+                    .for_each(|end| look(peer.name(), label, end.types));
+            }
+        }
+    }
+
+    /// Looks whether a topic has this message on all nodes.
+    pub(super) fn agree_on_topic<M: Message + ?Sized>(
+        &self,
+        ours: &Label,
+    ) -> Result<(), TopicError> {
+        let mut found = Ok(());
+        self.each_end(|node, label, types| {
+            let Some((topic, theirs)) = parts(label).filter(|_| found.is_ok()) else {
+                return;
+            };
+            if topic != ours.topic() {
+                return;
+            }
+            let (topic, node) = (topic.to_owned(), node.to_owned());
+            if theirs != M::NAME {
+                found = Err(TopicError::OtherMessage {
+                    topic,
+                    ours: M::NAME,
+                    theirs: theirs.to_owned(),
+                    node,
+                });
+            } else if types != ours.types {
+                found = Err(TopicError::OtherSchema {
+                    topic,
+                    message: M::NAME,
+                    node,
+                });
+            }
+        });
+        found
+    }
+}

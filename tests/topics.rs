@@ -1,0 +1,21 @@
+//! Topics: publishers and subscribers of several nodes, and of processes that are killed and stopped.
+#![allow(clippy::unwrap_used, reason = "a failure here fails the test")]
+
+mod helper;
+#[path = "peer/topics.rs"]
+#[allow(dead_code, reason = "the helper's half of it")]
+mod peer;
+mod support;
+
+#[path = "topics/basic.rs"]
+mod basic;
+#[path = "topics/full.rs"]
+mod full;
+#[path = "topics/killed.rs"]
+mod killed;
+#[path = "topics/kinds.rs"]
+mod kinds;
+#[path = "topics/meeting.rs"]
+mod meeting;
+#[path = "topics/stopped.rs"]
+mod stopped;
