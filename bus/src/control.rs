@@ -34,12 +34,10 @@ use crate::peering::{Closure, NodeId};
 pub(crate) enum Command {
     /// End the traffic with a peer.
     Cut(NodeId, Closure),
-    /// Meet a node that stands in the directory and has not come by itself yet.
+    /// Meet a node that stands in the directory and has not come by itself yet, or find out that it cannot be met.
     Meet(NodeId),
     /// A segment of our heap is about to go.
     Retire(Key),
-    /// Finds out whether a node that is no peer can be met.
-    Meet(NodeId),
     /// Say so when nothing has come for it, and how much had.
     #[cfg(feature = "test")]
     Quiet(crate::actor::reply::Answerer<u64>),

@@ -254,9 +254,6 @@ impl Control {
                 }
                 Command::Meet(id) => self.meet_found(id),
                 Command::Retire(key) => self.retire(key),
-                // One that is called already is heard of anyhow.
-                Command::Meet(id) if self.calls.contains_key(&id) => {}
-                Command::Meet(id) => self.meet(SocketName::Node(id)),
                 #[cfg(feature = "test")]
                 Command::Quiet(answerer) => self.quiet.0.push(answerer),
                 Command::Detach => self.is_over = true,
