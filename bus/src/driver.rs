@@ -391,6 +391,8 @@ impl Driver {
         self.topics.cool();
         self.shared.sweep_replies();
         self.sleeper.arm();
+        // Not before: subscribers answer each number once, and an answer to who does not sleep is spent.
+        self.topics.ask();
         let mut is_busy = self.accept_jobs() | has_woken;
         is_busy |= self.reap(Linger::No);
         is_busy |= self.look_for_room() | self.shared.watches.look() | self.topics.look();

@@ -64,6 +64,8 @@ pub enum Mutant {
     ClaimRelaxed,
     /// The releaser of a lease looks at the publisher's wants without a fence.
     NoFenceAfterRelease,
+    /// A publisher that has asked for room or blocks looks for them without a fence.
+    NoFenceAfterWants,
     /// A publisher says which sample is the newest without releasing its stamp.
     TailRelaxed,
 }

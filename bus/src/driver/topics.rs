@@ -27,10 +27,14 @@ impl WatchedTopics {
         before > self.intakes.len() + self.outlets.len()
     }
 
-    /// The driver is about to sleep: publishers write notes from now on, and who takes rings. Those who wait for room are looked at
-    /// once more afterwards.
+    /// The driver is about to sleep: publishers write notes from now on.
     pub(super) fn cool(&mut self) {
         self.intakes.drain(..).for_each(|end| end.cool());
+    }
+
+    /// The driver has said that it sleeps: who takes or gives something back rings. Those who wait for room are looked at once more
+    /// afterwards.
+    pub(super) fn ask(&self) {
         self.outlets.iter().for_each(|end| end.ask());
     }
 }

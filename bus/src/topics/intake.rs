@@ -11,6 +11,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use ringway_shm::broadcast::{Policy, SubscribeEnd, Subscriber, TakeError, Taken};
+use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
 use ringway_shm::layout::{BroadcastLayout, CursorLayout};
 use ringway_shm::region::PeerRegion;
@@ -136,6 +137,8 @@ pub(super) struct Arrived {
 pub(super) enum Took {
     Sample(Arrived),
     Nothing,
+    /// Nothing; who wants to wait prepares for that once more.
+    Changed,
     /// Nothing, and there will be none.
     Over,
 }
@@ -143,21 +146,23 @@ pub(super) enum Took {
 /// What is to be done without the lock.
 #[derive(Default)]
 struct Owed {
-    ring: Option<Origin>,
-    blame: Option<(Origin, ringway_shm::error::Violation)>,
+    ring: Vec<Origin>,
+    blame: Vec<(Origin, Violation)>,
     /// What is left of sources: their publishers may have waited for them; dropped, they say that nothing is read any more.
     over: Vec<Arc<Hold>>,
     is_hoarding: bool,
+    /// A lane that was hoarded has nothing to take after all: it was not made ready to wait for.
+    has_unwatched: bool,
 }
 
 impl Owed {
     #[inline]
     fn pay(self) {
-        if let Some(from) = self.ring {
-            from.ring();
-        }
-        if let Some((Origin::There(peer), violation)) = self.blame {
-            peer.violation(violation);
+        self.ring.iter().for_each(Origin::ring);
+        for (origin, violation) in self.blame {
+            if let Origin::There(peer) = origin {
+                peer.violation(violation);
+            }
         }
         self.over.iter().for_each(|hold| hold.origin().ring());
     }
@@ -250,7 +255,7 @@ impl SubscriberEnd {
                 }));
             }
             Err(violation) => {
-                owed.blame = Some((from, violation));
+                owed.blame.push((from, violation));
                 unread = Some(half);
             }
         }
@@ -377,10 +382,12 @@ impl SubscriberEnd {
         if owed.is_hoarding {
             self.is_hoarding.store(true, Relaxed);
         }
+        let has_unwatched = owed.has_unwatched;
         owed.pay();
         match found {
             Some(arrived) => Took::Sample(arrived),
             None if is_over => Took::Over,
+            None if has_unwatched => Took::Changed,
             None => Took::Nothing,
         }
     }
@@ -440,6 +447,8 @@ impl SubscriberEnd {
 
     /// The driver's last look before it sleeps: from here on a note wakes who waits.
     pub(crate) fn cool(&self) {
+        // Before the look: a lane that is left out of it, and that somebody comes to wait for meanwhile, is listed anew.
+        self.unlist();
         let mut is_idle = true;
         let mut sources = self.sources();
         for source in &mut sources.list {
@@ -453,7 +462,6 @@ impl SubscriberEnd {
         let rings: Vec<_> = sources.list.iter_mut().filter_map(Source::wanted).collect();
         drop(sources);
         rings.iter().for_each(Origin::ring);
-        self.unlist();
         if !is_idle {
             self.wake();
         }
@@ -504,13 +512,13 @@ impl Open {
             *words = kept;
             return self.hand_out(taken, words);
         }
-        self.is_hoarded = false;
+        let was_hoarded = std::mem::take(&mut self.is_hoarded);
         let mut ends = false;
         loop {
             match self.lane.take(words) {
                 Ok(Some(taken)) => {
-                    if self.lane.publisher_wants().is_some() {
-                        owed.ring = Some(self.hold.origin().clone());
+                    if self.lane.publisher_wants_by_now().is_some() {
+                        owed.ring.push(self.hold.origin().clone());
                     }
                     return self.hand_out(taken, words);
                 }
@@ -519,9 +527,11 @@ impl Open {
                     // Only now is it known that nothing follows: what came in between is found by the second look.
                     ends = self.ends();
                     if !ends {
+                        // A claim that was given up may have kept a block; that has made its fence.
                         if self.lane.publisher_wants().is_some() {
-                            owed.ring = Some(self.hold.origin().clone());
+                            owed.ring.push(self.hold.origin().clone());
                         }
+                        owed.has_unwatched |= was_hoarded;
                         return Look::Nothing;
                     }
                 }
@@ -531,7 +541,7 @@ impl Open {
                     return Look::Nothing;
                 }
                 Err(TakeError::Peer(violation)) => {
-                    owed.blame = Some((self.hold.origin().clone(), violation));
+                    owed.blame.push((self.hold.origin().clone(), violation));
                     return Look::Over;
                 }
                 Err(_) => return Look::Over,

@@ -479,7 +479,7 @@ impl PublisherEnd {
         }
     }
 
-    /// The driver is about to sleep: who takes or gives back something from now on rings.
+    /// The driver has said that it sleeps: who takes or gives back something from now on rings.
     pub(crate) fn ask(&self) {
         if let Some(lane) = &mut self.sending().lane {
             lane.ask_for_room();

@@ -239,7 +239,10 @@ impl<D: Delivery + ?Sized> Subscriber<D> {
 
     /// Takes the next sample that has come already; never waits.
     pub fn try_next(&mut self) -> Option<Sample<D>> {
-        self.look().ok().flatten()
+        match self.look() {
+            Found::Sample(sample) => Some(sample),
+            Found::Nothing | Found::Changed | Found::Over => None,
+        }
     }
 
     /// Returns an iterator that blocks its thread until the next sample comes.
@@ -251,23 +254,24 @@ impl<D: Delivery + ?Sized> Subscriber<D> {
         Blocking(self)
     }
 
-    /// The next sample that has come; an error when there will be none.
-    fn look(&mut self) -> Result<Option<Sample<D>>, Over> {
+    /// The next sample that has come.
+    fn look(&mut self) -> Found<D> {
         loop {
             let arrived = match self.end.take(&mut self.words) {
                 Took::Sample(arrived) => arrived,
-                Took::Nothing => return Ok(None),
-                Took::Over => return Err(Over),
+                Took::Nothing => return Found::Nothing,
+                Took::Changed => return Found::Changed,
+                Took::Over => return Found::Over,
             };
             let (from, sequence, missed) = (arrived.from, arrived.sequence, arrived.missed);
             match self.read(arrived) {
                 Ok(value) => {
-                    return Ok(Some(Sample {
+                    return Found::Sample(Sample {
                         value,
                         from,
                         sequence,
                         missed: missed + std::mem::take(&mut self.unread),
-                    }));
+                    });
                 }
                 Err(_) => self.unread += missed + 1,
             }
@@ -300,25 +304,30 @@ impl<D: Delivery + ?Sized> Subscriber<D> {
     }
 }
 
-/// Nothing more will come.
-struct Over;
+/// What a look found; see [`Took`].
+enum Found<D: Delivery + ?Sized> {
+    Sample(Sample<D>),
+    Nothing,
+    Changed,
+    Over,
+}
 
 impl<D: Delivery + ?Sized> Stream for Subscriber<D> {
     type Item = Sample<D>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Sample<D>>> {
         let this = self.get_mut();
-        match this.look() {
-            Ok(None) => {}
-            Ok(sample) => return Poll::Ready(sample),
-            Err(Over) => return Poll::Ready(None),
-        }
-        this.end.arrivals.register(&mut this.key, cx);
-        this.end.prepare_to_wait();
-        match this.look() {
-            Ok(None) => Poll::Pending,
-            Ok(sample) => Poll::Ready(sample),
-            Err(Over) => Poll::Ready(None),
+        let mut is_prepared = false;
+        loop {
+            match this.look() {
+                Found::Sample(sample) => return Poll::Ready(Some(sample)),
+                Found::Over => return Poll::Ready(None),
+                Found::Nothing if is_prepared => return Poll::Pending,
+                Found::Nothing | Found::Changed => {}
+            }
+            this.end.arrivals.register(&mut this.key, cx);
+            this.end.prepare_to_wait();
+            is_prepared = true;
         }
     }
 }

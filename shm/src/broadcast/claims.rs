@@ -143,8 +143,8 @@ impl<K: Keep> Claims<K> {
         step!("subscribe-released");
         // Loom's fences make more visible than they must, which would hide the edges that these two break.
         if !mutant::under(Mutant::ClaimFreeRelaxed) && !mutant::under(Mutant::ClaimRelaxed) {
-            // SeqCst blocks: the claim before the load of `wants`; pairs with the fence in `Asleep::arm`, between the
-            // publisher's store of `wants` and its look at the claims. Ruled out: 'claimed there, not wanted here'.
+            // SeqCst blocks: the claim before the load of `wants`; pairs with the fence in `PublishEnd::ask_for_room`, between
+            // the publisher's store of `wants` and its look at the claims. Ruled out: 'claimed there, not wanted here'.
             dekker_fence(Mutant::NoFenceAfterRelease);
         }
     }

@@ -16,6 +16,7 @@ use crate::mutant::{Mutant, release_unless};
 use crate::region::{DefaultKeep, Keep, OwnRecord, OwnRegion, PeerRegion};
 use crate::step;
 use crate::sync::Ordering::Relaxed;
+use crate::sync::dekker_fence;
 
 /// Publishes samples. For each that is leased it keeps a `B`, such as the block of its payload, until nobody can read it any
 /// more. See [`broadcast`](super).
@@ -237,14 +238,20 @@ impl<B, K: Keep> PublishEnd<B, K> {
         self.members.idle(found);
     }
 
-    /// Says that this side waits for room or blocks, and returns the wait's number. Then arm this node's bell, look once more
-    /// for what is wanted ([`room`](Self::room), [`reclaim`](Self::reclaim)), and sleep only if there is none. Each subscriber
-    /// answers each number once: who was woken, looked and still has too little asks anew.
+    /// Says that this side waits for room or blocks, and returns the wait's number. Then look once more for what is wanted
+    /// ([`room`](Self::room), [`reclaim`](Self::reclaim)), and sleep only if there is none. Each subscriber answers each number
+    /// once, to whatever it takes or releases next, which need not be enough: so arm this node's bell *before*, as an answer that
+    /// does not ring is spent; and who was woken, looked and still has too little asks anew.
+    ///
+    /// Cost: a store and a full fence.
     pub fn ask_for_room(&mut self) -> u64 {
         self.asked += 1;
-        // Relaxed: the fence in `Asleep::arm`, between this and the caller's last look at cursors or claims, orders it. It pairs
-        // with the fences in `Claims::release` and `SubscribeEnd::go_idle`, between their store and the load of `wants`.
+        // Relaxed: the fence orders it.
         self.line.wants.store(self.asked, Relaxed);
+        // SeqCst room, and blocks: `wants` before the caller's look at cursors or claims; pairs with the fences in
+        // `SubscribeEnd::publisher_wants_by_now`, `SubscribeEnd::go_idle` and `Claims::clear`, between their store and the load
+        // of `wants`. What is stored before this, `asleep` above all, is seen by whoever sees the number and fences then.
+        dekker_fence(Mutant::NoFenceAfterWants);
         self.asked
     }
 

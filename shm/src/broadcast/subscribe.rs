@@ -178,8 +178,7 @@ impl<K: Keep> SubscribeEnd<K> {
         // Relaxed: the fence orders it.
         self.own.idle.store(self.epoch, Relaxed);
         // SeqCst idle: `idle` before the look at the slot; pairs with the fence in `PublishEnd::idle_members`. It is also
-        // room's: the cursor before the caller's load of `wants`; pairs with the fence in `Asleep::arm`, which follows
-        // `PublishEnd::ask_for_room`.
+        // room's: the cursor before the caller's load of `wants`; pairs with the fence in `PublishEnd::ask_for_room`.
         dekker_fence(Mutant::NoFenceAfterIdle);
         if self.peek() {
             self.go_hot();
@@ -205,11 +204,25 @@ impl<K: Keep> SubscribeEnd<K> {
     }
 
     /// The number of a wait of the publisher for room or blocks, if no thread of this process has answered it yet: then see
-    /// whether to ring its bell. To be called after each batch, and after a fence ([`go_idle`](Self::go_idle), or arming the
-    /// node's bell) before sleeping.
+    /// whether to ring its bell. To be called after a fence: [`go_idle`](Self::go_idle)'s.
     #[inline]
     #[must_use = "whoever is told a number owes a look at the bell"]
     pub fn publisher_wants(&self) -> Option<u64> {
+        self.claims.publisher_wants()
+    }
+
+    /// The same after a batch: a wait that began before the last [`take`](Self::take) is found, or the publisher sees the room.
+    ///
+    /// Cost: for one that is waited for a full fence; a load of a line that seldom changes.
+    #[inline]
+    #[must_use = "whoever is told a number owes a look at the bell"]
+    pub fn publisher_wants_by_now(&self) -> Option<u64> {
+        // The cursor of one that drops the oldest makes no room, and who gives up a claim has made a fence.
+        if self.waits {
+            // SeqCst room: the cursor before the load of `wants`; pairs with the fence in `PublishEnd::ask_for_room`. Ruled out:
+            // 'no room there, not wanted here'.
+            dekker_fence(Mutant::NoFenceBeforeWants);
+        }
         self.claims.publisher_wants()
     }
 

@@ -141,7 +141,7 @@ impl<K: Keep> SubscribeEnd<K> {
     /// where it is, and the sample says of no gap. The same sample may come again.
     ///
     /// Cost: the publisher's lines, and for a lease a claim with a full fence. Afterwards look at
-    /// [`publisher_wants`](Self::publisher_wants), as after a batch.
+    /// [`publisher_wants_by_now`](Self::publisher_wants_by_now), as after a batch.
     ///
     /// # Errors
     ///

@@ -433,8 +433,8 @@ fn room() {
             assert!(end.go_idle());
             after_batch || rings(&end)
         });
-        lane.publish.ask_for_room();
         asleep.arm();
+        lane.publish.ask_for_room();
         let sleeps = lane.publish.room() == 0;
         let rang = subscriber.join().unwrap();
         assert!(!sleeps || rang, "sleeps beside an empty lane");
@@ -444,7 +444,7 @@ fn room() {
         &[
             Mutant::NoFenceAfterIdle,
             Mutant::NoFenceBeforeBell,
-            Mutant::NoFenceAfterAsleep,
+            Mutant::NoFenceAfterWants,
         ],
     );
 }
@@ -463,8 +463,8 @@ fn blocks() {
             let wants = end.claims().release(taken.claim.unwrap());
             wants.is_some() && bell.should_ring().is_some()
         });
-        lane.publish.ask_for_room();
         asleep.arm();
+        lane.publish.ask_for_room();
         let sleeps = lane.publish.reclaim(|_, _| ()) > 0;
         let rang = subscriber.join().unwrap();
         assert!(!sleeps || rang, "sleeps on a block that nobody reads");
@@ -484,12 +484,12 @@ fn blocks_of_one_that_gives_way() {
         let subscriber = thread::spawn(move || {
             let taken = take(&mut end);
             let gave_way = taken.is_none_or(|taken| taken.claim.is_none());
-            let rang = end.publisher_wants().is_some() && bell.should_ring().is_some();
+            let rang = end.publisher_wants_by_now().is_some() && bell.should_ring().is_some();
             (gave_way, rang)
         });
         assert!(publish(&mut lane.publish, None));
-        lane.publish.ask_for_room();
         asleep.arm();
+        lane.publish.ask_for_room();
         let sleeps = lane.publish.reclaim(|_, _| ()) > 0;
         let (gave_way, rang) = subscriber.join().unwrap();
         assert!(
@@ -499,6 +499,66 @@ fn blocks_of_one_that_gives_way() {
         lane.end();
     }
     check(model, &[Mutant::NoFenceAfterRelease]);
+}
+
+// room, of a member that looks at nothing more: it rings after what it took last.
+#[test]
+fn room_in_a_lane_that_is_not_drained() {
+    fn model() {
+        let mut lane = Lane::new(1);
+        let mut end = lane.subscribe(WAIT);
+        let (mut asleep, bell) = doorbell();
+        publish(&mut lane.publish, None);
+        let subscriber = thread::spawn(move || {
+            take(&mut end).unwrap();
+            end.publisher_wants_by_now().is_some() && bell.should_ring().is_some()
+        });
+        asleep.arm();
+        lane.publish.ask_for_room();
+        let sleeps = lane.publish.room() == 0;
+        let rang = subscriber.join().unwrap();
+        assert!(!sleeps || rang, "sleeps beside a free slot");
+    }
+    check(
+        model,
+        &[Mutant::NoFenceBeforeWants, Mutant::NoFenceAfterWants],
+    );
+}
+
+// room, beside what makes none: a lease is released first, and may answer. That answer rings, or is to an earlier number.
+#[test]
+fn room_after_an_answer() {
+    fn model_of(arms_first: bool) {
+        let mut lane = Lane::new(1);
+        let mut end = lane.subscribe(WAIT);
+        let (mut asleep, bell) = doorbell();
+        publish(&mut lane.publish, Some(&Plain::new(1)));
+        let lease = take(&mut end).unwrap();
+        publish(&mut lane.publish, None);
+        let subscriber = thread::spawn(move || {
+            let wants = end.claims().release(lease.claim.unwrap());
+            let rang = wants.is_some() && bell.should_ring().is_some();
+            take(&mut end).unwrap();
+            rang | (end.publisher_wants_by_now().is_some() && bell.should_ring().is_some())
+        });
+        if arms_first {
+            asleep.arm();
+        }
+        lane.publish.ask_for_room();
+        if !arms_first {
+            asleep.arm();
+        }
+        let sleeps = lane.publish.room() == 0;
+        let rang = subscriber.join().unwrap();
+        assert!(!sleeps || rang, "sleeps beside a free slot");
+        lane.end();
+    }
+    check(
+        || model_of(true),
+        &[Mutant::NoFenceBeforeWants, Mutant::NoFenceAfterWants],
+    );
+    let noticed = std::panic::catch_unwind(|| loom::model(|| model_of(false))).is_err();
+    assert!(noticed, "the model does not notice an answer that is spent");
 }
 
 // All of it over two laps: a member that drops the oldest gets some of the samples, in order, whole, and counts the others.
