@@ -49,10 +49,16 @@ pub mod broadcast;
 pub mod doorbell;
 pub mod error;
 pub mod generation;
+#[cfg(feature = "std")]
+pub mod handoff;
 pub mod lane;
 pub mod layout;
 #[cfg_attr(not(loom), doc(hidden))]
 pub mod mutant;
+#[cfg(feature = "std")]
+pub mod once;
+#[cfg(feature = "std")]
+pub mod oneshot;
 pub mod ready;
 pub mod region;
 #[cfg(feature = "std")]

@@ -68,6 +68,18 @@ pub enum Mutant {
     NoFenceAfterWants,
     /// A publisher says which sample is the newest without releasing its stamp.
     TailRelaxed,
+    /// Who fills a place does not release the value.
+    FullRelaxed,
+    /// Who empties a place does not release that the value was moved out.
+    EmptyRelaxed,
+    /// The giver does not release the value.
+    GivenRelaxed,
+    /// The getter that leaves does not release what it did before.
+    LeftRelaxed,
+    /// Who has changed what the getter leaves does not release that.
+    LetGoRelaxed,
+    /// Who makes a box does not release what lies in it.
+    BoxRelaxed,
 }
 
 /// Whether the running model is under `mutant`.

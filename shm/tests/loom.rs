@@ -15,6 +15,8 @@
 mod broadcast;
 #[path = "loom/long.rs"]
 mod long;
+#[path = "loom/places.rs"]
+mod places;
 
 use ringway_shm::doorbell::{Asleep, Bell};
 use ringway_shm::error::PushError;
@@ -45,6 +47,8 @@ struct Plain(Arc<UnsafeCell<u64>>);
 
 // SAFETY: loom's cell checks every access.
 unsafe impl Send for Plain {}
+// SAFETY: as above.
+unsafe impl Sync for Plain {}
 
 impl Plain {
     fn new(value: u64) -> Self {
