@@ -95,7 +95,8 @@ impl EntryToken {
     /// Whether an answer is wanted.
     #[inline]
     pub fn is_ask(&self) -> bool {
-        self.kind() == Some(EntryKind::Ask)
+        // Asked of each entry: without a look at all the others.
+        self.byte(0) & !(BLOCK | MORE) == EntryKind::Ask.to_bits()
     }
 
     /// Whether the payload lies in a block.

@@ -1,7 +1,8 @@
 //! The local half of an actor's mailbox: a bounded queue from many senders of this process to one actor.
 //!
 //! Letters lie in the queue by value: a local message is neither boxed nor copied to shared memory. Senders and the
-//! actor share one short lock, under which no user code runs.
+//! actor share one short lock, under which no user code runs. A letter that finds nothing before it needs no lock: it goes
+//! straight into a place for one, beside the queue.
 //!
 //! The actor takes all that is queued at once, into its private [`Batch`], and so takes the lock once for many letters. A
 //! letter in the batch has not begun: it counts against the bound, and when the actor ends it goes back to its sender.
@@ -9,17 +10,31 @@
 //! Letters of high priority lie in a second queue, made when there is one ([`high`]).
 //!
 //! # Invariants
-//! - **edge**: whoever queues a letter in an empty queue wakes the actor's task; nobody else does. The actor waits only after
-//!   it found the queue empty: by a look under the lock, or by one at the hint. A letter that the hint hides was queued
-//!   after that lock, and the wake that follows it makes the task run again.
+//! - **edge**: whoever queues a letter in an empty queue, or puts one straight, wakes the actor's task; nobody else does. The
+//!   actor waits only after it found the place and the queue empty: by a look under the lock, or by one at the hint. A letter
+//!   that the hint hides was queued after that lock, and the wake that follows it makes the task run again.
+//! - **order**: a letter goes straight only if its sender sees the queue empty, and is taken after the batch and before the
+//!   queue: it is looked for once more under the lock. So what was queued before it was sent has left the queue before, and
+//!   what is sent after it comes behind it.
+//! - **straight-is-one**: the letter in the place counts against the bound, and so a mailbox for one letter has no place: who
+//!   finds a mailbox full finds a letter in its queue or batch, for which there will be a checkpoint. Where the oldest gives
+//!   way there is none either, as senders take it out.
+//! - **one-taker**: letters are taken by the actor alone, with its own batch, and by who closes the mailbox when that is over.
 //! - **checkpoints**: the actor takes the lock when its batch is down to half of the bound, when it is down to none, and for
 //!   the next one; there it wakes those who wait for room. They have registered before they last looked under the lock.
+
+#![allow(
+    unsafe_code,
+    reason = "the actor alone takes what was put straight, and so without a lock"
+)]
 
 mod high;
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use ringway_shm::handoff::{Claim, Handoff};
+use ringway_shm::once::OnceBox;
 use ringway_shm::sync::Ordering::Relaxed;
 use ringway_shm::sync::{AtomicU32, AtomicU64};
 
@@ -71,20 +86,20 @@ pub(crate) enum Pushed<L> {
     Dropped(L),
 }
 
-/// Letters behind the first; made when there is a second. Most actors are idle, and a box is a quarter of a queue.
-type More<L> = Option<Box<VecDeque<L>>>;
+/// Letters in their order; made for the first that does not go straight. Most actors are idle, and a box is a quarter of a
+/// queue.
+type Letters<L> = Option<Box<VecDeque<L>>>;
 
 #[derive(Debug)]
 struct State<L> {
-    /// The oldest letter; without it there are no more. So a mailbox that never holds two letters needs no buffer.
-    first: Option<L>,
-    more: More<L>,
-    closed: Option<Box<ExitReason>>,
+    letters: Letters<L>,
 }
 
 /// A bounded queue of letters.
 #[derive(Debug)]
 pub(crate) struct Mailbox<L> {
+    /// Before all that is queued.
+    straight: Handoff<L>,
     state: Mutex<State<L>>,
     /// Letters in `state`; a hint that spares the actor the lock.
     queued: AtomicU32,
@@ -92,8 +107,8 @@ pub(crate) struct Mailbox<L> {
     in_batch: AtomicU32,
     capacity: u32,
     overflow: Overflow,
-    /// Made when it was full for the first time, or a letter of high priority came.
-    seldom: OnceLock<Box<Seldom<L>>>,
+    /// Made when it is full for the first time, or closed, or a letter of high priority comes.
+    seldom: OnceBox<Seldom<L>>,
 }
 
 /// What few mailboxes need.
@@ -102,8 +117,10 @@ struct Seldom<L> {
     /// Senders that wait for room.
     room: WaitList,
     dropped: AtomicU64,
+    /// Set and read under the lock.
+    closed: OnceLock<ExitReason>,
     /// Letters of high priority.
-    high: OnceLock<Box<Mailbox<L>>>,
+    high: OnceBox<Mailbox<L>>,
 }
 
 impl<L> Default for Seldom<L> {
@@ -111,14 +128,15 @@ impl<L> Default for Seldom<L> {
         Self {
             room: WaitList::default(),
             dropped: AtomicU64::new(0),
-            high: OnceLock::new(),
+            closed: OnceLock::new(),
+            high: OnceBox::new(),
         }
     }
 }
 
 /// Letters that their actor has taken off its mailbox, and whose handlers have not begun.
 #[derive(Debug)]
-pub(crate) struct Batch<L>(More<L>);
+pub(crate) struct Batch<L>(Letters<L>);
 
 impl<L> Default for Batch<L> {
     fn default() -> Self {
@@ -133,66 +151,96 @@ impl<L> Batch<L> {
 }
 
 /// How many there are; a mailbox has no more than its capacity.
-fn count<L>(letters: &More<L>) -> u32 {
+fn count<L>(letters: &Letters<L>) -> u32 {
     let count = letters.as_ref().map_or(0, |letters| letters.len());
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl<L> State<L> {
     fn len(&self) -> u32 {
-        u32::from(self.first.is_some()) + count(&self.more)
+        count(&self.letters)
     }
 
-    // Always: a letter that is passed is copied, in wide pieces right after it was written in narrow ones.
+    /// Queues what `make` builds, once there is a place for it: a letter that is made before is copied once more, in wide pieces
+    /// right after it was written in narrow ones.
+    // Always: for the same reason.
     #[inline(always)]
-    fn push(&mut self, letter: L) {
-        if self.first.is_none() {
-            self.first = Some(letter);
-        } else {
-            self.more.get_or_insert_default().push_back(letter);
+    fn push(&mut self, make: impl FnOnce() -> L) {
+        let letters = self.letters.get_or_insert_default();
+        if letters.len() == letters.capacity() {
+            letters.reserve(1);
         }
+        letters.push_back(make());
     }
 
     fn pop(&mut self) -> Option<L> {
-        let next = self.more.as_mut().and_then(|more| more.pop_front());
-        std::mem::replace(&mut self.first, next)
+        self.letters.as_mut()?.pop_front()
     }
 }
 
 impl<L> Mailbox<L> {
     pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
-        let state = State {
-            first: None,
-            more: None,
-            closed: None,
-        };
+        let state = State { letters: None };
         Self {
+            straight: Handoff::new(),
             state: Mutex::new(state),
             queued: AtomicU32::new(0),
             in_batch: AtomicU32::new(0),
             // Half of what can be counted, so that a batch and what is queued meanwhile can be added up.
             capacity: u32::try_from(capacity).map_or(u32::MAX / 2, |it| it.clamp(1, u32::MAX / 2)),
             overflow,
-            seldom: OnceLock::new(),
+            seldom: OnceBox::new(),
         }
     }
 
     fn seldom(&self) -> &Seldom<L> {
-        self.seldom.get_or_init(Box::default)
+        self.seldom.get_or_init(Seldom::default)
+    }
+
+    /// Why nothing more is queued; under the lock.
+    #[inline]
+    fn closed(&self) -> Option<&ExitReason> {
+        self.seldom.get()?.closed.get()
     }
 
     fn lock(&self) -> MutexGuard<'_, State<L>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues the letter that `make` builds; calls it only when the letter is accepted or dropped by policy.
+    /// Queues the letter that `make` builds, or has it go straight; calls it only when the letter is accepted or dropped by
+    /// policy.
     #[inline]
     pub(crate) fn push(&self, make: impl FnOnce() -> L) -> Result<Pushed<L>, Refused> {
+        if let Some(place) = self.claim() {
+            place.fill_with(make);
+            return Ok(Pushed::First);
+        }
         self.push_of((), |()| make())
             .map_err(|((), refused)| refused)
     }
 
-    /// The same of what a letter is made of, which comes back if the mailbox refuses it.
+    /// Claims the place of a letter that goes straight, if it may: nothing is queued, and there is room. Who fills it wakes
+    /// the actor.
+    #[inline]
+    pub(crate) fn claim(&self) -> Option<Claim<'_, L>> {
+        // Relaxed: see order; and checkpoints.
+        let may_go = || {
+            self.queued.load(Relaxed) == 0
+                && self.in_batch.load(Relaxed) + 1 < self.capacity
+                && self.overflow != Overflow::DropOldest
+        };
+        let place = may_go().then(|| self.straight.claim())?;
+        // Once more: a sender may have been held up before its claim, while others filled the queue.
+        place.filter(|_| may_go())
+    }
+
+    /// Letters that wait outside of the batch; under the lock.
+    #[inline]
+    fn waiting(&self, state: &State<L>) -> u32 {
+        state.len() + u32::from(self.straight.is_used())
+    }
+
+    /// Queues the letter that `make` builds of what is given, which comes back if the mailbox refuses it.
     ///
     /// It is read after the lock was taken, where it lies: a copy made before would read in wide pieces what the sender has just
     /// written in narrow ones, for which a processor waits.
@@ -203,13 +251,13 @@ impl<L> Mailbox<L> {
         make: impl FnOnce(G) -> L,
     ) -> Result<Pushed<L>, (G, Refused)> {
         let mut state = self.lock();
-        if let Some(reason) = &state.closed {
-            let refused = Refused::Closed((**reason).clone());
+        if let Some(reason) = self.closed() {
+            let refused = Refused::Closed(reason.clone());
             return Err((given, refused));
         }
         let mut displaced = None;
         // Relaxed: exact on the actor's thread, and a moment old elsewhere; see checkpoints.
-        if state.len() + self.in_batch.load(Relaxed) >= self.capacity {
+        if self.waiting(&state) + self.in_batch.load(Relaxed) >= self.capacity {
             match self.overflow {
                 Overflow::Wait | Overflow::Fail => return Err((given, Refused::Full)),
                 Overflow::DropNewest => {
@@ -227,10 +275,10 @@ impl<L> Mailbox<L> {
         }
         let pushed = match displaced {
             Some(letter) => Pushed::Displaced(letter),
-            None if state.first.is_none() => Pushed::First,
+            None if state.len() == 0 => Pushed::First,
             None => Pushed::Queued,
         };
-        state.push(make(given));
+        state.push(|| make(given));
         // Relaxed: a hint; see edge.
         self.queued.store(state.len(), Relaxed);
         Ok(pushed)
@@ -246,15 +294,18 @@ impl<L> Mailbox<L> {
         mut make: impl FnMut(H) -> L,
     ) -> Result<bool, Refused> {
         let mut state = self.lock();
-        if let Some(reason) = &state.closed {
-            return Err(Refused::Closed((**reason).clone()));
+        if let Some(reason) = self.closed() {
+            return Err(Refused::Closed(reason.clone()));
         }
+        // Nobody goes straight while the room is filled.
+        let place = self.straight.claim();
+        let straight = u32::from(place.is_none() && self.straight.is_used());
         // Relaxed: as in `push`.
-        let used = state.len() + self.in_batch.load(Relaxed);
+        let used = state.len() + straight + self.in_batch.load(Relaxed);
         let room = self.capacity.saturating_sub(used) as usize;
-        let is_first = state.first.is_none() && room.min(handed.len()) > 0;
+        let is_first = state.len() == 0 && room.min(handed.len()) > 0;
         for one in handed.drain(..room.min(handed.len())) {
-            state.push(make(one));
+            state.push(|| make(one));
         }
         // Relaxed: a hint; see edge.
         self.queued.store(state.len(), Relaxed);
@@ -265,7 +316,7 @@ impl<L> Mailbox<L> {
     #[inline]
     pub(crate) fn has_letter(&self, batch: &Batch<L>) -> bool {
         // Relaxed: a hint; see edge.
-        !batch.is_empty() || self.queued.load(Relaxed) > 0
+        !batch.is_empty() || self.straight.is_full() || self.queued.load(Relaxed) > 0
     }
 
     /// Takes the oldest letter; for the actor alone, with its own batch.
@@ -275,12 +326,7 @@ impl<L> Mailbox<L> {
     pub(crate) fn take(&self, batch: &mut Batch<L>) -> Option<L> {
         let next = batch.0.as_mut().and_then(|letters| letters.pop_front());
         let Some(letter) = next else {
-            // Relaxed: a hint; see edge.
-            return if self.queued.load(Relaxed) == 0 {
-                None
-            } else {
-                self.take_batch(batch)
-            };
+            return self.take_beyond(batch);
         };
         let left = count(&batch.0);
         // Relaxed: see checkpoints.
@@ -292,14 +338,35 @@ impl<L> Mailbox<L> {
         Some(letter)
     }
 
+    /// Takes the oldest letter that is not in the batch. Not part of `take`: with one more place where its result may come from, it
+    /// would be copied once more.
+    #[inline(never)]
+    fn take_beyond(&self, batch: &mut Batch<L>) -> Option<L> {
+        if self.straight.is_full() {
+            // SAFETY: one-taker: the actor, with its batch.
+            return unsafe { self.straight.take() };
+        }
+        // Relaxed: a hint; see edge.
+        if self.queued.load(Relaxed) == 0 {
+            return None;
+        }
+        self.take_batch(batch)
+    }
+
     fn take_batch(&self, batch: &mut Batch<L>) -> Option<L> {
         let mut state = self.lock();
+        if self.straight.is_full() {
+            // It came since the first look, and what is queued may have been sent after it.
+            drop(state);
+            // SAFETY: one-taker: the actor, with its batch.
+            return unsafe { self.straight.take() };
+        }
         let letter = if self.overflow == Overflow::DropOldest {
             // Senders take the oldest out: none leaves the queue before its turn.
             state.pop()
         } else {
-            std::mem::swap(&mut batch.0, &mut state.more);
-            state.first.take()
+            std::mem::swap(&mut batch.0, &mut state.letters);
+            batch.0.as_mut().and_then(|letters| letters.pop_front())
         };
         let left = count(&batch.0);
         // Relaxed: see checkpoints; and a hint, as in `push`.
@@ -311,7 +378,7 @@ impl<L> Mailbox<L> {
 
     /// Wakes senders once half of the bound is free.
     fn offer_room(&self, state: MutexGuard<'_, State<L>>, in_batch: u32) {
-        let has_room = state.len() + in_batch <= self.capacity / 2;
+        let has_room = self.waiting(&state) + in_batch <= self.capacity / 2;
         drop(state);
         if has_room
             && let Some(room) = self.room_if_any()
@@ -323,16 +390,19 @@ impl<L> Mailbox<L> {
 
     /// Takes a batch back whose actor has ended: its letters come first again, and go where those go that are queued.
     pub(crate) fn put_back(&self, batch: Batch<L>) {
-        let Some(mut letters) = batch.0.filter(|letters| !letters.is_empty()) else {
+        // Closed, as what goes straight comes before the queue, where the batch is about to be.
+        // SAFETY: one-taker: the actor, with its batch.
+        let straight = unsafe { self.straight.close() };
+        if batch.is_empty() && straight.is_none() {
             return;
-        };
+        }
         let mut state = self.lock();
-        letters.extend(state.first.take());
-        if let Some(more) = &mut state.more {
+        let mut letters = batch.0.unwrap_or_default();
+        letters.extend(straight);
+        if let Some(more) = &mut state.letters {
             letters.append(more);
         }
-        state.first = letters.pop_front();
-        state.more = Some(letters);
+        state.letters = Some(letters);
         // Relaxed: as in `take_batch`.
         self.in_batch.store(0, Relaxed);
         self.queued.store(state.len(), Relaxed);
@@ -352,12 +422,15 @@ impl<L> Mailbox<L> {
 
     fn close_lane(&self, reason: &ExitReason) -> VecDeque<L> {
         let mut state = self.lock();
-        state.closed.get_or_insert_with(|| Box::new(reason.clone()));
-        let mut letters = state.more.take().map_or_else(VecDeque::new, |more| *more);
-        if let Some(first) = state.first.take() {
-            letters.push_front(first);
-        }
+        self.seldom().closed.get_or_init(|| reason.clone());
+        let letters = state.letters.take();
         drop(state);
+        let mut letters = letters.map_or_else(VecDeque::new, |letters| *letters);
+        // Not under the lock: one who fills the place may have to be waited for. Whoever finds it closed meets the lock.
+        // SAFETY: one-taker: the actor is over.
+        if let Some(straight) = unsafe { self.straight.close() } {
+            letters.push_front(straight);
+        }
         if let Some(room) = self.room_if_any() {
             room.wake_all();
         }
@@ -366,7 +439,7 @@ impl<L> Mailbox<L> {
 
     /// Letters that wait, with those in the actor's batch.
     pub(crate) fn ahead(&self, batch: &Batch<L>) -> usize {
-        (self.lock().len() + count(&batch.0)) as usize
+        (self.waiting(&self.lock()) + count(&batch.0)) as usize
     }
 
     /// Senders waiting for room.
@@ -426,7 +499,9 @@ mod tests {
         let mailbox = Mailbox::new(2, overflow);
         for letter in [1, 2] {
             let pushed = mailbox.push(|| letter);
-            assert!(matches!(pushed, Ok(Pushed::First)) == (letter == 1));
+            // The first goes straight, unless the oldest gives way; then the queue is empty for the second.
+            let wakes = letter == 1 || overflow != Overflow::DropOldest;
+            assert!(matches!(pushed, Ok(Pushed::First)) == wakes);
         }
         mailbox
     }
@@ -494,10 +569,11 @@ mod tests {
         let mut batch = Batch::default();
         (1..=4).for_each(|letter| assert!(mailbox.push(|| letter).is_ok()));
         assert_eq!(mailbox.take(&mut batch), Some(1));
-        assert!(matches!(mailbox.push(|| 5), Ok(Pushed::First)));
+        assert!(matches!(mailbox.push(|| 5), Ok(Pushed::Queued)));
         assert!(matches!(mailbox.push(|| 6), Err(Refused::Full)));
         assert_eq!(mailbox.take(&mut batch), Some(2));
-        assert!(matches!(mailbox.push(|| 6), Ok(Pushed::Queued)));
+        assert!(matches!(mailbox.push(|| 6), Ok(Pushed::First)));
+        assert!(matches!(mailbox.push(|| 7), Err(Refused::Full)));
         let taken: Vec<_> = (0..2).filter_map(|_| mailbox.take(&mut batch)).collect();
         assert_eq!(taken, [3, 4]);
         assert_eq!(mailbox.take(&mut batch), Some(5));
@@ -512,10 +588,88 @@ mod tests {
         let mut batch = Batch::default();
         (1..=4).for_each(|letter| assert!(mailbox.push(|| letter).is_ok()));
         assert_eq!(mailbox.take(&mut batch), Some(1));
+        assert_eq!(mailbox.take(&mut batch), Some(2));
         (5..=6).for_each(|letter| assert!(mailbox.push(|| letter).is_ok()));
         mailbox.put_back(batch);
         assert!(mailbox.has_letter(&Batch::default()));
-        assert_eq!(mailbox.close(&ExitReason::Killed), [2, 3, 4, 5, 6]);
+        assert_eq!(mailbox.close(&ExitReason::Killed), [3, 4, 5, 6]);
+    }
+
+    // Goal: a letter that goes straight counts against the bound, comes before what is queued later, and waits for its turn
+    // behind the batch; where there is room for one letter only, it is queued.
+    #[test]
+    fn straight_counts_and_keeps_its_turn() {
+        let mailbox = Mailbox::new(2, Overflow::Fail);
+        let mut batch = Batch::default();
+        for letters in [[1, 2], [3, 4]] {
+            for letter in letters {
+                assert!(matches!(mailbox.push(|| letter), Ok(Pushed::First)));
+            }
+            assert!(matches!(mailbox.push(|| 9), Err(Refused::Full)));
+            assert_eq!(mailbox.ahead(&batch), 2);
+            for letter in letters {
+                assert!(mailbox.has_letter(&batch));
+                assert_eq!(mailbox.take(&mut batch), Some(letter));
+            }
+            assert!(!mailbox.has_letter(&batch));
+        }
+        let mailbox = Mailbox::new(1, Overflow::Fail);
+        assert!(matches!(mailbox.push(|| 1), Ok(Pushed::First)));
+        assert!(!mailbox.straight.is_used());
+        assert!(matches!(mailbox.push(|| 2), Err(Refused::Full)));
+    }
+
+    // Goal: a letter that went straight after the actor had looked for one comes before those that were queued after it. Method:
+    // the second half of the taking, when the first would have found nothing.
+    #[test]
+    fn straight_comes_before_what_is_queued_since() {
+        let mailbox = Mailbox::new(4, Overflow::Fail);
+        let mut batch = Batch::default();
+        (1..=3).for_each(|letter| assert!(mailbox.push(|| letter).is_ok()));
+        let taken: Vec<_> = (0..2).filter_map(|_| mailbox.take_batch(&mut batch)).collect();
+        assert_eq!(taken, [1, 2]);
+        assert_eq!(mailbox.take(&mut batch), Some(3));
+    }
+
+    // Goal: whichever way letters go, those of one sender come in their order, and all that were accepted come, or come back
+    // when the mailbox is closed. Method: two threads send as fast as there is room, a third takes, and closes at some point.
+    #[test]
+    fn letters_of_two_threads_come_in_order() {
+        const EACH: u32 = 5_000;
+        let mailbox = Mailbox::new(4, Overflow::Fail);
+        let send = |sender: u32| {
+            for number in 0..EACH {
+                loop {
+                    match mailbox.push(|| (sender, number)) {
+                        Ok(_) => break,
+                        Err(Refused::Full) => std::thread::yield_now(),
+                        Err(Refused::Closed(_)) => return number,
+                    }
+                }
+            }
+            EACH
+        };
+        std::thread::scope(|threads| {
+            let senders = [0, 1].map(|sender| threads.spawn(move || send(sender)));
+            let mut batch = Batch::default();
+            let mut next = [0; 2];
+            let mut come = |(sender, number): (u32, u32)| {
+                assert_eq!(next[sender as usize], number, "of {sender}");
+                next[sender as usize] += 1;
+            };
+            for _ in 0..EACH {
+                match mailbox.take(&mut batch) {
+                    Some(letter) => come(letter),
+                    None => std::thread::yield_now(),
+                }
+            }
+            mailbox.put_back(batch);
+            mailbox
+                .close(&ExitReason::Killed)
+                .into_iter()
+                .for_each(come);
+            assert_eq!(senders.map(|sender| sender.join().unwrap()), next);
+        });
     }
 
     // Goal: the oldest gives way even when it would be next: none hides in the actor's batch.

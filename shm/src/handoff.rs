@@ -63,6 +63,15 @@ impl<T> Handoff<T> {
         }
     }
 
+    /// Makes a place that was never open.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self {
+            state: AtomicU32::new(CLOSED),
+            value: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
     /// Claims the place, if it is empty.
     ///
     /// Cost: a load, and a compare-exchange where that finds it empty.
@@ -235,6 +244,7 @@ mod tests {
         // SAFETY: as above.
         assert_eq!(unsafe { place.close() }, None);
         assert!(place.claim().is_none() && !place.is_used());
+        assert!(Handoff::<u32>::closed().claim().is_none());
     }
 
     // Goal: what nobody has taken is dropped with the place, once.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use ringway_shm::generation::Key;
+use ringway_shm::once::OnceBox;
 #[cfg(feature = "test")]
 use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
@@ -53,7 +54,7 @@ pub(crate) struct CellCore {
     /// Wakes the actor's task; set before anybody else has the cell.
     task: OnceLock<Waker>,
     /// What most actors never need; made on first use.
-    rare: OnceLock<Box<Rare>>,
+    rare: OnceBox<Rare>,
     /// A hook or handler has begun and not ended.
     #[cfg(feature = "test")]
     is_handling: AtomicBool,
@@ -133,7 +134,7 @@ impl CellCore {
     }
 
     fn rare(&self) -> &Rare {
-        self.rare.get_or_init(Box::default)
+        self.rare.get_or_init(Rare::default)
     }
 
     fn late(&self) -> MutexGuard<'_, Late> {
@@ -507,7 +508,7 @@ impl<A: Actor> Cell<A> {
             place: AtomicU32::new(0),
             control: AtomicU32::new(0),
             task: OnceLock::new(),
-            rare: OnceLock::new(),
+            rare: OnceBox::new(),
             #[cfg(feature = "test")]
             is_handling: AtomicBool::new(false),
             #[cfg(feature = "test")]
@@ -619,6 +620,38 @@ impl<A: Actor> Cell<A> {
     }
 }
 
+impl<A: Actor> Cell<A> {
+    /// Queues a message that did not go straight. A function of its own: beside that other way, what is handed over would be
+    /// copied before the mailbox's lock.
+    #[inline(never)]
+    fn queue<M>(
+        &self,
+        handed: Handed<M>,
+        port: ReplyPort<M>,
+    ) -> Result<(), (Handed<M>, ReplyPort<M>, Refused)>
+    where
+        A: Accepts<M>,
+        M: Message + ?Sized,
+    {
+        let pushed = self
+            .mailbox
+            .push_of((handed, port), |(handed, port)| A::letter(handed, port));
+        // Not beside anything else, with which it would be moved: it has room for a letter.
+        match pushed {
+            Ok(Pushed::Queued) => Ok(()),
+            Ok(Pushed::First) => {
+                self.core.wake();
+                Ok(())
+            }
+            Ok(Pushed::Displaced(letter) | Pushed::Dropped(letter)) => {
+                self.dropped_letter(letter);
+                Ok(())
+            }
+            Err(((handed, port), refused)) => Err((handed, port, refused)),
+        }
+    }
+}
+
 /// What a local address of some message type reaches: a cell of any actor that accepts it.
 pub(crate) trait LocalRoute<M: Message + ?Sized>: Send + Sync {
     /// Queues a message; on refusal the message and the port come back.
@@ -653,22 +686,12 @@ where
         handed: Handed<M>,
         port: ReplyPort<M>,
     ) -> Result<(), (Handed<M>, ReplyPort<M>, Refused)> {
-        let pushed = self
-            .mailbox
-            .push_of((handed, port), |(handed, port)| A::letter(handed, port));
-        // Not beside anything else, with which it would be moved: it has room for a letter.
-        match pushed {
-            Ok(Pushed::Queued) => Ok(()),
-            Ok(Pushed::First) => {
-                self.core.wake();
-                Ok(())
-            }
-            Ok(Pushed::Displaced(letter) | Pushed::Dropped(letter)) => {
-                self.dropped_letter(letter);
-                Ok(())
-            }
-            Err(((handed, port), refused)) => Err((handed, port, refused)),
-        }
+        let Some(place) = self.mailbox.claim() else {
+            return self.queue(handed, port);
+        };
+        place.fill_with(|| A::letter(handed, port));
+        self.core.wake();
+        Ok(())
     }
 
     #[cold]

@@ -53,10 +53,8 @@ pub struct Context<A: Actor> {
     own: MaybeOwn<A::Letters>,
     /// The port of the message in hand; dropped with it, it tells that its handler did not come to its end.
     port: A::Ports,
-    /// Of the message in hand, if it may come more than once.
-    about: Option<Box<About>>,
-    /// Why the actor ends, once it has decided to.
-    ends: Option<Box<ExitReason>>,
+    /// Made when there is something in it for the first time.
+    seldom: Option<Box<Seldom>>,
     /// Messages since others ran.
     turn: u8,
     local_first: bool,
@@ -88,6 +86,15 @@ impl Next {
     }
 }
 
+/// What few messages, and few actors, have.
+#[derive(Default)]
+struct Seldom {
+    /// Of the message in hand, if it may come more than once.
+    about: Option<About>,
+    /// Why the actor ends, once it has decided to.
+    ends: Option<ExitReason>,
+}
+
 /// What the messages of other processes need.
 #[derive(Default)]
 struct Remote {
@@ -104,8 +111,7 @@ impl<A: Actor> Context<A> {
             remote: None,
             own: None,
             port: A::Ports::default(),
-            about: None,
-            ends: None,
+            seldom: None,
             turn: 0,
             local_first: true,
             high: HighTurns::default(),
@@ -255,28 +261,31 @@ impl<A: Actor> Context<A> {
     /// A message is about to be handled that may come more than once.
     #[cold]
     pub(super) fn begin_again(&mut self, about: About) {
-        self.about = Some(Box::new(about));
+        self.seldom.get_or_insert_default().about = Some(about);
     }
 
     /// The same, no more.
     #[inline]
-    pub(super) fn end_again(&mut self) -> Option<Box<About>> {
-        // Nothing is written where there is nothing.
-        self.about.as_ref()?;
-        self.about.take()
+    pub(super) fn end_again(&mut self) -> Option<About> {
+        self.seldom.as_mut()?.about.take()
+    }
+
+    /// What is said of the message in hand, if it may come more than once.
+    fn about(&self) -> Option<&About> {
+        self.seldom.as_ref()?.about.as_ref()
     }
 
     /// Returns which attempt at handling the message in hand this is: 1, or one more than the handlers that had begun and not
     /// come to their ends, for a message that is [sent again](crate::Ask::redeliver) then.
     pub fn attempt(&self) -> u32 {
-        self.about.as_ref().map_or(1, |about| about.attempt)
+        self.about().map_or(1, |about| about.attempt)
     }
 
     /// Returns the id of the message in hand, the same at every attempt, if it was sent to be
     /// [redelivered](crate::Ask::redeliver): a handler that keeps the ids of what it has done, where that outlives it, does nothing
     /// twice.
     pub fn message_id(&self) -> Option<MessageId> {
-        self.about.as_ref().map(|about| about.id)
+        self.about().map(|about| about.id)
     }
 
     /// The node that sent the message in hand, if it is another one.
@@ -335,7 +344,7 @@ impl<A: Actor> Context<A> {
 
     /// Why the actor ends, if it has stopped itself.
     pub(super) fn ends(&self) -> Option<&ExitReason> {
-        self.ends.as_deref()
+        self.seldom.as_ref()?.ends.as_ref()
     }
 
     /// Why the handler of the entry in hand need not begin, if it is an ask that nobody waits for.
@@ -691,16 +700,19 @@ impl<A: Actor> Context<A> {
 
     /// Ends the actor after this handler; what is queued goes back to its senders.
     pub fn stop(&mut self) {
-        self.ends
-            .get_or_insert_with(|| Box::new(ExitReason::Normal));
+        self.end_with(|| ExitReason::Normal);
     }
 
     /// Ends the actor after this handler, with [`ExitReason::Error`] and the text of `error` and its causes: to a supervisor a
     /// failure, unlike [`stop`](Self::stop). What is queued goes back to its senders. The first of several calls decides.
     pub fn fail(&mut self, error: impl Into<BoxError>) {
         let error = error.into();
-        self.ends
-            .get_or_insert_with(|| Box::new(ExitReason::Error(with_causes(&*error))));
+        self.end_with(|| ExitReason::Error(with_causes(&*error)));
+    }
+
+    fn end_with(&mut self, reason: impl FnOnce() -> ExitReason) {
+        let seldom = self.seldom.get_or_insert_default();
+        seldom.ends.get_or_insert_with(reason);
     }
 }
 

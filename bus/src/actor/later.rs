@@ -29,7 +29,7 @@ use ringway_shm::sync::AtomicU64;
 use ringway_shm::sync::Ordering::Relaxed;
 
 pub use self::cancelled::Cancelled;
-pub(crate) use self::cancelled::{Awaited, Interest};
+pub(crate) use self::cancelled::Interest;
 pub(crate) use self::debts::{Debt, Debts};
 use self::relay::Claim;
 use self::wire::Abroad;

@@ -1,9 +1,4 @@
-//! The reply to an ask of this process: one slot, which the asker and the letter's port share.
-//!
-//! # Edges
-//! | edge | released by | acquired by | publishes |
-//! |---|---|---|---|
-//! | reply-given | `Answerer::answer`: unlock of `state`, or the count of the slot when it is let go | `Asker::poll`: lock, or the count | the reply |
+//! The reply to an ask of this process: one place, which the asker and the letter's port share.
 //!
 //! # If a side goes first
 //! The asker: the port finds that it is alone, and what it answers is dropped; a handler that waits for that is woken. The
@@ -12,219 +7,192 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use super::later::Awaited;
+use ringway_shm::oneshot::{self, Getter, Giver};
+
 use crate::clock::Nanos;
 
-/// Who is woken when an asker waits no more.
+/// What an asker leaves to who answers.
 #[derive(Debug)]
 struct Waits {
     asker: Waker,
-    /// A handler that would rather not answer in vain.
-    handler: Option<Waker>,
+    /// Made for a handler that would rather not answer in vain.
+    awaited: Option<Arc<Awaited>>,
 }
 
 impl Waits {
     fn wake(self) {
         self.asker.wake();
-        if let Some(handler) = self.handler {
-            handler.wake();
+        if let Some(awaited) = self.awaited {
+            awaited.end();
         }
     }
 }
 
-#[derive(Debug)]
-enum State<T> {
-    Waiting(Waits),
-    Answered(T),
-    /// The port was dropped without an answer.
-    Unanswered,
-    /// The asker has gone.
-    GivenUp,
+/// Whether an asker still waits, for a handler that asks.
+#[derive(Debug, Default)]
+pub(crate) struct Awaited(Mutex<Wait>);
+
+#[derive(Debug, Default)]
+struct Wait {
+    is_over: bool,
+    /// The handler's.
+    waker: Option<Waker>,
 }
 
-#[derive(Debug)]
-struct Slot<T> {
-    deadline: Nanos,
-    state: Mutex<State<T>>,
+impl Awaited {
+    fn lock(&self) -> MutexGuard<'_, Wait> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it still waits.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.lock().is_over
+    }
+
+    /// Has `waker` woken when it waits no more; `false` if that is so already.
+    pub(crate) fn watch(&self, waker: &Waker) -> bool {
+        let mut waker = Some(waker.clone()); // what is left in it is dropped after the lock
+        let mut wait = self.lock();
+        if !wait.is_over {
+            std::mem::swap(&mut wait.waker, &mut waker);
+        }
+        !wait.is_over
+    }
+
+    fn end(&self) {
+        let waker = {
+            let mut wait = self.lock();
+            wait.is_over = true;
+            wait.waker.take()
+        };
+        waker.into_iter().for_each(Waker::wake);
+    }
 }
 
-/// The side that waits for the reply.
+/// The side that waits for the reply; without a place it has heard.
 #[derive(Debug)]
-pub(crate) struct Asker<T>(Option<Arc<Slot<T>>>);
+pub(crate) struct Asker<T>(Option<Getter<T, Waits, Nanos>>);
 
 /// The side that gives it, once.
 #[derive(Debug)]
-pub(crate) struct Answerer<T>(Option<Arc<Slot<T>>>);
+pub(crate) struct Answerer<T>(Option<Giver<T, Waits, Nanos>>);
 
-/// Makes both sides of a slot; the reply wakes `waker` unless a later poll names another.
+/// Makes both sides of a place; the reply wakes `waker` unless a later poll names another.
+#[inline]
 pub(crate) fn slot<T>(deadline: Nanos, waker: &Waker) -> (Answerer<T>, Asker<T>) {
-    let slot = Arc::new(Slot {
-        deadline,
-        state: Mutex::new(State::Waiting(Waits {
-            asker: waker.clone(),
-            handler: None,
-        })),
-    });
-    (Answerer(Some(Arc::clone(&slot))), Asker(Some(slot)))
-}
-
-impl<T> Slot<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes the state, and tells whom to wake if somebody waits.
-    fn settle(&self, state: State<T>) -> Option<Waits> {
-        let before = std::mem::replace(&mut *self.lock(), state);
-        match before {
-            State::Waiting(waits) => Some(waits),
-            State::Answered(_) | State::Unanswered | State::GivenUp => None,
-        }
-    }
-}
-
-impl<T: Send> Awaited for Slot<T> {
-    fn is_awaited(&self) -> bool {
-        matches!(&*self.lock(), State::Waiting(_))
-    }
-
-    fn watch(&self, waker: &Waker) -> bool {
-        let mut waker = Some(waker.clone()); // what is left in it is dropped after the lock
-        match &mut *self.lock() {
-            State::Waiting(waits) => {
-                std::mem::swap(&mut waits.handler, &mut waker);
-                true
-            }
-            _ => false,
-        }
-    }
+    let waits = Waits {
+        asker: waker.clone(),
+        awaited: None,
+    };
+    let (giver, getter) = oneshot::pair(waits, deadline);
+    (Answerer(Some(giver)), Asker(Some(getter)))
 }
 
 impl<T> Asker<T> {
     /// Waits for the reply; `None` when there will be none. Not polled again after it was ready.
+    #[inline]
     pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
-        let Some(slot) = self.0.take() else {
+        let Some(getter) = self.0.take() else {
             return Poll::Ready(None);
         };
-        let slot = match into_inner(slot) {
-            // The port is gone: nobody else has the state.
-            Ok(state) => {
-                return Poll::Ready(match state {
-                    State::Answered(reply) => Some(reply),
-                    State::Unanswered | State::Waiting(_) | State::GivenUp => None,
-                });
-            }
-            Err(slot) => slot,
-        };
-        let is_known = |known: &Waker| known.will_wake(cx.waker());
-        if !matches!(&*slot.lock(), State::Waiting(waits) if is_known(&waits.asker)) {
-            // Outside the lock, as its drop: wakers are the user's code.
+        match getter.get() {
+            Ok(reply) => Poll::Ready(reply),
+            Err(getter) => self.wait(getter, cx),
+        }
+    }
+
+    /// Has the reply wake the waker of `cx`.
+    fn wait(&mut self, getter: Getter<T, Waits, Nanos>, cx: &Context<'_>) -> Poll<Option<T>> {
+        if getter.change(|waits| waits.asker.will_wake(cx.waker())) == Some(false) {
+            // Made and dropped while nothing is held: wakers are the user's code.
             let mut waker = cx.waker().clone();
-            let settled = match &mut *slot.lock() {
-                State::Waiting(waits) => {
-                    std::mem::swap(&mut waits.asker, &mut waker);
-                    None
-                }
-                settled => Some(std::mem::replace(settled, State::Unanswered)),
-            };
-            drop(waker);
-            match settled {
-                Some(State::Answered(reply)) => return Poll::Ready(Some(reply)),
-                Some(State::Unanswered | State::Waiting(_) | State::GivenUp) => {
-                    return Poll::Ready(None);
-                }
-                None => {}
+            let _ = getter.change(|waits| std::mem::swap(&mut waits.asker, &mut waker));
+        }
+        // A reply that came meanwhile may have woken another.
+        match getter.get() {
+            Ok(reply) => Poll::Ready(reply),
+            Err(getter) => {
+                self.0 = Some(getter);
+                Poll::Pending
             }
         }
-        self.0 = Some(slot);
-        Poll::Pending
     }
-}
 
-impl<T> Asker<T> {
     /// Stops waiting; what had come and was not read is returned. What comes later finds nobody.
     pub(crate) fn give_up(&mut self) -> Option<T> {
-        let slot = self.0.take()?;
-        let before = std::mem::replace(&mut *slot.lock(), State::GivenUp);
-        drop(slot);
-        match before {
-            State::Answered(reply) => Some(reply),
-            State::Waiting(Waits { handler, .. }) => {
-                handler.into_iter().for_each(Waker::wake);
+        match self.0.take()?.leave() {
+            Ok(reply) => reply,
+            Err(waits) => {
+                waits.awaited.iter().for_each(|awaited| awaited.end());
                 None
             }
-            State::Unanswered | State::GivenUp => None,
         }
     }
 }
 
 impl<T> Drop for Asker<T> {
+    #[inline]
     fn drop(&mut self) {
-        // One that has heard has let go of the slot.
+        // One that has heard has let go of the place.
         if self.0.is_some() {
             drop(self.give_up());
         }
     }
 }
 
-/// Takes the slot apart if nobody shares it.
-fn into_inner<T>(slot: Arc<Slot<T>>) -> Result<State<T>, Arc<Slot<T>>> {
-    // A look before the count is given up: of two sides that gave it up at once, one would get nothing.
-    if Arc::strong_count(&slot) > 1 {
-        return Err(slot);
-    }
-    let slot = Arc::try_unwrap(slot)?;
-    Ok(slot
-        .state
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner))
-}
-
 impl<T> Answerer<T> {
     /// Whether the asker has given up; `false` may be stale at once.
+    #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_none_or(|slot| Arc::strong_count(slot) == 1)
+        self.0.as_ref().is_none_or(Giver::has_left)
     }
 
     /// What tells whether the asker still waits.
-    pub(crate) fn awaited(&self) -> Option<Weak<dyn Awaited>>
-    where
-        T: Send + 'static,
-    {
-        let slot = self.0.as_ref()?;
-        Some(Arc::downgrade(slot) as Weak<dyn Awaited>)
+    pub(crate) fn awaited(&self) -> Option<Weak<Awaited>> {
+        let giver = self.0.as_ref()?;
+        let known = giver.change(|waits| waits.awaited.as_ref().map(Arc::downgrade));
+        let awaited = known.map(|known| {
+            known.or_else(|| {
+                let new = Arc::default();
+                giver.change(|waits| Arc::downgrade(waits.awaited.get_or_insert(new)))
+            })
+        });
+        // Of one that has given up there is nobody to be found.
+        Some(awaited.flatten().unwrap_or_default())
     }
 
+    #[inline]
     pub(crate) fn deadline(&self) -> Nanos {
-        self.0.as_ref().map_or(Nanos::NONE, |slot| slot.deadline)
+        self.0.as_ref().map_or(Nanos::NONE, |giver| *giver.beside())
     }
 
     /// Gives the reply; `false` for an asker that had given up, and hears nothing.
+    #[inline]
     pub(crate) fn answer(mut self, reply: T) -> bool {
-        self.settle(State::Answered(reply))
+        self.settle(Some(reply))
     }
 
-    fn settle(&mut self, state: State<T>) -> bool {
-        let Some(slot) = self.0.take() else {
+    #[inline]
+    fn settle(&mut self, reply: Option<T>) -> bool {
+        let Some(giver) = self.0.take() else {
             return false;
         };
-        let waits = slot.settle(state);
-        let is_heard = waits.is_some();
-        // Before the wake: an asker that finds the slot its own takes the reply without the lock. If it is gone, the reply
-        // is dropped here.
-        drop(slot);
-        if let Some(waits) = waits {
-            waits.wake();
+        match giver.settle(reply) {
+            Ok(waits) => {
+                waits.wake();
+                true
+            }
+            Err(_) => false,
         }
-        is_heard
     }
 }
 
 impl<T> Drop for Answerer<T> {
+    #[inline]
     fn drop(&mut self) {
-        self.settle(State::Unanswered);
+        if self.0.is_some() {
+            self.settle(None);
+        }
     }
 }
 

@@ -34,7 +34,7 @@ const CAPACITY: usize = 64;
 pub(super) struct Along {
     /// The way back of a message of another process, if it has one.
     pub(super) remote: Option<RemotePort>,
-    pub(super) about: Option<Box<About>>,
+    pub(super) about: Option<About>,
     /// Of a message of another process.
     pub(super) entry: Option<Orphan>,
     /// Who waits for the answer, and until when.

@@ -3,52 +3,40 @@
 /// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[repr(u8)]
 pub enum EntryKind {
     /// Submission: no answer wanted.
-    Tell,
+    Tell = 1,
     /// Submission: an answer is wanted before the deadline.
-    Ask,
+    Ask = 2,
     /// Submission: to the mailbox itself, not to its actor's handlers.
-    Control,
+    Control = 3,
     /// Completion: the answer.
-    Reply,
+    Reply = 16,
     /// Completion: the block is back; there is no answer.
-    Done,
+    Done = 17,
     /// Completion: the handler failed; the payload is its text.
-    Failed,
+    Failed = 18,
     /// Completion: the receiver does not take such a message; the payload is why.
-    Refused,
+    Refused = 19,
     /// Completion: the deadline had passed before the handler began.
-    Expired,
+    Expired = 20,
     /// Completion: the sender had given up before the handler began.
-    Cancelled,
+    Cancelled = 21,
     /// Completion: the handler did not come to its end; how its actor ended follows.
-    Dropped,
+    Dropped = 22,
     /// Completion: the mailbox's policy dropped it before its handler began.
-    Displaced,
+    Displaced = 23,
     /// Completion: its handler left the answer to another, who did not give it; the payload, if there is one, is how that
     /// one ended.
-    Unanswered,
+    Unanswered = 24,
 }
 
 impl EntryKind {
     /// The byte in an entry, without flags.
     #[inline]
     pub const fn to_bits(self) -> u8 {
-        match self {
-            Self::Tell => 1,
-            Self::Ask => 2,
-            Self::Control => 3,
-            Self::Reply => 16,
-            Self::Done => 17,
-            Self::Failed => 18,
-            Self::Refused => 19,
-            Self::Expired => 20,
-            Self::Cancelled => 21,
-            Self::Dropped => 22,
-            Self::Displaced => 23,
-            Self::Unanswered => 24,
-        }
+        self as u8
     }
 
     /// The kind with this byte, if there is one.

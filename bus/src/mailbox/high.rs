@@ -2,14 +2,16 @@
 //! for it.
 //!
 //! Its actor has no batch of it: it takes its letters one by one, under the lock. They are few, and each may be the last for a
-//! while.
+//! while. None goes straight: the place for that is closed from the start.
 
 use std::sync::{Mutex, OnceLock};
 
+use ringway_shm::handoff::Handoff;
+use ringway_shm::once::OnceBox;
 use ringway_shm::sync::AtomicU32;
 use ringway_shm::sync::Ordering::Relaxed;
 
-use super::{Mailbox, State};
+use super::{Mailbox, Seldom, State};
 use crate::priority::Priority;
 
 impl<L> Mailbox<L> {
@@ -30,7 +32,7 @@ impl<L> Mailbox<L> {
     /// The same, if there is one.
     #[inline]
     pub(super) fn high_if_any(&self) -> Option<&Self> {
-        Some(&**self.seldom.get()?.high.get()?)
+        self.seldom.get()?.high.get()
     }
 
     #[cold]
@@ -38,21 +40,29 @@ impl<L> Mailbox<L> {
         let seldom = self.seldom();
         // Under the lock, as the closing is: either it is made closed, or who closes finds it.
         let state = self.lock();
-        seldom.high.get_or_init(|| {
-            let lane = State {
-                first: None,
-                more: None,
-                closed: state.closed.clone(),
-            };
-            Box::new(Self {
-                state: Mutex::new(lane),
+        let closed = self
+            .closed()
+            .map_or_else(OnceLock::new, |reason| reason.clone().into());
+        let lane = seldom.high.get_or_init(|| {
+            let seldom = OnceBox::new();
+            if closed.get().is_some() {
+                seldom.get_or_init(|| Seldom {
+                    closed,
+                    ..Seldom::default()
+                });
+            }
+            Self {
+                straight: Handoff::closed(),
+                state: Mutex::new(State { letters: None }),
                 queued: AtomicU32::new(0),
                 in_batch: AtomicU32::new(0),
                 capacity: self.capacity,
                 overflow: self.overflow,
-                seldom: OnceLock::new(),
-            })
-        })
+                seldom,
+            }
+        });
+        drop(state);
+        lane
     }
 
     /// Whether [`take_high`](Self::take_high) has a letter; for the actor alone.

@@ -45,22 +45,35 @@ enum Stage<'a, S: Sendable> {
     Over,
 }
 
-/// How long a tell waits for room.
+/// How long a tell waits for room, in one word, as every future that tells has one: until a point in time, which may be none,
+/// or, with the highest bit, so many nanoseconds from the first poll.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wait {
-    /// As long as the receiver lives.
-    Always,
-    /// So long from the first poll.
-    For(Duration),
-    Until(Nanos),
-}
+struct Wait(u64);
 
 impl Wait {
+    const FROM_FIRST_POLL: u64 = 1 << 63;
+    /// As long as the receiver lives.
+    const ALWAYS: Self = Self(Nanos::NONE.0);
+
+    fn within(time: Duration) -> Self {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        // What is longer than 292 years is so long.
+        Self(nanos | Self::FROM_FIRST_POLL)
+    }
+
+    fn until(deadline: Nanos) -> Self {
+        Self(deadline.0 & !Self::FROM_FIRST_POLL)
+    }
+
+    /// How long from the first poll, if it is said that way.
     fn time(self) -> Option<Duration> {
-        match self {
-            Self::For(time) => Some(time),
-            Self::Always | Self::Until(_) => None,
-        }
+        let nanos = self.0 & !Self::FROM_FIRST_POLL;
+        (nanos != self.0).then(|| Duration::from_nanos(nanos))
+    }
+
+    /// The point in time at which it is over, for one that began then.
+    fn deadline(self, began: Nanos) -> Nanos {
+        self.time().map_or(Nanos(self.0), |time| began.plus(time))
     }
 }
 
@@ -117,13 +130,9 @@ impl<'a, S: Sendable> Fresh<'a, S> {
             Priority::High => Sending::high(way, message),
         };
         sending.follow = self.to.follow();
-        if self.wait != Wait::Always {
+        if self.wait != Wait::ALWAYS {
             sending.began = sending.way.clock().now();
-        }
-        match self.wait {
-            Wait::Always => {}
-            Wait::For(time) => sending.deadline = sending.began.plus(time),
-            Wait::Until(deadline) => sending.deadline = deadline,
+            sending.deadline = self.wait.deadline(sending.began);
         }
         Some(sending)
     }
@@ -135,7 +144,7 @@ impl<'a, S: Sendable> Tell<'a, S> {
         Self(Stage::Fresh(Fresh {
             to,
             message: Some(message),
-            wait: Wait::Always,
+            wait: Wait::ALWAYS,
         }))
     }
 
@@ -181,7 +190,7 @@ impl<'a, S: Sendable> Tell<'a, S> {
     #[inline]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         if let Stage::Fresh(fresh) = &mut self.0 {
-            fresh.wait = Wait::For(deadline);
+            fresh.wait = Wait::within(deadline);
         }
         self
     }
@@ -199,10 +208,7 @@ impl<'a, S: Sendable> Tell<'a, S> {
     pub(crate) fn by(self, deadline: Nanos) -> Self {
         let mut this = self.once();
         if let Stage::Fresh(fresh) = &mut this.0 {
-            fresh.wait = match deadline {
-                Nanos::NONE => Wait::Always,
-                deadline => Wait::Until(deadline),
-            };
+            fresh.wait = Wait::until(deadline);
         }
         this
     }
@@ -393,8 +399,8 @@ mod tests {
     // handler that tells. Method: the compiler's layout of it.
     #[test]
     fn a_tell_is_small() {
-        assert!(size_of::<Tell<'_, u64>>() <= 56);
-        assert!(size_of::<Tell<'_, [u64; 8]>>() <= 112);
+        assert!(size_of::<Tell<'_, u64>>() <= 48);
+        assert!(size_of::<Tell<'_, [u64; 8]>>() <= 104);
     }
 
     // Goal: a tell that went straight is over, as any other is. Method: poll one again.

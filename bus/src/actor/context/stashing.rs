@@ -111,7 +111,7 @@ impl<A: Actor> Context<A> {
         let letter = A::letter(message.into_parcel().into(), port);
         let along = Along {
             remote: self.remote.as_mut().and_then(|it| it.port.take()),
-            about: self.about.take(),
+            about: self.seldom.as_mut().and_then(|it| it.about.take()),
             entry,
             interest,
             deadline,
@@ -175,7 +175,10 @@ impl<A: Actor> Context<A> {
         let own = self.own.as_mut()?;
         let letter = own.take_due();
         if let Some(along) = own.stash.as_mut().and_then(|it| it.along()) {
-            self.about = along.about;
+            match along.about {
+                Some(about) => self.begin_again(about),
+                None => drop(self.end_again()),
+            }
             if along.remote.is_some() {
                 self.remote.get_or_insert_default().port = along.remote;
             }

@@ -1,6 +1,6 @@
 //! Whether anybody still waits for an answer, and the wait for the moment when nobody does.
 //!
-//! An asker of this process says so in the slot that it shares with the letter. One of another process stores it in its op's
+//! An asker of this process says so in what it shares with a handler that asks. One of another process stores it in its op's
 //! word, which needs no notice while nobody looks; whoever waits here is on the node's list of
 //! [`Watches`](crate::inbox::abandoned::Watches), which the driver looks through now and then and before it sleeps, and who
 //! gives an ask up rings.
@@ -13,19 +13,11 @@ use std::task::{Context, Poll, Waker};
 
 use ringway_shm::generation::Key;
 
+use crate::actor::reply::Awaited;
 use crate::clock::Nanos;
 use crate::driver::timer::TimerKey;
 use crate::inbox::InboxLane;
 use crate::shared::Shared;
-
-/// Something that an asker of this process waits at.
-pub(crate) trait Awaited: Send + Sync {
-    /// Whether it still waits.
-    fn is_awaited(&self) -> bool;
-
-    /// Has `waker` woken when it waits no more; `false` if that is so already.
-    fn watch(&self, waker: &Waker) -> bool;
-}
 
 /// Who waits for an answer.
 #[derive(Clone)]
@@ -33,7 +25,7 @@ pub(crate) enum Interest {
     /// Nobody: it was told.
     Nobody,
     /// An asker of this process.
-    Local(Weak<dyn Awaited>),
+    Local(Weak<Awaited>),
     /// An asker of another process, by the lane of its ask and its op.
     Remote(Weak<InboxLane>, Key),
 }
