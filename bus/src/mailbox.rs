@@ -31,8 +31,9 @@
 mod high;
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
+use ringway_shm::brief::{Brief, Guard};
 use ringway_shm::handoff::{Claim, Handoff};
 use ringway_shm::once::OnceBox;
 use ringway_shm::sync::Ordering::Relaxed;
@@ -100,7 +101,7 @@ struct State<L> {
 pub(crate) struct Mailbox<L> {
     /// Before all that is queued.
     straight: Handoff<L>,
-    state: Mutex<State<L>>,
+    state: Brief<State<L>>,
     /// Letters in `state`; a hint that spares the actor the lock.
     queued: AtomicU32,
     /// Letters in the actor's batch; written by the actor alone.
@@ -183,7 +184,7 @@ impl<L> Mailbox<L> {
         let state = State { letters: None };
         Self {
             straight: Handoff::new(),
-            state: Mutex::new(state),
+            state: Brief::new(state),
             queued: AtomicU32::new(0),
             in_batch: AtomicU32::new(0),
             // Half of what can be counted, so that a batch and what is queued meanwhile can be added up.
@@ -203,8 +204,9 @@ impl<L> Mailbox<L> {
         self.seldom.get()?.closed.get()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<L>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    #[inline]
+    fn lock(&self) -> Guard<'_, State<L>> {
+        self.state.lock()
     }
 
     /// Queues the letter that `make` builds, or has it go straight; calls it only when the letter is accepted or dropped by
@@ -377,7 +379,7 @@ impl<L> Mailbox<L> {
     }
 
     /// Wakes senders once half of the bound is free.
-    fn offer_room(&self, state: MutexGuard<'_, State<L>>, in_batch: u32) {
+    fn offer_room(&self, state: Guard<'_, State<L>>, in_batch: u32) {
         let has_room = self.waiting(&state) + in_batch <= self.capacity / 2;
         drop(state);
         if has_room
@@ -626,7 +628,9 @@ mod tests {
         let mailbox = Mailbox::new(4, Overflow::Fail);
         let mut batch = Batch::default();
         (1..=3).for_each(|letter| assert!(mailbox.push(|| letter).is_ok()));
-        let taken: Vec<_> = (0..2).filter_map(|_| mailbox.take_batch(&mut batch)).collect();
+        let taken: Vec<_> = (0..2)
+            .filter_map(|_| mailbox.take_batch(&mut batch))
+            .collect();
         assert_eq!(taken, [1, 2]);
         assert_eq!(mailbox.take(&mut batch), Some(3));
     }

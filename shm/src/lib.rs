@@ -45,6 +45,8 @@ compile_error!("ringway runs on Linux only");
 #[cfg(not(all(target_pointer_width = "64", target_has_atomic = "64")))]
 compile_error!("ringway runs on 64-bit targets only");
 
+#[cfg(feature = "std")]
+pub mod brief;
 pub mod broadcast;
 pub mod doorbell;
 pub mod error;

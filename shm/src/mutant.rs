@@ -80,6 +80,8 @@ pub enum Mutant {
     LetGoRelaxed,
     /// Who makes a box does not release what lies in it.
     BoxRelaxed,
+    /// Who lets a lock go does not release what it has written.
+    LetGoOfLockRelaxed,
 }
 
 /// Whether the running model is under `mutant`.

@@ -4,8 +4,9 @@
 //! Its actor has no batch of it: it takes its letters one by one, under the lock. They are few, and each may be the last for a
 //! while. None goes straight: the place for that is closed from the start.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
+use ringway_shm::brief::Brief;
 use ringway_shm::handoff::Handoff;
 use ringway_shm::once::OnceBox;
 use ringway_shm::sync::AtomicU32;
@@ -53,7 +54,7 @@ impl<L> Mailbox<L> {
             }
             Self {
                 straight: Handoff::closed(),
-                state: Mutex::new(State { letters: None }),
+                state: Brief::new(State { letters: None }),
                 queued: AtomicU32::new(0),
                 in_batch: AtomicU32::new(0),
                 capacity: self.capacity,

@@ -1,5 +1,6 @@
-//! Places for one value between threads of a process.
+//! Places for one value between threads of a process, and a lock.
 
+use ringway_shm::brief::Brief;
 use ringway_shm::handoff::Handoff;
 use ringway_shm::mutant::Mutant;
 use ringway_shm::once::OnceBox;
@@ -119,4 +120,18 @@ fn made_once() {
         );
     }
     check(model, &[Mutant::BoxRelaxed]);
+}
+
+// let-go: what one holder has written, the next one reads.
+#[test]
+fn locked() {
+    fn model() {
+        let lock = Arc::new(Brief::new(0));
+        let theirs = Arc::clone(&lock);
+        let other = thread::spawn(move || *theirs.lock() += 1);
+        *lock.lock() += 1;
+        other.join().unwrap();
+        assert_eq!(*lock.lock(), 2);
+    }
+    check(model, &[Mutant::LetGoOfLockRelaxed]);
 }
