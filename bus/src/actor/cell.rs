@@ -49,8 +49,6 @@ pub(crate) struct CellCore {
     place: AtomicU32,
     /// The control lane: what is asked of the actor, before any message.
     control: AtomicU32,
-    /// How often its messages are sent again, when it dies, by addresses that find its next life.
-    redeliver: u32,
     /// Wakes the actor's task; set before anybody else has the cell.
     task: OnceLock<Waker>,
     /// What most actors never need; made on first use.
@@ -69,6 +67,8 @@ struct Rare {
     /// The mailbox of other processes; made when the actor becomes reachable for them.
     inbox: OnceLock<Arc<Inbox>>,
     name: OnceLock<String>,
+    /// How often its messages are sent again, when it dies, by addresses that find its next life; unset for never.
+    redeliver: OnceLock<u32>,
     /// How the last life ended of an actor that was started again.
     last_exit: OnceLock<ExitReason>,
     outcome: OnceLock<ExitReason>,
@@ -162,7 +162,9 @@ impl CellCore {
     /// How often its messages are sent again, by its setting.
     #[inline]
     pub(crate) fn redeliver(&self) -> u32 {
-        self.redeliver
+        let rare = self.rare.get();
+        rare.and_then(|rare| rare.redeliver.get().copied())
+            .unwrap_or(0)
     }
 
     /// Whether peers can reach the actor, or it has ended: nothing is left to be done for its addresses to be passed on.
@@ -503,7 +505,6 @@ impl<A: Actor> Cell<A> {
     ) -> Arc<Self> {
         let core = CellCore {
             shared: Arc::clone(shared),
-            redeliver,
             number: shared.numbers.next(),
             place: AtomicU32::new(0),
             control: AtomicU32::new(0),
@@ -516,6 +517,9 @@ impl<A: Actor> Cell<A> {
         };
         if let Some(name) = name {
             let _ = core.rare().name.set(name);
+        }
+        if redeliver > 0 {
+            let _ = core.rare().redeliver.set(redeliver);
         }
         Arc::new(Self {
             core,
@@ -548,7 +552,7 @@ impl<A: Actor> Cell<A> {
                 ..self.core.whom()
             };
             let inbox = Inbox::new(capacity, overflow, self.core.task.get(), whom);
-            Arc::new(inbox.redelivering(self.core.redeliver))
+            Arc::new(inbox.redelivering(self.core.redeliver()))
         });
         let ended = late.ended.clone();
         drop(late);
