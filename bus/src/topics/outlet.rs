@@ -5,31 +5,28 @@
 //!   Under that lock nothing waits, wakes, or drops a block: what is owed is paid after it.
 //! - **kept**: the lane's place and its blocks stay until each reader has said that it reads nothing any more, or is dead.
 
+mod readers;
+mod room;
+
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use ringway_shm::block::Block;
-use ringway_shm::broadcast::{MemberId, Policy, PublishEnd, Unpublished};
-use ringway_shm::generation::Key;
-use ringway_shm::layout::{BroadcastLayout, CursorLayout};
+use ringway_shm::broadcast::{PublishEnd, Unpublished};
+use ringway_shm::layout::BroadcastLayout;
 use ringway_shm::region::PeerRegion;
 use ringway_shm::sync::AtomicBool;
-use ringway_shm::sync::Ordering::AcqRel;
 
-use super::intake::SubscriberEnd;
+use self::readers::Reader;
+pub(super) use self::readers::{Request, To};
+pub(crate) use self::room::RoomLook;
 use super::label::{Label, TopicEndId};
 use super::slot::{Format, WORDS_MAX, Words, take_back, write};
-use super::wire::JoinRefusal;
-use crate::driver::Job;
 use crate::entry::Sealed;
-use crate::peering::NodeId;
 use crate::rings::RingSpan;
 use crate::shared::{Shared, lock};
-use crate::urings::PeerUrings;
 use crate::urings::wire::{CarriedType, Place};
 use crate::wait_list::WaitList;
 
-/// Readers of one publisher, at most.
-const READERS_MAX: usize = 1024;
 /// Blocks that wait on the list of overwritten samples before the claims are looked at.
 const RETIRED_MAX: usize = 32;
 
@@ -90,64 +87,12 @@ impl Drop for Sending {
     }
 }
 
-/// One who reads the lane.
-struct Reader {
-    id: TopicEndId,
-    member: MemberId,
-    to: To,
-}
-
-/// How a reader is woken.
-#[derive(Clone)]
-pub(super) enum To {
-    Here(Weak<SubscriberEnd>),
-    /// By a note of that name.
-    There {
-        peer: Arc<PeerUrings>,
-        note: Key,
-    },
-}
-
-impl To {
-    /// Has the reader look at the lane. The caller holds no lock.
-    fn wake(&self) {
-        match self {
-            Self::Here(end) => {
-                if let Some(end) = end.upgrade() {
-                    end.wake();
-                }
-            }
-            Self::There { peer, note } => {
-                peer.note(*note);
-                peer.ring_bell();
-            }
-        }
-    }
-}
-
-/// A reader's request.
-pub(super) struct Request<'a> {
-    pub(super) id: TopicEndId,
-    pub(super) to: To,
-    pub(super) half: &'a PeerRegion,
-    pub(super) claims: CursorLayout,
-    pub(super) policy: Policy,
-}
-
 /// Why a sample was not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Obstacle {
     /// A subscriber that is waited for has no room.
     Full,
     /// The publisher has ended, or its node has left the bus.
-    Over,
-}
-
-/// What the driver's look for room found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RoomLook {
-    Nothing,
-    /// All who wait were woken.
     Over,
 }
 
@@ -315,97 +260,6 @@ impl PublisherEnd {
             .is_some_and(|it| it.retired() > 0)
     }
 
-    /// Has one more read the lane; the next publish is its. Returns the sequence behind which it begins.
-    pub(super) fn join(&self, request: Request<'_>) -> Result<u64, JoinRefusal> {
-        let mut sending = self.sending();
-        if sending.is_over {
-            return Err(JoinRefusal::NoSuchPublisher);
-        }
-        if sending.readers.len() == READERS_MAX {
-            let text = format!("it has {READERS_MAX} subscribers");
-            return Err(JoinRefusal::NoRoom(text));
-        }
-        if sending.readers.iter().any(|it| it.id == request.id) {
-            return Err(JoinRefusal::Malformed);
-        }
-        let Some(lane) = &mut sending.lane else {
-            return Err(JoinRefusal::NoSuchPublisher);
-        };
-        let Request {
-            id,
-            to,
-            half,
-            claims,
-            policy,
-        } = request;
-        let joined = lane
-            .join(half, claims, policy, self.terms.history)
-            .map_err(|_| JoinRefusal::Malformed)?;
-        let member = joined.member;
-        sending.readers.push(Reader { id, member, to });
-        Ok(joined.after)
-    }
-
-    /// A reader reads nothing any more, or is dead; returns the note that it was woken by, if it was.
-    pub(super) fn leave(&self, id: TopicEndId) -> Option<Key> {
-        self.forget(|reader| reader.id == id).pop()
-    }
-
-    /// A node says nothing more, and may still read: its cursors do not count any more.
-    pub(super) fn disregard(&self, node: NodeId) {
-        let mut guard = self.sending();
-        let sending = &mut *guard;
-        let mut has_any = false;
-        for reader in sending.readers.iter().filter(|it| it.id.node() == node) {
-            if let Some(lane) = &mut sending.lane {
-                lane.disregard(reader.member);
-                has_any = true;
-            }
-        }
-        drop(guard);
-        if has_any {
-            self.wake_all();
-        }
-    }
-
-    /// A node is dead.
-    pub(super) fn forget_node(&self, node: NodeId) {
-        self.forget(|reader| reader.id.node() == node);
-    }
-
-    fn forget(&self, is_gone: impl Fn(&Reader) -> bool) -> Vec<Key> {
-        let mut owed = Owed::default();
-        let mut notes = Vec::new();
-        let mut guard = self.sending();
-        let sending = &mut *guard;
-        let before = sending.readers.len();
-        let lane = &mut sending.lane;
-        sending.readers.retain(|reader| {
-            let goes = is_gone(reader);
-            if goes {
-                if let Some(lane) = lane {
-                    lane.leave(reader.member);
-                }
-                if let To::There { note, .. } = reader.to {
-                    notes.push(note);
-                }
-            }
-            !goes
-        });
-        let has_changed = before != sending.readers.len();
-        if has_changed {
-            sending.reclaim(&mut owed);
-        }
-        let rest = sending.take_rest();
-        drop(guard);
-        if has_changed {
-            self.wake_all();
-        }
-        self.let_go(rest);
-        owed.pay();
-        notes
-    }
-
     /// Publishes nothing more. What readers may read stays until they have left.
     pub(super) fn end(&self) {
         let mut owed = Owed::default();
@@ -452,76 +306,6 @@ impl PublisherEnd {
     pub(super) fn wake_all(&self) {
         self.room.wake_all();
         self.blocks.wake_all();
-    }
-
-    /// Those who read the lane.
-    pub(super) fn readers(&self) -> Vec<TopicEndId> {
-        let sending = self.sending();
-        sending.readers.iter().map(|reader| reader.id).collect()
-    }
-
-    /// How many read it.
-    pub(super) fn reader_count(&self) -> usize {
-        self.sending().readers.len()
-    }
-
-    /// Has readers ring when they have taken or given back something, and the driver look for it. Look once more afterwards.
-    pub(super) fn wait_for_room(self: &Arc<Self>) {
-        if let Some(lane) = &mut self.sending().lane {
-            lane.ask_for_room();
-        }
-        // AcqRel room-watched: pairs with the store in `stop_watching`.
-        if !self.is_watched.swap(true, AcqRel)
-            && let Some(shared) = self.shared.upgrade()
-        {
-            let job = Job::Outlet(Arc::clone(self));
-            shared.jobs.rouse(job, &shared.queue);
-        }
-    }
-
-    /// The driver has said that it sleeps: who takes or gives back something from now on rings.
-    pub(crate) fn ask(&self) {
-        if let Some(lane) = &mut self.sending().lane {
-            lane.ask_for_room();
-        }
-    }
-
-    /// The driver's look for room and blocks.
-    pub(crate) fn check_room(&self) -> RoomLook {
-        let mut owed = Owed::default();
-        let mut guard = self.sending();
-        let sending = &mut *guard;
-        let (has_room, has_freed) = match &mut sending.lane {
-            Some(lane) if !sending.is_over => {
-                let has_room = lane.room() > 0;
-                let has_freed = lane.retired() > 0 && sending.reclaim(&mut owed);
-                (has_room, has_freed)
-            }
-            _ => (true, true),
-        };
-        let is_over =
-            (has_room || !self.room.has_waiters()) && (has_freed || !self.blocks.has_waiters());
-        if is_over {
-            // AcqRel room-watched: pairs with the swap in `wait_for_room`. Before the wakes: who is woken may wait again.
-            self.is_watched.swap(false, AcqRel);
-            if let Some(lane) = &mut sending.lane {
-                lane.stop_asking();
-            }
-        }
-        sending.blame(&mut owed);
-        drop(guard);
-        owed.pay();
-        // One who began to wait after the look at the waiters above may have found the driver watching still: it asks again.
-        if has_room || is_over {
-            self.room.wake_all();
-        }
-        if has_freed || is_over {
-            self.blocks.wake_all();
-        }
-        match is_over {
-            true => RoomLook::Over,
-            false => RoomLook::Nothing,
-        }
     }
 }
 

@@ -1,0 +1,166 @@
+//! Those who read a lane: how they come, are woken, and go.
+
+use std::sync::{Arc, Weak};
+
+use ringway_shm::broadcast::{MemberId, Policy};
+use ringway_shm::generation::Key;
+use ringway_shm::layout::CursorLayout;
+use ringway_shm::region::PeerRegion;
+
+use super::{Owed, PublisherEnd};
+use crate::peering::NodeId;
+use crate::topics::intake::SubscriberEnd;
+use crate::topics::label::TopicEndId;
+use crate::topics::wire::JoinRefusal;
+use crate::urings::PeerUrings;
+
+/// Readers of one publisher, at most.
+const READERS_MAX: usize = 1024;
+
+/// One who reads the lane.
+pub(super) struct Reader {
+    pub(super) id: TopicEndId,
+    pub(super) member: MemberId,
+    pub(super) to: To,
+}
+
+/// How a reader is woken.
+#[derive(Clone)]
+pub(in crate::topics) enum To {
+    Here(Weak<SubscriberEnd>),
+    /// By a note of that name.
+    There {
+        peer: Arc<PeerUrings>,
+        note: Key,
+    },
+}
+
+impl To {
+    /// Has the reader look at the lane. The caller holds no lock.
+    pub(super) fn wake(&self) {
+        match self {
+            Self::Here(end) => {
+                if let Some(end) = end.upgrade() {
+                    end.wake();
+                }
+            }
+            Self::There { peer, note } => {
+                peer.note(*note);
+                peer.ring_bell();
+            }
+        }
+    }
+}
+
+/// A reader's request.
+pub(in crate::topics) struct Request<'a> {
+    pub(in crate::topics) id: TopicEndId,
+    pub(in crate::topics) to: To,
+    pub(in crate::topics) half: &'a PeerRegion,
+    pub(in crate::topics) claims: CursorLayout,
+    pub(in crate::topics) policy: Policy,
+}
+
+impl PublisherEnd {
+    /// Has one more read the lane; the next publish is its. Returns the sequence behind which it begins.
+    pub(in crate::topics) fn join(&self, request: Request<'_>) -> Result<u64, JoinRefusal> {
+        let mut sending = self.sending();
+        if sending.is_over {
+            return Err(JoinRefusal::NoSuchPublisher);
+        }
+        if sending.readers.len() == READERS_MAX {
+            let text = format!("it has {READERS_MAX} subscribers");
+            return Err(JoinRefusal::NoRoom(text));
+        }
+        if sending.readers.iter().any(|it| it.id == request.id) {
+            return Err(JoinRefusal::Malformed);
+        }
+        let Some(lane) = &mut sending.lane else {
+            return Err(JoinRefusal::NoSuchPublisher);
+        };
+        let Request {
+            id,
+            to,
+            half,
+            claims,
+            policy,
+        } = request;
+        let joined = lane
+            .join(half, claims, policy, self.terms.history)
+            .map_err(|_| JoinRefusal::Malformed)?;
+        let member = joined.member;
+        sending.readers.push(Reader { id, member, to });
+        Ok(joined.after)
+    }
+
+    /// A reader reads nothing any more, or is dead; returns the note that it was woken by, if it was.
+    pub(in crate::topics) fn leave(&self, id: TopicEndId) -> Option<Key> {
+        self.forget(|reader| reader.id == id).pop()
+    }
+
+    /// A node says nothing more, and may still read: its cursors do not count any more.
+    pub(in crate::topics) fn disregard(&self, node: NodeId) {
+        let mut guard = self.sending();
+        let sending = &mut *guard;
+        let mut has_any = false;
+        for reader in sending.readers.iter().filter(|it| it.id.node() == node) {
+            if let Some(lane) = &mut sending.lane {
+                lane.disregard(reader.member);
+                has_any = true;
+            }
+        }
+        drop(guard);
+        if has_any {
+            self.wake_all();
+        }
+    }
+
+    /// A node is dead.
+    pub(in crate::topics) fn forget_node(&self, node: NodeId) {
+        self.forget(|reader| reader.id.node() == node);
+    }
+
+    fn forget(&self, is_gone: impl Fn(&Reader) -> bool) -> Vec<Key> {
+        let mut owed = Owed::default();
+        let mut notes = Vec::new();
+        let mut guard = self.sending();
+        let sending = &mut *guard;
+        let before = sending.readers.len();
+        let lane = &mut sending.lane;
+        sending.readers.retain(|reader| {
+            let goes = is_gone(reader);
+            if goes {
+                if let Some(lane) = lane {
+                    lane.leave(reader.member);
+                }
+                if let To::There { note, .. } = reader.to {
+                    notes.push(note);
+                }
+            }
+            !goes
+        });
+        let has_changed = before != sending.readers.len();
+        if has_changed {
+            sending.reclaim(&mut owed);
+        }
+        let rest = sending.take_rest();
+        drop(guard);
+        if has_changed {
+            self.wake_all();
+        }
+        self.let_go(rest);
+        owed.pay();
+        notes
+    }
+
+    /// Those who read the lane.
+    pub(in crate::topics) fn readers(&self) -> Vec<TopicEndId> {
+        let sending = self.sending();
+        sending.readers.iter().map(|reader| reader.id).collect()
+    }
+
+    /// How many read it.
+    pub(in crate::topics) fn reader_count(&self) -> usize {
+        self.sending().readers.len()
+    }
+}
