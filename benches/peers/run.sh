@@ -56,6 +56,7 @@ for r in $(seq "$rounds"); do
     each w2 "$oneway"
     for w in "w2-batch spin" "w2 threads" "w2-senders spin"; do m ringway-peer $w; done
     each w3 "$fans"
+    for w in "w3 spin" "w3 threads" "w1-topics spin"; do m ringway-peer $w; done
     m ringway-peer w4
     m ringway-peer w4-million
     for s in tokio-mpsc tokio-mpsc-outside kameo kameo-unbounded ractor actix xtra-64 xtra-unbounded; do m local actors $s; done

@@ -246,7 +246,7 @@ def rest():
     table("W6 processor time of an idle receiver in 5 s", ["system, mode", "user + system"], rows)
 
 
-OURS = ("ringway", "ringway-threads", "ringway-outside")
+OURS = ("ringway", "ringway-threads", "ringway-outside", "ringway-topics")
 # Where the thread that blocks on the runtime tells and asks, and no task: a row beside that of `ringway-outside`.
 OUTSIDE = "tokio-mpsc-outside"
 
@@ -314,6 +314,14 @@ def ringway():
     for n in ("2", "4"):
         ours = get("W2", "ringway", "msg/s", mode="spin", subs="1", bytes="8", touch="fill", senders=n)
         rows.append(beside(f"stream 8 B, {n} senders (limit: one sender)", ours, one, None, count, True))
+    for b in (64, 1 << 20):
+        for n in (1, 2, 4, 8):
+            p = dict(bytes=str(b), touch="fill", subs=str(n))
+            for mode, floor, theirs in (("spin", "spin", "spin"), ("threads", "futex", "block")):
+                other = get("W3", "iceoryx2-pubsub", "msg/s", mode=theirs, **p)
+                other = other and (statistics.median(other), "iceoryx2")
+                what = f"topic of {name(b)} to {n}, {'spinning' if mode == 'spin' else 'sleeping'}, samples/s"
+                rows.append(beside(what, get("W3", "ringway-topics", "msg/s", mode=mode, **p), get("W3", "shm-ring", "msg/s", mode=floor, **p), other, count, True))
     for what, w, unit, p, show, more in LOCAL:
         best = rival(w, unit, max if more else min, ("tokio-mpsc",), **p)
         for system in OURS:
@@ -380,6 +388,18 @@ def goals():
     beside = lambda size: get("W7", "ringway", "ns", mode="spin", beside=size, stat="middle")
     goal("ask 8 B beside 10,000 idle actors, names and urings", "≤", 1.05, beside("10000"), beside("0") or [], than=" × alone")
     goal("sleeping node, processor time in 5 s", "≤", 0, get("W6", "ringway", "us CPU per 5 s", mode="threads"), show=lambda v: time(v * 1e3))
+    fan = lambda s, mode, b, n: get("W3", s, "msg/s", mode=mode, bytes=str(b), touch="fill", subs=str(n))
+    for n in (1, 2, 4, 8):
+        ours = fan("ringway-topics", "spin", 64, n)
+        goal(f"topic of 64 B to {n}, spinning", "≥", 5, ours, fan("iceoryx2-pubsub", "spin", 64, n) or [], than=" × iceoryx2's")
+        goal(f"topic of 64 B to {n}, spinning", "≥", 0.4, ours, fan("shm-ring", "spin", 64, n) or [], than=" × the bare ring's")
+    for n in (1, 8):
+        ours = fan("ringway-topics", "spin", 1 << 20, n)
+        goal(f"topic of 1 MiB to {n}, spinning", "≥", 1, ours, fan("iceoryx2-pubsub", "spin", 1 << 20, n) or [], than=" × iceoryx2's")
+    goal("ping-pong of 64 B over two topics, spinning, p50", "≤", 2.5, ask("ringway-topics", "spin", 64), line, than=" × the cache line's round trip")
+    for n in (1, 8):
+        ours = fan("ringway-topics", "threads", 64, n)
+        goal(f"topic of 64 B to {n}, who sleep", "≥", 2, ours, fan("iceoryx2-pubsub", "block", 64, n) or [], than=" × iceoryx2's")
     head = ["workload", "goal", "reached", "spread", "met"]
     table("Goals (ratios of medians within one run; spread: the rounds' extremes over the same limit)", head, rows)
 

@@ -5,17 +5,20 @@
 //! `spin`: each side's only thread drives its node (`Workers::Caller`) and hardly ever sleeps at such a pace;
 //! `threads`: nodes as they come, with a thread of their own beside the one that asks;
 //! `asleep`: the same, but every message finds both sides long asleep.
-//! `w4-million` and `w7` (an ask beside idle actors, names and urings) are of Ringway alone.
+//! `w3` and `w1-topics` go over topics; `w4-million` and `w7` (an ask beside idle actors, names and urings) are of Ringway alone.
 
 mod actors;
 mod beside;
 mod sink;
 mod start;
+mod topics;
 mod wire;
 
 use common::startup;
-use common::work::{SIZES, STREAMS, fresh};
+use common::Touch;
+use common::work::{SIZES, STREAMS, ask, fresh, w3};
 use std::time::Duration;
+use topics::Topics;
 
 /// Messages told together.
 const BATCH: usize = 64;
@@ -49,17 +52,21 @@ fn main() {
         "w2-batch" => {
             for (len, _) in streams.filter(|s| s.0 <= 1024) {
                 fresh(mode, || {
-                    wire::stream(mode, len, common::Touch::Fill, (1, BATCH), ms(200))
+                    wire::stream(mode, len, Touch::Fill, (1, BATCH), ms(200))
                 });
             }
         }
         "w2-senders" => {
             for senders in [1, 2, 4] {
                 fresh(mode, || {
-                    wire::stream(mode, 8, common::Touch::Fill, (senders, 1), ms(200))
+                    wire::stream(mode, 8, Touch::Fill, (senders, 1), ms(200))
                 });
             }
         }
+        "w1-topics" => {
+            fresh(mode, || ask::<Topics>(mode, 64, Touch::Fill, ms(150)));
+        }
+        "w3" => w3::<Topics>(mode),
         "w4" => actors::run(),
         "w4-million" => actors::million(),
         "w7" => {

@@ -12,7 +12,8 @@ const SYSTEM: &str = "ringway";
 /// Longer than a driver looks around before it sleeps.
 const PAUSE: Duration = Duration::from_micros(300);
 
-fn attach(cfg: &Cfg) -> Node {
+/// A node as a measurement has it, driven by who measures if that is to spin.
+pub fn attach(cfg: &Cfg) -> Node {
     let config = NodeConfig::on(&cfg.id).directory(std::env::temp_dir().join("ringway-peers"));
     Node::attach(match cfg.spin() {
         true => config.workers(Workers::Caller),
