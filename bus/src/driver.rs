@@ -147,7 +147,7 @@ impl Driver {
         self.count_watched();
         is_busy |= !self.rooms.is_empty() && self.look_for_room();
         is_busy |= !self.hot.is_empty() && self.look_at_lanes();
-        is_busy |= !self.topics.is_empty() && self.topics.look();
+        is_busy |= !self.topics.is_empty() && self.topics.look(Patience::Some);
         let has_run = self.run_tasks();
         is_busy |= has_run | self.read_notes(Look::Quick);
         self.passes = self.passes.wrapping_add(1);
@@ -395,7 +395,8 @@ impl Driver {
         self.topics.ask();
         let mut is_busy = self.accept_jobs() | has_woken;
         is_busy |= self.reap(Linger::No);
-        is_busy |= self.look_for_room() | self.shared.watches.look() | self.topics.look();
+        is_busy |=
+            self.look_for_room() | self.shared.watches.look() | self.topics.look(Patience::None);
         is_busy |= self.read_notes(Look::Exact) || !self.hot.is_empty();
         self.fire();
         is_busy |= self

@@ -16,6 +16,7 @@
 //! Everything in an entry is its sender's allegation. `EntryToken::verify` checks all of it before anything else looks:
 //! nothing that a peer writes makes this process panic, or read where it should not.
 
+mod behind;
 mod kind;
 mod seal;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::inbox::lane::Patience;
 use crate::topics::{PublisherEnd, RoomLook, SubscriberEnd};
 
 /// Ends of topics that somebody waits at.
@@ -19,11 +20,11 @@ impl WatchedTopics {
     }
 
     /// Wakes those for whom something has come; whether there were any.
-    pub(super) fn look(&mut self) -> bool {
+    pub(super) fn look(&mut self, patience: Patience) -> bool {
         let before = self.intakes.len() + self.outlets.len();
         self.intakes.retain(|end| !end.watch());
         self.outlets
-            .retain(|end| end.check_room() != RoomLook::Over);
+            .retain(|end| end.check_room(patience) != RoomLook::Over);
         before > self.intakes.len() + self.outlets.len()
     }
 

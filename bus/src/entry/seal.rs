@@ -260,7 +260,7 @@ fn set_block(words: &mut EntryWords, block: &Block, headroom: usize) {
 
 /// What an entry's second word says of its message, in an envelope of type `H`.
 #[inline]
-fn second_word<H: Envelope>(signature: Signature) -> u64 {
+pub(super) fn second_word<H: Envelope>(signature: Signature) -> u64 {
     u64::from(signature.schema_tag) << 32
         | u64::from(signature.semantics.to_bits()) << 16
         | u64::from(H::KIND.to_bits()) << 8

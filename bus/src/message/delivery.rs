@@ -159,6 +159,12 @@ pub trait Delivery: 'static {
         None
     }
 
+    /// The same of a value's bytes, aligned to a word; see [`Semantics::of_plain`].
+    #[inline]
+    fn of_plain(_bytes: &[u8]) -> Option<Self::Arrival> {
+        None
+    }
+
     /// [`receive`](Self::receive) of a payload beside its entry, without a way through larger forms.
     ///
     /// # Errors
@@ -187,6 +193,11 @@ impl<M: Message + ?Sized> Delivery for M {
     #[inline]
     fn of_inline(inline: &Inline) -> Option<M::Arrival> {
         M::Semantics::of_inline(inline)
+    }
+
+    #[inline]
+    fn of_plain(bytes: &[u8]) -> Option<M::Arrival> {
+        M::Semantics::of_plain(bytes)
     }
 
     #[inline]

@@ -88,6 +88,21 @@ where
     }
 
     #[inline]
+    fn plain(parcel: &Parcel<M>) -> Option<&[u8]> {
+        match parcel {
+            Parcel::Value(value) if align_of::<M>() <= align_of::<u64>() => {
+                Some(M::Access::bytes(value))
+            }
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn of_plain(bytes: &[u8]) -> Option<M> {
+        M::Access::view(bytes).copied()
+    }
+
+    #[inline]
     fn receive_found(found: Found) -> Result<M, DetokenizeError> {
         found.signature.expect::<M>()?;
         let bytes = found.payload.bytes();

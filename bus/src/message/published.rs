@@ -6,7 +6,7 @@ use ringway_shm::heap::Heap;
 
 use super::{Answer, Message, MessageSchema, Name, Parcel, Semantics, SemanticsCode, TypeId};
 use crate::entry::Verified;
-use crate::token::{DetokenizeError, Room, TokenizeError, Tokenized};
+use crate::token::{DetokenizeError, Inline, Long, Room, TokenizeError, Tokenized};
 
 /// The semantics of messages for topics: travels and arrives as `S` says, one block lent to many.
 #[derive(Debug)]
@@ -29,6 +29,31 @@ impl<M: Message + ?Sized, S: Semantics<M>> Semantics<M> for Publish<S> {
 
     fn pack(parcel: Parcel<M>, heap: &Heap, room: Room) -> Result<Tokenized, TokenizeError<M>> {
         S::pack(parcel, heap, room)
+    }
+
+    #[inline]
+    fn inline(parcel: &Parcel<M>, room: Room) -> Option<Inline> {
+        S::inline(parcel, room)
+    }
+
+    #[inline]
+    fn of_inline(inline: &Inline) -> Option<M::Arrival> {
+        S::of_inline(inline)
+    }
+
+    #[inline]
+    fn long(parcel: &Parcel<M>, room: Room) -> Option<Long> {
+        S::long(parcel, room)
+    }
+
+    #[inline]
+    fn plain(parcel: &Parcel<M>) -> Option<&[u8]> {
+        S::plain(parcel)
+    }
+
+    #[inline]
+    fn of_plain(bytes: &[u8]) -> Option<M::Arrival> {
+        S::of_plain(bytes)
     }
 
     fn unpack(tokenized: Tokenized) -> Result<Parcel<M>, DetokenizeError> {

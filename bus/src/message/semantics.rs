@@ -59,6 +59,20 @@ pub trait Semantics<M: Message + ?Sized>: Sized + 'static {
         None
     }
 
+    /// The bytes of a value, as they travel and as they arrive, of no more than a word's alignment. `None` says no more than that it
+    /// takes [`pack`](Self::pack) to tell.
+    #[inline]
+    fn plain(_parcel: &Parcel<M>) -> Option<&[u8]> {
+        None
+    }
+
+    /// What the receiver gets of such bytes of an `M` that was verified, aligned to a word. `None` says no more than that it takes
+    /// [`receive`](Self::receive) to tell.
+    #[inline]
+    fn of_plain(_bytes: &[u8]) -> Option<M::Arrival> {
+        None
+    }
+
     /// [`receive`](Self::receive) of a payload beside its entry, without a way through larger forms.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ use ringway_shm::sync::AtomicBool;
 
 use self::readers::Reader;
 pub(super) use self::readers::{Request, To};
+use self::room::Growth;
 pub(crate) use self::room::RoomLook;
 use super::label::{Label, TopicEndId};
 use super::slot::{Format, WORDS_MAX, Words, take_back, write};
@@ -29,6 +30,9 @@ use crate::wait_list::WaitList;
 
 /// Blocks that wait on the list of overwritten samples before the claims are looked at.
 const RETIRED_MAX: usize = 32;
+/// Bytes of a block from which on a sample is given up as soon as all have taken it: what was read just now is in a cache still,
+/// and what is used again only after many others is not. A look at all cursors and claims is little beside so many bytes.
+const LARGE: u64 = 32 << 10;
 
 /// What a publisher was made with.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +74,7 @@ struct Sending {
     /// subscribers hold what there is.
     trim_at: u64,
     reclaim_at: usize,
+    growth: Growth,
     is_over: bool,
     /// The lane's place.
     _span: RingSpan,
@@ -177,6 +182,7 @@ impl PublisherEnd {
                 held: 0,
                 trim_at: terms.bytes,
                 reclaim_at: RETIRED_MAX,
+                growth: Growth::default(),
                 is_over: false,
                 _span: span,
             }),
@@ -200,16 +206,26 @@ impl PublisherEnd {
     pub(super) fn publish(&self, sealed: Sealed) -> Result<u64, (Sealed, Obstacle)> {
         let mut words: Words = [0; WORDS_MAX];
         let (count, block) = write(sealed, &mut words);
+        self.publish_words(&words[..count], block)
+            .map_err(|(block, obstacle)| (take_back(&words, self.terms.format, block), obstacle))
+    }
+
+    /// The same of what stands in a slot of this format; the block that it lends comes back.
+    #[inline]
+    pub(super) fn publish_words(
+        &self,
+        words: &[u64],
+        block: Option<Block>,
+    ) -> Result<u64, (Option<Block>, Obstacle)> {
         let bytes = block.as_ref().map_or(0, |block| block.capacity() as u64);
         let mut owed = Owed::default();
         let mut guard = self.sending();
         let sending = &mut *guard;
         let Some(lane) = sending.lane.as_mut().filter(|_| !sending.is_over) else {
             drop(guard);
-            let sealed = take_back(&words, self.terms.format, block);
-            return Err((sealed, Obstacle::Over));
+            return Err((block, Obstacle::Over));
         };
-        let published = lane.publish(&words[..count], block);
+        let published = lane.publish(words, block);
         if published.is_ok() {
             let readers = &sending.readers;
             lane.idle_members(|member, _| {
@@ -218,25 +234,28 @@ impl PublisherEnd {
             });
             sending.held += bytes;
             if bytes > 0 {
-                self.keep_within(sending, &mut owed);
+                self.keep_within(sending, bytes, &mut owed);
             }
         } else {
             sending.blame(&mut owed);
         }
         drop(guard);
         owed.pay();
-        published.map_err(|Unpublished { block, .. }| {
-            (take_back(&words, self.terms.format, block), Obstacle::Full)
-        })
+        published.map_err(|Unpublished { block, .. }| (block, Obstacle::Full))
     }
 
     /// Keeps the blocks of old samples from growing beyond what they may take.
-    fn keep_within(&self, sending: &mut Sending, owed: &mut Owed) {
+    fn keep_within(&self, sending: &mut Sending, newest: u64, owed: &mut Owed) {
         let retired = sending.lane.as_ref().map_or(0, PublishEnd::retired);
         if sending.held > sending.trim_at {
             sending.trim(self.terms.history.max(1), owed);
             // Where subscribers hold what there is, the next look is not at the next sample.
             sending.trim_at = self.terms.bytes.max(sending.held + self.terms.bytes / 8);
+        } else if newest >= LARGE
+            && let Some(lane) = &mut sending.lane
+        {
+            lane.retire_taken(self.terms.history.max(1));
+            sending.reclaim(owed);
         } else if retired >= sending.reclaim_at {
             sending.reclaim(owed);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::error::PublishError;
 use super::outlet::{Obstacle, PublisherEnd};
-use super::slot::{seal, unseal};
+use super::slot::{WORDS_MAX, seal, unseal, write_plain};
 use crate::completion::is_full;
 use crate::entry::Sealed;
 use crate::message::Sendable;
@@ -120,15 +120,30 @@ fn attempt<S: Sendable>(
 ) -> Result<u64, (Held<S>, Stuck)> {
     let sealed = match held {
         Held::Sealed(sealed) => sealed,
-        Held::Message(message) => sealed(shared, end, message)?,
+        Held::Message(message) => {
+            let parcel = message.into_parcel();
+            let mut words = [0; WORDS_MAX];
+            if let Some(count) = write_plain(&parcel, end.terms.format, &mut words) {
+                return end
+                    .publish_words(&words[..count], None)
+                    .map_err(|(_, obstacle)| {
+                        (Held::Message(S::from_parcel(parcel)), obstacle.into())
+                    });
+            }
+            sealed(shared, end, S::from_parcel(parcel))?
+        }
     };
-    end.publish(sealed).map_err(|(sealed, obstacle)| {
-        let stuck = match obstacle {
-            Obstacle::Full => Stuck::Room,
-            Obstacle::Over => Stuck::Over,
-        };
-        (Held::Sealed(sealed), stuck)
-    })
+    end.publish(sealed)
+        .map_err(|(sealed, obstacle)| (Held::Sealed(sealed), obstacle.into()))
+}
+
+impl From<Obstacle> for Stuck {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Full => Self::Room,
+            Obstacle::Over => Self::Over,
+        }
+    }
 }
 
 /// Encodes a message; frees what it can of a full heap, before a second try.

@@ -105,6 +105,20 @@ pub(super) fn seal<M: Message + ?Sized>(
     })
 }
 
+/// Writes a value that has room in a slot of this format, as far as it is; the rest is none of this. Returns how many words it
+/// takes; `None` says no more than that it takes [`seal`] to tell.
+#[inline]
+pub(super) fn write_plain<M: Message + ?Sized>(
+    parcel: &Parcel<M>,
+    format: Format,
+    words: &mut Words,
+) -> Option<usize> {
+    let payload = M::Semantics::plain(parcel)?;
+    let header = EntryHeader::new(EntryKind::Tell, None);
+    let signature = const { Signature::of::<M>() };
+    EntryToken::write_behind(header, signature, payload, &mut words[..format.words()])
+}
+
 /// The message of what was sealed and not published.
 pub(super) fn unseal<M: Message + ?Sized>(shared: &Arc<Shared>, sealed: Sealed) -> Parcel<M> {
     let Sealed { entry, beside } = sealed;
@@ -171,6 +185,26 @@ pub(super) enum Unreadable {
     Payload(#[from] DetokenizeError),
 }
 
+/// Makes of a sample's words what its subscriber gets, if it is a plain value that goes on behind its entry; `None` says no more
+/// than that it takes [`read`] to tell.
+#[inline]
+pub(super) fn read_plain<D: Delivery + ?Sized>(
+    words: &mut Words,
+    format: Format,
+) -> Option<D::Arrival> {
+    if D::Message::SCHEMA.semantics().codec() != Codec::Move {
+        return None;
+    }
+    let signature = const { [Signature::of::<D::Message>()] };
+    let expected = Expected::OneOf(&signature);
+    let bytes = EntryToken::find_behind(words, format.behind, expected)?;
+    let arrival = D::of_plain(bytes);
+    if arrival.is_none() {
+        EntryToken::put_back_front(words);
+    }
+    arrival
+}
+
 /// Makes of a sample's words what its subscriber gets. `owner` is told when its block is not read any more.
 #[inline]
 pub(super) fn read<D: Delivery + ?Sized>(
@@ -179,7 +213,7 @@ pub(super) fn read<D: Delivery + ?Sized>(
     lender: &impl Lender,
     owner: Option<Arc<dyn LeaseOwner>>,
 ) -> Result<D::Arrival, Unreadable> {
-    let entry = entry(words);
+    let entry = EntryToken::of_words(words.first_chunk().expect("in-range: longer than an entry"));
     let signature = const { [Signature::of::<D::Message>()] };
     let expected = Expected::OneOf(&signature);
     if let Some((_, inline)) = entry.verify_inline(expected)

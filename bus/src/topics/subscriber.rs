@@ -17,7 +17,7 @@ use self::lender::{OfOwn, OfPeer};
 pub use self::sample::Sample;
 use super::intake::{Arrived, Origin, SubscriberEnd, Took};
 use super::label::TopicEndId;
-use super::slot::{Unreadable, Words, read};
+use super::slot::{Unreadable, Words, read, read_plain};
 use crate::message::Delivery;
 use crate::node::block_on;
 use crate::shared::Shared;
@@ -99,8 +99,12 @@ impl<D: Delivery + ?Sized> Subscriber<D> {
         }
     }
 
-    fn read(&self, arrived: Arrived) -> Result<D::Arrival, Unreadable> {
+    #[inline]
+    fn read(&mut self, arrived: Arrived) -> Result<D::Arrival, Unreadable> {
         let format = self.end.terms.format;
+        if let Some(arrival) = read_plain::<D>(&mut self.words, format) {
+            return Ok(arrival);
+        }
         let (origin, owner) = arrived.lent.unzip();
         match origin {
             Some(Origin::There(urings)) => {

@@ -274,6 +274,21 @@ impl<K: Keep> Members<K> {
         self.least
     }
 
+    /// What all members have taken, as they say: also those that nobody waits for, whose word costs nobody but themselves.
+    pub(super) fn taken_by_all(&mut self, newest: u64) -> u64 {
+        self.look(newest);
+        let others = self.list.iter().filter(|it| !it.policy.waits());
+        // Relaxed, these and those below: who drops the oldest makes sure of each sample that it takes.
+        let others = others.filter(|it| it.line.get().load(|line| &line.closed) == 0);
+        let taken = others.map(|it| {
+            let taken = it.taken.get().load(|line| &line.taken);
+            taken.max(it.seen)
+        });
+        taken
+            .min()
+            .map_or(self.least, |taken| taken.min(self.least))
+    }
+
     pub(super) fn slowest(&self) -> Option<MemberId> {
         self.slowest
     }

@@ -53,8 +53,17 @@ impl<B, K: Keep> PublishEnd<B, K> {
     /// Cost: a store for each, and a look at the cursors.
     pub fn retire(&mut self, keep: u64) -> u64 {
         self.members.look(self.tail);
+        self.retire_until(self.tail.saturating_sub(keep).min(self.members.least()))
+    }
+
+    /// The same of those that all members have taken, also those that drop the oldest: so none of them misses any.
+    pub fn retire_taken(&mut self, keep: u64) -> u64 {
+        let taken = self.members.taken_by_all(self.tail);
+        self.retire_until(self.tail.saturating_sub(keep).min(taken))
+    }
+
+    fn retire_until(&mut self, until: u64) -> u64 {
         let gone = self.gone();
-        let until = self.tail.saturating_sub(keep).min(self.members.least());
         for sequence in gone + 1..=until {
             self.slots.retire(sequence);
             let place = self.layout().slots().slot_index(sequence);

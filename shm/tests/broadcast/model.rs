@@ -171,12 +171,21 @@ impl Scene {
 
     fn retire(&mut self) {
         let keep = self.random.below(self.model.slots + 1);
-        let waited = self.members.iter().filter(|member| member.is_waited_for());
-        let least = waited.map(|member| member.taken).min();
+        let spares_all = self.random.below(2) == 0;
+        let counts = |member: &&Subscription| {
+            let drops = !member.policy.waits() && member.end.is_some();
+            member.is_waited_for() || spares_all && drops
+        };
+        let least = self.members.iter().filter(counts);
+        let least = least.map(|member| member.taken).min();
         let until = self.model.tail.saturating_sub(keep);
         let until = until.min(least.unwrap_or(u64::MAX));
         let count = until.saturating_sub(self.model.gone);
-        assert_eq!(self.lane.publish.retire(keep), count);
+        let retired = match spares_all {
+            true => self.lane.publish.retire_taken(keep),
+            false => self.lane.publish.retire(keep),
+        };
+        assert_eq!(retired, count);
         self.gone(self.model.gone + count);
     }
 

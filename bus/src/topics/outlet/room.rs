@@ -6,6 +6,7 @@ use ringway_shm::sync::Ordering::AcqRel;
 
 use super::{Owed, PublisherEnd};
 use crate::driver::Job;
+use crate::inbox::lane::Patience;
 
 /// What the driver's look for room found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,33 @@ pub(crate) enum RoomLook {
     Nothing,
     /// All who wait were woken.
     Over,
+}
+
+/// Looks at room that does not grow any more until who waits for it is woken.
+const STEADY: u32 = 16;
+
+/// Whether room is worth waking for: as long as it grows, who waits is woken for many samples rather than for each.
+#[derive(Debug, Default)]
+pub(super) struct Growth {
+    room: u64,
+    /// Looks since it grew.
+    looks: u32,
+}
+
+impl Growth {
+    /// A look found so much room, of `slots`.
+    fn is_enough(&mut self, room: u64, slots: u64) -> bool {
+        self.looks = match room == self.room {
+            true => self.looks + 1,
+            false => 0,
+        };
+        self.room = room;
+        let is_enough = room > 0 && (room >= slots / 2 || self.looks >= STEADY);
+        if is_enough {
+            *self = Self::default();
+        }
+        is_enough
+    }
 }
 
 impl PublisherEnd {
@@ -37,14 +65,18 @@ impl PublisherEnd {
         }
     }
 
-    /// The driver's look for room and blocks.
-    pub(crate) fn check_room(&self) -> RoomLook {
+    /// The driver's look for room and blocks; a patient one, if it is awake still, waits for room to grow.
+    pub(crate) fn check_room(&self, patience: Patience) -> RoomLook {
         let mut owed = Owed::default();
         let mut guard = self.sending();
         let sending = &mut *guard;
         let (has_room, has_freed) = match &mut sending.lane {
             Some(lane) if !sending.is_over => {
-                let has_room = lane.room() > 0;
+                let room = lane.room();
+                let has_room = match patience {
+                    Patience::Some => sending.growth.is_enough(room, lane.layout().slots().get()),
+                    Patience::None => room > 0,
+                };
                 let has_freed = lane.retired() > 0 && sending.reclaim(&mut owed);
                 (has_room, has_freed)
             }
@@ -73,5 +105,25 @@ impl PublisherEnd {
             true => RoomLook::Over,
             false => RoomLook::Nothing,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Half of the slots are enough at once; less is when it has not grown for a while, even by one.
+    #[test]
+    fn room_is_enough_when_it_is_half_or_does_not_grow() {
+        let mut growth = Growth::default();
+        assert!(growth.is_enough(4, 8) && growth.is_enough(8, 8));
+        assert!((0..100).all(|_| !growth.is_enough(0, 8)));
+        for room in 1..4 {
+            assert!((0..STEADY).all(|_| !growth.is_enough(room, 8)), "{room}");
+        }
+        assert!(growth.is_enough(3, 8));
+        assert!((0..STEADY).all(|_| !growth.is_enough(3, 8)) && growth.is_enough(3, 8));
+        // A lane of one slot has no half.
+        assert!(growth.is_enough(1, 1));
     }
 }
