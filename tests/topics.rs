@@ -17,5 +17,7 @@ mod killed;
 mod kinds;
 #[path = "topics/meeting.rs"]
 mod meeting;
+#[path = "topics/patterns.rs"]
+mod patterns;
 #[path = "topics/stopped.rs"]
 mod stopped;

@@ -152,8 +152,9 @@ pub use supervise::{
     OfProcess, OfSupervisor, Restart, StartSupervisor, Strategy, SuperviseError, Supervisor, Tree,
 };
 pub use topics::{
-    Blocking, PublishError, Publisher, PublisherBuilder, Publishing, Sample, Subscriber,
-    SubscriberBuilder, Topic, TopicEndId, TopicError, TopicNameError, TopicPattern,
+    AllSubscriber, AllSubscriberBuilder, AllTopics, Blocking, NamedSample, PublishError, Publisher,
+    PublisherBuilder, Publishing, Sample, Subscriber, SubscriberBuilder, Topic, TopicEndId,
+    TopicError, TopicNameError, TopicPattern,
 };
 pub use urings::wire::OpenRefusal;
 

@@ -40,7 +40,7 @@ use crate::peering::{NodeId, Peer, PeerState};
 use crate::process;
 use crate::shared::{Living, Shared, UpperOf, lock, try_lock};
 use crate::task::RunQueue;
-use crate::topics::{Topic, TopicError};
+use crate::topics::{AllTopics, Topic, TopicError};
 use crate::wait_list::WaitKey;
 
 /// The stack of a thread that runs handlers: as a main thread's usually is. Messages and replies of many KiB lie on it by value,
@@ -295,6 +295,19 @@ impl Node {
         name: impl AsRef<str>,
     ) -> Result<Topic<M>, TopicError> {
         Topic::open(&self.shared, name.as_ref())
+    }
+
+    /// Returns all topics of `M` whose names match a pattern, `robot/*/position` or `robot/**`, those that are there and those that
+    /// come: see [`AllTopics`].
+    ///
+    /// # Errors
+    ///
+    /// The pattern cannot be one, or is too long.
+    pub fn topics<M: Message + ?Sized>(
+        &self,
+        pattern: impl AsRef<str>,
+    ) -> Result<AllTopics<M>, TopicError> {
+        AllTopics::open(&self.shared, pattern.as_ref())
     }
 
     /// Drives the node on this thread until `future` is ready, for nodes attached with [`Workers::Caller`]; on others

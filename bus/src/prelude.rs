@@ -42,7 +42,8 @@ pub use crate::supervise::{
     Child, ChildInfo, ChildState, Restart, Strategy, SuperviseError, Supervisor, Tree,
 };
 pub use crate::topics::{
-    PublishError, Publisher, Sample, Subscriber, Topic, TopicEndId, TopicError, TopicPattern,
+    AllSubscriber, AllTopics, NamedSample, PublishError, Publisher, Sample, Subscriber, Topic,
+    TopicEndId, TopicError, TopicPattern,
 };
 pub use crate::urings::wire::OpenRefusal;
 pub use futures_executor::block_on;

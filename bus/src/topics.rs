@@ -18,22 +18,26 @@
 //! | a subscriber's process | one reader less, and its claims count no more |
 //! | somebody who joins, before the answer | nothing: it has not joined; or a reader whose node is dead |
 
+mod all;
 mod ends;
 mod error;
 mod half;
 mod intake;
 mod join;
 mod label;
+mod matching;
 mod name;
 mod outlet;
 mod presence;
 mod publish;
 mod publisher;
+mod shown;
 mod slot;
 mod subscriber;
 mod topic;
 pub(crate) mod wire;
 
+pub use self::all::{AllSubscriber, AllSubscriberBuilder, AllTopics, NamedSample};
 pub(crate) use self::ends::Topics;
 pub use self::error::{PublishError, TopicError};
 pub(crate) use self::intake::SubscriberEnd;
@@ -44,5 +48,6 @@ pub use self::name::{TopicNameError, TopicPattern};
 pub(crate) use self::outlet::{PublisherEnd, RoomLook};
 pub use self::publish::Publishing;
 pub use self::publisher::{Publisher, PublisherBuilder};
+pub(crate) use self::shown::EndsByLabel;
 pub use self::subscriber::{Blocking, Sample, Subscriber, SubscriberBuilder};
 pub use self::topic::Topic;

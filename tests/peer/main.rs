@@ -8,6 +8,7 @@ mod deaths;
 #[allow(dead_code, reason = "the tests' half of it")]
 mod messages;
 #[allow(dead_code, reason = "the tests' half of it")]
+mod patterns;
 mod topics;
 mod visitor;
 #[allow(dead_code, reason = "the tests' half of it")]
@@ -34,6 +35,7 @@ fn main() {
             crowd::play(count.parse().expect("a number"));
         }
         ["visitor"] => visitor::play(),
+        ["patterns", words @ ..] => patterns::play(words),
         ["topics", words @ ..] => topics::play(words),
         ["yard"] => yard::play(),
         ["sender-of", row, names @ ..] => yard::send(row, names),

@@ -9,7 +9,7 @@ use ringway::prelude::*;
 use crate::support::{Bus, watch};
 
 #[derive(Message, Clone, Copy, Pod, Zeroable, Debug, PartialEq)]
-#[message(move)]
+#[message(move, name = "topics::Position")]
 #[repr(C)]
 pub(crate) struct Position {
     pub(crate) x: u64,

@@ -10,7 +10,7 @@ use ringway_shm::registry::{Kind, Published};
 
 use crate::groups::{ByLabel, Label, Membership, of_group};
 use crate::number::Number;
-use crate::topics::ShownEnd;
+use crate::topics::{EndsByLabel, ShownEnd};
 
 /// What a name on a card stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(crate) const READ_MAX: u32 = 4096;
 /// Memberships in groups, by label.
 type Members = ByLabel<Box<str>, Vec<Membership>>;
 /// Ends of topics, by label.
-type Ends = HashMap<Box<str>, Vec<ShownEnd>>;
+type Ends = EndsByLabel<ShownEnd>;
 
 /// The names of one peer.
 #[derive(Debug, Default)]
@@ -96,14 +96,13 @@ impl Replica {
             next: 0,
             names: HashMap::new(),
             members: Members::new(),
-            ends: Ends::new(),
+            ends: Ends::default(),
         });
         let end = reading.next.saturating_add(READ_MAX);
         // An entry that breaks the rules, or changes for as long as it is read, names nothing.
         for entry in card.names_in(reading.next..end).flatten() {
             if let Some(shown) = ShownEnd::read(&entry) {
-                let ends = reading.ends.entry(entry.name.as_str().into());
-                ends.or_default().push(shown);
+                reading.ends.add(entry.name.as_str(), shown);
                 continue;
             }
             let Some(named) = Named::read(&entry) else {
@@ -154,15 +153,9 @@ impl Replica {
         labels.map(|(label, members)| (label, members.as_slice()))
     }
 
-    /// The ends of each topic that the card shows, by label.
-    pub(crate) fn ends(&self) -> impl Iterator<Item = (&str, &[ShownEnd])> {
-        let ends = self.ends.iter();
-        ends.map(|(label, ends)| (&**label, ends.as_slice()))
-    }
-
-    /// Those of one label.
-    pub(crate) fn ends_of(&self, label: &str) -> &[ShownEnd] {
-        self.ends.get(label).map_or(&[], Vec::as_slice)
+    /// The ends of topics that the card shows.
+    pub(crate) fn ends(&self) -> &EndsByLabel<ShownEnd> {
+        &self.ends
     }
 
     /// Forgets a name whose node says that it is not there any more.

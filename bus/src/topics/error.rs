@@ -66,6 +66,16 @@ pub enum TopicError {
         /// What its node said.
         why: String,
     },
+    /// A topic matches a pattern, and the subscriber reads as many others as it may. It is read once another has ended.
+    #[error("topic {topic:?} matches {pattern:?}, which reads {limit} others already")]
+    TooMany {
+        /// The topic.
+        topic: String,
+        /// The pattern.
+        pattern: String,
+        /// The most topics that the subscriber reads.
+        limit: usize,
+    },
     /// The node is detached.
     #[error("the node is detached")]
     Detached,

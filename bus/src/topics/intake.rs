@@ -8,6 +8,7 @@
 //! - **no-missed-wake**: who waits registers first, then makes each lane of this node idle and has the driver watch the others, and
 //!   only then looks once more. A lane that the driver makes idle is looked at after that, too.
 
+mod named;
 mod source;
 mod wait;
 
@@ -20,10 +21,12 @@ use ringway_shm::region::PeerRegion;
 use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::Relaxed;
 
+pub(super) use self::named::Place;
 pub(super) use self::source::{Arrived, Origin};
 use self::source::{Look, Open, Owed, Phase, Source};
 use super::half::{Half, Hold};
 use super::label::{Label, TopicEndId};
+use super::matching::Matching;
 use super::slot::{Format, Words};
 use super::wire::{Behind, JoinRefusal};
 use crate::peering::NodeId;
@@ -61,6 +64,8 @@ pub(crate) struct SubscriberEnd {
     pub(super) label: Label,
     pub(super) carried: CarriedType,
     pub(super) terms: IntakeTerms,
+    /// What it subscribes to, if that is a pattern.
+    pub(super) matching: Option<Matching>,
     shared: Weak<Shared>,
     sources: Mutex<Sources>,
     /// Who waits for a sample.
@@ -97,12 +102,14 @@ impl SubscriberEnd {
         label: Label,
         carried: CarriedType,
         terms: IntakeTerms,
+        matching: Option<Matching>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id,
             label,
             carried,
             terms,
+            matching,
             shared: Arc::downgrade(shared),
             sources: Mutex::default(),
             arrivals: WaitList::default(),
@@ -120,15 +127,22 @@ impl SubscriberEnd {
         self.arrivals.wake_all();
     }
 
-    /// Makes a place for a publisher; `false` if it has one, or nothing is subscribed to any more.
-    pub(super) fn add(&self, id: TopicEndId) -> bool {
+    /// Makes a place for a publisher, of that topic if a pattern is subscribed to.
+    pub(super) fn add(&self, id: TopicEndId, topic: Option<&str>) -> Place {
         let mut sources = self.sources();
         if sources.is_over || sources.list.iter().any(|source| source.id == id) {
-            return false;
+            return Place::NotWanted;
         }
+        let topic = match (topic, &self.matching) {
+            (Some(topic), Some(matching)) => match sources.topic(topic, matching.topics_max) {
+                Some(topic) => Some(topic),
+                None => return Place::TooMany,
+            },
+            _ => None,
+        };
         let phase = Phase::Asked(None);
-        sources.list.push(Source { id, phase });
-        true
+        sources.list.push(Source { id, topic, phase });
+        Place::New
     }
 
     /// Keeps what the publisher's answer is to open; what is not wanted any more comes back.
@@ -191,11 +205,16 @@ impl SubscriberEnd {
     pub(super) fn refused(&self, id: TopicEndId, why: JoinRefusal) {
         let mut sources = self.sources();
         let source = sources.list.iter_mut().find(|source| source.id == id);
-        let former = source
-            .filter(|source| matches!(source.phase, Phase::Asked(_)))
-            .map(|source| std::mem::replace(&mut source.phase, Phase::Refused(why)));
+        let Some(source) = source.filter(|source| matches!(source.phase, Phase::Asked(_))) else {
+            return;
+        };
+        let topic = source.topic.clone();
+        let former = std::mem::replace(&mut source.phase, Phase::Refused(why.clone()));
         drop(sources);
         drop(former);
+        if let (Some(matching), Some(topic)) = (&self.matching, topic) {
+            matching.refused(self, &topic, id, &why);
+        }
     }
 
     /// Forgets publishers that have ended and are not shown any more; the rest of `shown` is to be asked.
@@ -288,7 +307,7 @@ impl SubscriberEnd {
             match open.take(words, &mut owed) {
                 Look::Sample(taken) => {
                     sources.next = at + 1;
-                    found = Some(open.arrived(source.id, taken));
+                    found = Some(open.arrived(source.id, source.topic.as_ref(), taken));
                     break;
                 }
                 Look::Nothing => {}

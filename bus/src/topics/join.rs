@@ -12,8 +12,9 @@ use ringway_shm::error::Violation;
 use ringway_shm::layout::{BroadcastLayout, CursorLayout, NotesLayout, Pow2};
 
 use super::half::Half;
-use super::intake::{Origin, SubscriberEnd, policy};
+use super::intake::{Origin, Place as InList, SubscriberEnd, policy};
 use super::label::{Role, TopicEndId};
+use super::matching::Match;
 use super::outlet::{Request, To};
 use super::presence::Cards;
 use super::wire::{JoinRefusal, JoinWord, JoinedWord, Pairing, TopicWord};
@@ -26,11 +27,8 @@ use crate::urings::wire::{Place, UringWord};
 
 /// Has a subscriber read all publishers that there are; returns whether all cards were read, and all who stand there can be asked.
 pub(super) fn seek(shared: &Arc<Shared>, end: &Arc<SubscriberEnd>) -> Cards {
-    let (publishers, mut cards) = shared.ends_of(&end.label, Role::Publisher);
-    if cards == Cards::Whole {
-        end.prune(&publishers);
-    }
-    for publisher in publishers {
+    let (publishers, mut cards) = shown_to(shared, end);
+    for Wanted { publisher, topic } in publishers {
         let is_here = publisher.node() == shared.core().id();
         let urings = shared.peer(publisher.node());
         if !is_here && urings.is_none() {
@@ -38,17 +36,59 @@ pub(super) fn seek(shared: &Arc<Shared>, end: &Arc<SubscriberEnd>) -> Cards {
             cards = Cards::Part;
             continue;
         }
-        if end.add(publisher) {
-            let asked = match urings {
-                Some(urings) => ask(shared, end, publisher, &urings),
-                None => join_here(shared, end, publisher),
-            };
-            if let Err(why) = asked {
-                end.refused(publisher, why);
+        match (end.add(publisher, topic.as_deref()), &end.matching, topic) {
+            (InList::New, matching, _) => {
+                matching.iter().for_each(|it| it.has_place(publisher));
+                let asked = match urings {
+                    Some(urings) => ask(shared, end, publisher, &urings),
+                    None => join_here(shared, end, publisher),
+                };
+                if let Err(why) = asked {
+                    end.refused(publisher, why);
+                }
             }
+            (InList::TooMany, Some(matching), Some(topic)) => {
+                let id = publisher;
+                matching.decline(shared, end, Match { id, topic });
+            }
+            _ => {}
         }
     }
     cards
+}
+
+/// A publisher that a subscriber is to read.
+struct Wanted {
+    publisher: TopicEndId,
+    /// Of a subscriber to a pattern.
+    topic: Option<Box<str>>,
+}
+
+/// The publishers that the cards show to a subscriber, which forgets those that are gone.
+fn shown_to(shared: &Shared, end: &SubscriberEnd) -> (Vec<Wanted>, Cards) {
+    let (wanted, cards): (Vec<_>, _) = match &end.matching {
+        None => {
+            let (ids, cards) = shared.ends_of(&end.label, Role::Publisher);
+            let wanted = ids.into_iter().map(|publisher| Wanted {
+                publisher,
+                topic: None,
+            });
+            (wanted.collect(), cards)
+        }
+        Some(matching) => {
+            let (found, cards) = matching.look(shared, end);
+            let wanted = found.into_iter().map(|it| Wanted {
+                publisher: it.id,
+                topic: Some(it.topic),
+            });
+            (wanted.collect(), cards)
+        }
+    };
+    if cards == Cards::Whole {
+        let shown: Vec<_> = wanted.iter().map(|it| it.publisher).collect();
+        end.prune(&shown);
+    }
+    (wanted, cards)
 }
 
 /// The cards have changed: has all subscribers look.
@@ -162,6 +202,12 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: TopicWo
             }
             urings.say(&UringWord::Topic(TopicWord::Left { pairing }));
             shared.changes.wake_all();
+        }
+        TopicWord::Declines { pairing } => {
+            if let Some(publisher) = shared.topics.publisher(pairing.publisher) {
+                publisher.declined_by(TopicEndId::new(urings.id(), pairing.subscriber));
+                shared.changes.wake_all();
+            }
         }
         TopicWord::Left { pairing } => {
             if !shared.topics.forget_half(urings.id(), pairing) {

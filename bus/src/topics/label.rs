@@ -3,7 +3,7 @@
 use ringway_shm::registry::{Kind, NAME_MAX, Published};
 use serde::{Deserialize, Serialize};
 
-use super::name::{TopicNameError, check};
+use super::name::{TopicNameError, TopicPattern, check};
 use crate::message::Message;
 use crate::number::Number;
 use crate::peering::NodeId;
@@ -11,7 +11,7 @@ use crate::peering::NodeId;
 /// Stands between the two names of a label; no topic's name has an empty chunk.
 const BETWEEN: &str = "//";
 
-/// A topic and its message, as a card shows them.
+/// A topic, or a pattern of topics, and its message, as a card shows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Label {
     text: Box<str>,
@@ -24,6 +24,17 @@ pub(crate) struct Label {
 impl Label {
     pub(crate) fn of<M: Message + ?Sized>(topic: &str) -> Result<Self, TopicNameError> {
         check(topic)?;
+        Self::made::<M>(topic)
+    }
+
+    /// That of subscribers to a pattern.
+    pub(crate) fn of_pattern<M: Message + ?Sized>(
+        pattern: &TopicPattern,
+    ) -> Result<Self, TopicNameError> {
+        Self::made::<M>(pattern.as_str())
+    }
+
+    fn made<M: Message + ?Sized>(topic: &str) -> Result<Self, TopicNameError> {
         let text = [topic, BETWEEN, M::NAME].concat();
         if text.len() > NAME_MAX {
             return Err(TopicNameError::TooLong {

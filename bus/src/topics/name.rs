@@ -141,6 +141,11 @@ impl TopicPattern {
         &self.0
     }
 
+    /// Whether a text of which each chunk is one of a name or of a pattern is more than a name.
+    pub(super) fn is_one(text: &str) -> bool {
+        text.contains('*')
+    }
+
     /// Whether a topic's name matches.
     ///
     /// Cost: at most the product of the numbers of chunks, however many `**` there are.

@@ -62,6 +62,8 @@ pub(crate) struct PublisherEnd {
     pub(super) blocks: WaitList,
     /// The driver looks for room.
     is_watched: AtomicBool,
+    /// Subscribers to patterns that will not read it.
+    declined: Mutex<Vec<TopicEndId>>,
 }
 
 struct Sending {
@@ -189,6 +191,7 @@ impl PublisherEnd {
             room: WaitList::default(),
             blocks: WaitList::default(),
             is_watched: AtomicBool::new(false),
+            declined: Mutex::default(),
         })
     }
 

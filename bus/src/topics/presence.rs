@@ -1,6 +1,5 @@
 //! Who publishes and subscribes: what the cards of the nodes show, this one's own among them.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 
 use ringway_shm::generation::Key;
@@ -10,14 +9,15 @@ use ringway_shm::sync::fence;
 
 use super::error::TopicError;
 use super::label::{Label, Role, ShownEnd, TopicEndId, detail, parts};
+use super::shown::EndsByLabel;
 use crate::message::Message;
-use crate::peering::PeerState;
 use crate::peering::replica::Look;
+use crate::peering::{NodeId, PeerState};
 use crate::shared::{Shared, lock};
 
 /// The ends of topics that this node's card shows, by label.
 #[derive(Debug, Default)]
-pub(super) struct Shown(Mutex<HashMap<Box<str>, Vec<OwnEnd>>>);
+pub(super) struct Shown(Mutex<EndsByLabel<OwnEnd>>);
 
 /// An end of this node, and its place in the registry.
 type OwnEnd = (ShownEnd, Key);
@@ -28,6 +28,13 @@ pub(super) enum Cards {
     Whole,
     /// One is so large that it takes several looks.
     Part,
+}
+
+/// Whose an end is.
+#[derive(Clone, Copy)]
+pub(super) struct Of<'a> {
+    pub(super) id: NodeId,
+    pub(super) name: &'a str,
 }
 
 impl Shared {
@@ -48,11 +55,7 @@ impl Shared {
             role,
             types,
         };
-        let mut all = lock(&self.topics.shown.0);
-        all.entry(label.text().into())
-            .or_default()
-            .push((shown, key));
-        drop(all);
+        lock(&self.topics.shown.0).add(label.text(), (shown, key));
         // SeqCst end-shown: pairs with itself on the other side. Each publishes its entry, fences, and reads the other's card: not
         // both can miss the other.
         fence(SeqCst);
@@ -62,32 +65,25 @@ impl Shared {
 
     /// Shows it no more.
     pub(super) fn hide_end(&self, label: &Label, id: TopicEndId) {
-        let mut all = lock(&self.topics.shown.0);
-        let mut hidden = None;
-        if let Some(ends) = all.get_mut(label.text()) {
-            if let Some(at) = ends.iter().position(|(end, _)| end.number == id.number()) {
-                hidden = Some(ends.swap_remove(at).1);
-            }
-            if ends.is_empty() {
-                all.remove(label.text());
-            }
-        }
-        drop(all);
-        if let Some(key) = hidden {
+        let is_it = |(end, _): &OwnEnd| end.number == id.number();
+        let hidden = lock(&self.topics.shown.0).remove(label.text(), is_it);
+        if let Some((_, key)) = hidden {
             self.core().unregister(key);
             self.changes.wake_all();
         }
     }
 
-    /// The ends of a topic with this message in this role, of this node and of those connected, in the order of their ids.
+    /// The ends of a topic with this message in this role, of this node and of those connected, in the order of their ids; among
+    /// them those of patterns that match.
     pub(super) fn ends_of(&self, label: &Label, role: Role) -> (Vec<TopicEndId>, Cards) {
         let core = self.core();
         let mut found = Vec::new();
         let wanted = |end: &ShownEnd| end.role == role && end.types == label.types;
-        if let Some(ends) = lock(&self.topics.shown.0).get(label.text()) {
-            let own = ends.iter().map(|(end, _)| end).filter(|end| wanted(end));
-            found.extend(own.map(|end| TopicEndId::new(core.id(), end.number)));
-        }
+        let shown = lock(&self.topics.shown.0);
+        let own = shown.of(label.text()).map(|(end, _)| end);
+        let own = own.filter(|end| wanted(end));
+        found.extend(own.map(|end| TopicEndId::new(core.id(), end.number)));
+        drop(shown);
         let mut cards = Cards::Whole;
         for peer in core.peers() {
             if peer.state() != PeerState::Connected {
@@ -97,7 +93,7 @@ impl Shared {
             if replica.refresh(peer.card()) == Look::Part {
                 cards = Cards::Part;
             }
-            let theirs = replica.ends_of(label.text()).iter();
+            let theirs = replica.ends().of(label.text());
             let theirs = theirs.filter(|end| wanted(end));
             found.extend(theirs.map(|end| TopicEndId::new(peer.id(), end.number)));
         }
@@ -105,24 +101,30 @@ impl Shared {
         (found, cards)
     }
 
-    /// Calls `look` for each end that is shown: with its node's name, its label, and what identifies its message.
-    fn each_end(&self, mut look: impl FnMut(&str, &str, u64)) {
+    /// Calls `look` for each end of a topic that is shown: with its node, its label, and what is shown. Locks are held.
+    pub(super) fn each_end(&self, mut look: impl FnMut(Of<'_>, &str, &ShownEnd)) -> Cards {
         let core = self.core();
-        for (label, ends) in &*lock(&self.topics.shown.0) {
+        let mut cards = Cards::Whole;
+        let (id, name) = (core.id(), core.name());
+        for (label, ends) in lock(&self.topics.shown.0).topics() {
             let own = ends.iter();
-            own.for_each(|(end, _)| look(core.name(), label, end.types));
+            own.for_each(|(end, _)| look(Of { id, name }, label, end));
         }
         for peer in core.peers() {
             if peer.state() != PeerState::Connected {
                 continue;
             }
             let mut replica = peer.replica();
-            replica.refresh(peer.card());
-            for (label, ends) in replica.ends() {
+            if replica.refresh(peer.card()) == Look::Part {
+                cards = Cards::Part;
+            }
+            let (id, name) = (peer.id(), peer.name());
+            for (label, ends) in replica.ends().topics() {
                 ends.iter()
-                    .for_each(|end| look(peer.name(), label, end.types));
+                    .for_each(|end| look(Of { id, name }, label, end));
             }
         }
+        cards
     }
 
     /// Looks whether a topic has this message on all nodes.
@@ -131,14 +133,14 @@ impl Shared {
         ours: &Label,
     ) -> Result<(), TopicError> {
         let mut found = Ok(());
-        self.each_end(|node, label, types| {
+        self.each_end(|node, label, end| {
             let Some((topic, theirs)) = parts(label).filter(|_| found.is_ok()) else {
                 return;
             };
             if topic != ours.topic() {
                 return;
             }
-            let (topic, node) = (topic.to_owned(), node.to_owned());
+            let (topic, node) = (topic.to_owned(), node.name.to_owned());
             if theirs != M::NAME {
                 found = Err(TopicError::OtherMessage {
                     topic,
@@ -146,7 +148,7 @@ impl Shared {
                     theirs: theirs.to_owned(),
                     node,
                 });
-            } else if types != ours.types {
+            } else if end.types != ours.types {
                 found = Err(TopicError::OtherSchema {
                     topic,
                     message: M::NAME,

@@ -124,10 +124,7 @@ impl<M: Message + ?Sized> PublisherBuilder<M> {
             // Those of this node join at once; the others see this one on the card.
             seek_all(shared);
             let (subscribers, cards) = shared.ends_of(label, Role::Subscriber);
-            let readers = end.readers();
-            let missing = subscribers.iter().filter(|it| !readers.contains(it));
-            let missing = missing.copied().collect();
-            (missing, cards == Cards::Whole)
+            (end.missing_of(subscribers), cards == Cards::Whole)
         };
         self.meeting.wait(shared, label, look).await?;
         // All nodes are met: of two that were shown at the same time, one at least has seen the other.

@@ -33,12 +33,14 @@ use crate::wait_list::WaitKey;
 ///
 /// Dropping a future of `next` loses no sample.
 pub struct Subscriber<D: Delivery + ?Sized> {
-    shared: Arc<Shared>,
-    end: Arc<SubscriberEnd>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) end: Arc<SubscriberEnd>,
     words: Box<Words>,
     /// Samples that could not be read, since the one yielded last.
     unread: u64,
-    key: WaitKey,
+    /// The topic of the sample yielded last, if a pattern is subscribed to.
+    pub(super) named: Option<Arc<str>>,
+    pub(super) key: WaitKey,
     delivery: PhantomData<fn() -> D>,
 }
 
@@ -76,14 +78,15 @@ impl<D: Delivery + ?Sized> Subscriber<D> {
     }
 
     /// The next sample that has come.
-    fn look(&mut self) -> Found<D> {
+    pub(super) fn look(&mut self) -> Found<D> {
         loop {
-            let arrived = match self.end.take(&mut self.words) {
+            let mut arrived = match self.end.take(&mut self.words) {
                 Took::Sample(arrived) => arrived,
                 Took::Nothing => return Found::Nothing,
                 Took::Changed => return Found::Changed,
                 Took::Over => return Found::Over,
             };
+            self.named = arrived.topic.take();
             let (from, sequence, missed) = (arrived.from, arrived.sequence, arrived.missed);
             match self.read(arrived) {
                 Ok(value) => {
@@ -130,7 +133,7 @@ impl<D: Delivery + ?Sized> Subscriber<D> {
 }
 
 /// What a look found; see [`Took`].
-enum Found<D: Delivery + ?Sized> {
+pub(super) enum Found<D: Delivery + ?Sized> {
     Sample(Sample<D>),
     Nothing,
     Changed,

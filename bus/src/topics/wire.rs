@@ -83,6 +83,10 @@ pub(crate) enum TopicWord {
     Left {
         pairing: Pairing,
     },
+    /// A subscriber to a pattern reads as many topics as it can, and this one not.
+    Declines {
+        pairing: Pairing,
+    },
 }
 
 /// Why a publisher's node lets a subscriber not read.

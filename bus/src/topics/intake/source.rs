@@ -16,6 +16,8 @@ use crate::urings::PeerUrings;
 
 pub(super) struct Source {
     pub(super) id: TopicEndId,
+    /// Of a subscriber to a pattern.
+    pub(super) topic: Option<Arc<str>>,
     pub(super) phase: Phase,
 }
 
@@ -60,6 +62,8 @@ impl Origin {
 /// A sample that was taken; its words are where they were asked for.
 pub(in crate::topics) struct Arrived {
     pub(in crate::topics) from: TopicEndId,
+    /// Of a subscriber to a pattern.
+    pub(in crate::topics) topic: Option<Arc<str>>,
     pub(in crate::topics) sequence: u64,
     pub(in crate::topics) missed: u64,
     /// Whose block it is in, and who is told that it is not read any more; if it is in one.
@@ -186,7 +190,12 @@ impl Open {
         Look::Sample(taken)
     }
 
-    pub(super) fn arrived(&self, from: TopicEndId, taken: Taken) -> Arrived {
+    pub(super) fn arrived(
+        &self,
+        from: TopicEndId,
+        topic: Option<&Arc<str>>,
+        taken: Taken,
+    ) -> Arrived {
         let Taken {
             sequence,
             missed,
@@ -196,6 +205,7 @@ impl Open {
         let lent = claim.map(|claim| (self.hold.origin().clone(), self.hold.lend(claim)));
         Arrived {
             from,
+            topic: topic.cloned(),
             sequence,
             missed,
             lent,

@@ -9,6 +9,7 @@ use ringway_shm::region::PeerRegion;
 
 use super::{Owed, PublisherEnd};
 use crate::peering::NodeId;
+use crate::shared::lock;
 use crate::topics::intake::SubscriberEnd;
 use crate::topics::label::TopicEndId;
 use crate::topics::wire::JoinRefusal;
@@ -157,6 +158,23 @@ impl PublisherEnd {
     pub(in crate::topics) fn readers(&self) -> Vec<TopicEndId> {
         let sending = self.sending();
         sending.readers.iter().map(|reader| reader.id).collect()
+    }
+
+    /// A subscriber to a pattern will not read it.
+    pub(in crate::topics) fn declined_by(&self, id: TopicEndId) {
+        let mut declined = lock(&self.declined);
+        if declined.len() < READERS_MAX && !declined.contains(&id) {
+            declined.push(id);
+        }
+    }
+
+    /// Those of `subscribers` that do not read it, and have not said that they will not.
+    pub(in crate::topics) fn missing_of(&self, subscribers: Vec<TopicEndId>) -> Vec<TopicEndId> {
+        let (readers, declined) = (self.readers(), lock(&self.declined));
+        let missing = subscribers.into_iter();
+        missing
+            .filter(|it| !readers.contains(it) && !declined.contains(it))
+            .collect()
     }
 
     /// How many read it.

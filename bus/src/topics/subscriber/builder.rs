@@ -11,13 +11,15 @@ use ringway_shm::layout::CursorLayout;
 
 use super::Subscriber;
 use crate::lease::Lease;
-use crate::message::{Delivery, InPlace};
+use crate::message::{Delivery, InPlace, Message as _};
 use crate::node::{Carried, block_on};
 use crate::shared::Shared;
 use crate::topics::error::TopicError;
 use crate::topics::intake::{IntakeTerms, SubscriberEnd};
 use crate::topics::join::seek;
 use crate::topics::label::{Label, Role, TopicEndId};
+use crate::topics::matching::Matching;
+use crate::topics::name::TopicPattern;
 use crate::topics::presence::Cards;
 use crate::topics::slot::{Format, WORDS_MAX};
 use crate::topics::topic::Meeting;
@@ -43,7 +45,15 @@ pub struct SubscriberBuilder<D: Delivery + ?Sized> {
     leases: Option<u16>,
     behind: Behind,
     meeting: Meeting,
+    /// What it subscribes to, if that is a pattern.
+    matching: Option<Limits>,
     delivery: PhantomData<fn() -> D>,
+}
+
+/// A pattern, and how many topics of it are read.
+struct Limits {
+    pattern: TopicPattern,
+    topics_max: usize,
 }
 
 impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
@@ -55,7 +65,27 @@ impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
             leases: None,
             behind: Behind::Wait,
             meeting: Meeting::default(),
+            matching: None,
             delivery: PhantomData,
+        }
+    }
+
+    /// The same for all topics that match, `topics_max` of them at most.
+    pub(in crate::topics) fn of_pattern(
+        mut self,
+        pattern: TopicPattern,
+        topics_max: usize,
+    ) -> Self {
+        self.matching = Some(Limits {
+            pattern,
+            topics_max,
+        });
+        self
+    }
+
+    pub(in crate::topics) fn topics_max(&mut self, topics: usize) {
+        if let Some(limits) = &mut self.matching {
+            limits.topics_max = topics;
         }
     }
 
@@ -104,6 +134,7 @@ impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
             leases,
             behind,
             meeting,
+            matching,
             delivery: _,
         } = self;
         SubscriberBuilder {
@@ -113,6 +144,7 @@ impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
             leases,
             behind,
             meeting,
+            matching,
             delivery: PhantomData,
         }
     }
@@ -136,7 +168,11 @@ impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
         if shared.is_detaching() {
             return Err(TopicError::Detached);
         }
-        shared.agree_on_topic::<D::Message>(label)?;
+        // Of a pattern, each topic by itself fits or does not.
+        let is_topic = self.matching.is_none();
+        if is_topic {
+            shared.agree_on_topic::<D::Message>(label)?;
+        }
         let subscriber = self.make();
         let end = &subscriber.end;
         shared.show_end(label, end.id, Role::Subscriber)?;
@@ -145,6 +181,9 @@ impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
             (end.unanswered(), cards == Cards::Whole)
         };
         self.meeting.wait(shared, label, look).await?;
+        if !is_topic {
+            return Ok(subscriber);
+        }
         // All nodes are met: of two that were shown at the same time, one at least has seen the other.
         shared.agree_on_topic::<D::Message>(label)?;
         match end.refusals().pop() {
@@ -173,13 +212,19 @@ impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
         };
         let id = TopicEndId::new(shared.core().id(), shared.numbers.next());
         let carried = CarriedType::of(&Carried::of::<D::Message>());
-        let end = SubscriberEnd::new(shared, id, self.label.clone(), carried, terms);
+        let message = D::Message::NAME;
+        let matching = self
+            .matching
+            .as_ref()
+            .map(|it| Matching::new(it.pattern.clone(), it.topics_max, message));
+        let end = SubscriberEnd::new(shared, id, self.label.clone(), carried, terms, matching);
         shared.topics.add_subscriber(&end);
         Subscriber {
             shared: Arc::clone(shared),
             end,
             words: Box::new([0; WORDS_MAX]),
             unread: 0,
+            named: None,
             key: WaitKey::default(),
             delivery: PhantomData,
         }

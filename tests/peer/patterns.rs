@@ -1,0 +1,43 @@
+//! Processes that publish into one topic and keep all of it for late subscribers, or subscribe to a pattern, until they are killed.
+
+use std::io::Write as _;
+
+use ringway::prelude::*;
+
+/// The same as in the test.
+#[derive(Message, Clone, Copy, Pod, Zeroable)]
+#[message(move, name = "topics::Position")]
+#[repr(C)]
+struct Position {
+    x: u64,
+    y: u64,
+}
+
+fn stay(line: &str) -> ! {
+    println!("{line}");
+    std::io::stdout().flush().expect("the test reads");
+    loop {
+        std::thread::park();
+    }
+}
+
+pub(crate) fn play(words: &[&str]) {
+    let node = Node::attach("test").expect("attached");
+    match words {
+        [topic, count] => {
+            let topic = node.topic::<Position>(topic).expect("a topic");
+            let publisher = topic.publisher().history(64).wait().expect("made");
+            for x in 0..count.parse().expect("a number") {
+                let sample = Position { x, y: !x };
+                publisher.publish(sample).wait().expect("published");
+            }
+            stay("published");
+        }
+        [pattern] => {
+            let all = node.topics::<Position>(pattern).expect("a pattern");
+            let _all = all.subscriber().depth(4).wait().expect("made");
+            stay("subscribed");
+        }
+        words => panic!("no scene {words:?}"),
+    }
+}
