@@ -7,6 +7,8 @@ mod helper;
 mod peer;
 mod support;
 
+#[path = "topics/actors.rs"]
+mod actors;
 #[path = "topics/basic.rs"]
 mod basic;
 #[path = "topics/full.rs"]

@@ -3,6 +3,7 @@
 mod high;
 mod linking;
 mod stashing;
+mod subscribing;
 
 use std::future::Future;
 use std::sync::Arc;
