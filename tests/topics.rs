@@ -11,6 +11,8 @@ mod support;
 mod actors;
 #[path = "topics/basic.rs"]
 mod basic;
+#[path = "topics/events.rs"]
+mod events;
 #[path = "topics/full.rs"]
 mod full;
 #[path = "topics/killed.rs"]

@@ -152,9 +152,10 @@ pub use supervise::{
     OfProcess, OfSupervisor, Restart, StartSupervisor, Strategy, SuperviseError, Supervisor, Tree,
 };
 pub use topics::{
-    AllSubscriber, AllSubscriberBuilder, AllTopics, Blocking, NamedSample, PublishError, Publisher,
-    PublisherBuilder, Publishing, Sample, Subscriber, SubscriberBuilder, Topic, TopicEndId,
-    TopicError, TopicNameError, TopicPattern,
+    AllSubscriber, AllSubscriberBuilder, AllTopics, Blocking, Event, Listener, ListenerBuilder,
+    NamedSample, Notice, Notifier, NotifierBuilder, PublishError, Publisher, PublisherBuilder,
+    Publishing, Sample, Subscriber, SubscriberBuilder, Topic, TopicEndId, TopicError,
+    TopicNameError, TopicPattern,
 };
 pub use urings::wire::OpenRefusal;
 

@@ -40,7 +40,7 @@ use crate::peering::{NodeId, Peer, PeerState};
 use crate::process;
 use crate::shared::{Living, Shared, UpperOf, lock, try_lock};
 use crate::task::RunQueue;
-use crate::topics::{AllTopics, Topic, TopicError};
+use crate::topics::{AllTopics, Event, Topic, TopicError};
 use crate::wait_list::WaitKey;
 
 /// The stack of a thread that runs handlers: as a main thread's usually is. Messages and replies of many KiB lie on it by value,
@@ -308,6 +308,15 @@ impl Node {
         pattern: impl AsRef<str>,
     ) -> Result<AllTopics<M>, TopicError> {
         AllTopics::open(&self.shared, pattern.as_ref())
+    }
+
+    /// Returns the event of that name, of which any nodes notify, and to which any nodes listen: see [`Event`].
+    ///
+    /// # Errors
+    ///
+    /// The name cannot be one, or is that of a topic.
+    pub fn event(&self, name: impl AsRef<str>) -> Result<Event, TopicError> {
+        Event::open(&self.shared, name.as_ref())
     }
 
     /// Drives the node on this thread until `future` is ready, for nodes attached with [`Workers::Caller`]; on others

@@ -21,6 +21,7 @@
 mod all;
 mod ends;
 mod error;
+mod event;
 mod half;
 mod intake;
 mod join;
@@ -40,6 +41,7 @@ pub(crate) mod wire;
 pub use self::all::{AllSubscriber, AllSubscriberBuilder, AllTopics, NamedSample};
 pub(crate) use self::ends::Topics;
 pub use self::error::{PublishError, TopicError};
+pub use self::event::{Event, Listener, ListenerBuilder, Notice, Notifier, NotifierBuilder};
 pub(crate) use self::intake::SubscriberEnd;
 pub(crate) use self::join::{hear, seek_all};
 pub(crate) use self::label::ShownEnd;

@@ -1,4 +1,4 @@
-//! Processes that publish into one topic and keep all of it for late subscribers, or subscribe to a pattern, until they are killed.
+//! Processes that publish into one topic and keep all of it for late subscribers, subscribe to a pattern, or listen to an event, until they are killed.
 
 use std::io::Write as _;
 
@@ -24,6 +24,11 @@ fn stay(line: &str) -> ! {
 pub(crate) fn play(words: &[&str]) {
     let node = Node::attach("test").expect("attached");
     match words {
+        ["listen", name] => {
+            let event = node.event(name).expect("an event");
+            let _listener = event.listener().wait().expect("made");
+            stay("listening");
+        }
         [topic, count] => {
             let topic = node.topic::<Position>(topic).expect("a topic");
             let publisher = topic.publisher().history(64).wait().expect("made");
