@@ -21,6 +21,8 @@ mod killed;
 mod kinds;
 #[path = "topics/meeting.rs"]
 mod meeting;
+#[path = "topics/multiplex.rs"]
+mod multiplex;
 #[path = "topics/patterns.rs"]
 mod patterns;
 #[path = "topics/stopped.rs"]

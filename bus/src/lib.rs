@@ -95,6 +95,7 @@ pub mod queue;
 pub mod record;
 mod remote;
 mod rings;
+mod selector;
 mod send;
 mod shared;
 mod signals;
@@ -139,6 +140,7 @@ pub use remote::undelivered::{Undelivered, UndeliveredStream};
 pub use rings::RingsError;
 pub use ringway_shm::card::{Accounts, Identity, Imbalance};
 pub use ringway_shm::heap::{Heap, HeapError, HeapStats};
+pub use selector::{Selector, SourceId};
 pub use send::{
     Answers, Ask, AskAll, AskError, Forward, LoanError, MemberAnswer, MessageId, NoQuorum,
     NoSuccessor, Redeliver, RedeliveredAsk, RedeliveredTell, SendError, Tell, TellAll,

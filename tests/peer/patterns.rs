@@ -24,6 +24,21 @@ fn stay(line: &str) -> ! {
 pub(crate) fn play(words: &[&str]) {
     let node = Node::attach("test").expect("attached");
     match words {
+        ["many", rounds] => {
+            let mut kept = Vec::new();
+            for round in 1..=rounds.parse().expect("a number") {
+                let number: u64 = round * 97 % 1000;
+                let topic = node.topic::<Position>(format!("many/{number}"));
+                let publisher = topic.expect("a topic").publisher().wait().expect("made");
+                let sample = Position {
+                    x: round,
+                    y: !round,
+                };
+                publisher.publish(sample).wait().expect("published");
+                kept.push(publisher);
+            }
+            stay("published");
+        }
         ["listen", name] => {
             let event = node.event(name).expect("an event");
             let _listener = event.listener().wait().expect("made");
