@@ -22,9 +22,10 @@ mod tests;
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use ringway_shm::brief::{Brief, Guard};
 use ringway_shm::layout::UringLayout;
 use ringway_shm::sync::AtomicU64;
 use ringway_shm::sync::Ordering::Relaxed;
@@ -96,7 +97,7 @@ impl State {
 /// The urings to one actor or queue.
 #[derive(Default)]
 pub(crate) struct Inbox {
-    state: Mutex<State>,
+    state: Brief<State>,
     overflow: Overflow,
     /// Whom the entries are for; `None` for a queue.
     whom: Option<Whom>,
@@ -118,7 +119,7 @@ impl Inbox {
             ..State::default()
         };
         Self {
-            state: Mutex::new(state),
+            state: Brief::new(state),
             overflow,
             bound: bound.max(1) as u64,
             whom: Some(whom),
@@ -192,8 +193,9 @@ impl Inbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    #[inline]
+    fn lock(&self) -> Guard<'_, State> {
+        self.state.lock()
     }
 
     /// Takes a newly opened lane in, unless the owner has ended.

@@ -22,10 +22,11 @@ pub(crate) mod ops;
 mod owed;
 pub(crate) mod undelivered;
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 
 use ringway_shm::block::Block;
+use ringway_shm::brief::{Brief, Guard};
 use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
 use ringway_shm::heap::{Heap, HeapError};
@@ -185,7 +186,7 @@ pub(crate) struct RemoteEnd {
     pub(crate) clock: Clock,
     /// Where messages to the receiver are encoded: at hand, so that sending one does not have to look for the node.
     pub(crate) heap: Heap,
-    phase: Mutex<Phase>,
+    phase: Brief<Phase>,
     /// What the driver looks through while no completion comes, without the lock; set when the uring is open.
     completions: OnceLock<Peek<7>>,
     /// Ops whose completions are to come: written under the lock, read as a hint beside `completions`.
@@ -242,7 +243,7 @@ impl RemoteEnd {
             #[cfg(feature = "test")]
             clock: shared.clock.clone(),
             heap: shared.core().heap().clone(),
-            phase: Mutex::new(Phase::Waiting),
+            phase: Brief::new(Phase::Waiting),
             completions: OnceLock::new(),
             in_flight: AtomicUsize::new(0),
             long_max: AtomicUsize::new(0),
@@ -267,20 +268,21 @@ impl RemoteEnd {
         self.redeliver.load(Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Phase> {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    #[inline]
+    fn lock(&self) -> Guard<'_, Phase> {
+        self.phase.lock()
     }
 
     /// Lets go of the lock, and then does what must not be done under it.
     #[inline]
-    fn unlock(&self, phase: MutexGuard<'_, Phase>) {
+    fn unlock(&self, phase: Guard<'_, Phase>) {
         if !matches!(&*phase, Phase::Open(open) if !open.owes_anything()) {
             self.unlock_slow(phase);
         }
     }
 
     #[cold]
-    fn unlock_slow(&self, mut phase: MutexGuard<'_, Phase>) {
+    fn unlock_slow(&self, mut phase: Guard<'_, Phase>) {
         let owed = match &mut *phase {
             Phase::Open(open) if !open.owed.is_empty() => {
                 Some((Arc::clone(&open.peer), std::mem::take(&mut open.owed)))
@@ -632,7 +634,7 @@ impl Drop for RemoteEnd {
         let Some(shared) = self.shared.upgrade() else {
             return;
         };
-        let phase = self.phase.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let phase = self.phase.get_mut();
         let rest = match std::mem::replace(phase, Phase::Waiting) {
             Phase::Open(open) => Some(Rest::Open(self.close(open))),
             Phase::Opening(opening) => Some(Rest::Opening(opening)),

@@ -69,6 +69,12 @@ impl<T> Brief<T> {
         }
     }
 
+    /// The value, which nobody else reaches now.
+    pub fn get_mut(&mut self) -> &mut T {
+        // SAFETY: borrowed by the caller alone, and for as long.
+        self.value.with_mut(|value| unsafe { &mut *value })
+    }
+
     #[inline]
     fn take(&self) -> bool {
         // Acquire let-go: pairs with the store in `Guard::drop`.
@@ -105,6 +111,12 @@ fn pause(waited: u32) {
         reason = "a holder that lets go wakes nobody"
     )]
     thread::sleep(core::time::Duration::from_micros(50));
+}
+
+impl<T: Default> Default for Brief<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
 }
 
 impl<T> Deref for Guard<'_, T> {

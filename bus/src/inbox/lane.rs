@@ -14,8 +14,9 @@
 //!   Hot, and cools what is Hot before it sleeps.
 //! - **taken-means-begun**: an entry is taken only by the owner, when its handler is about to begin.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use ringway_shm::brief::{Brief, Guard};
 use ringway_shm::card::{Accounts, Counter};
 use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
@@ -75,8 +76,8 @@ pub(crate) struct InboxLane {
     peek: Peek<7>,
     /// `is_ending` of `taking`, for the same look.
     ends: AtomicBool,
-    taking: Mutex<Taking>,
-    posting: Mutex<PostEnd>,
+    taking: Brief<Taking>,
+    posting: Brief<PostEnd>,
     pub(crate) replies: Replies,
     /// Replies that the submitter may have unread: what its completion queue has room for.
     pub(super) credit: usize,
@@ -155,7 +156,7 @@ impl InboxLane {
             state: AtomicU32::new(HOT),
             peek: ends.take.peeker(),
             ends: AtomicBool::new(false),
-            taking: Mutex::new(Taking {
+            taking: Brief::new(Taking {
                 end: ends.take,
                 since_room_check: 0,
                 is_listed: false,
@@ -165,7 +166,7 @@ impl InboxLane {
                 is_abandoned: false,
             }),
             credit: usize::try_from(ends.post.capacity().get()).unwrap_or(usize::MAX),
-            posting: Mutex::new(ends.post),
+            posting: Brief::new(ends.post),
             replies: Replies::default(),
             keeps,
             received: AtomicU64::new(0),
@@ -182,8 +183,9 @@ impl InboxLane {
         self.priority
     }
 
-    fn taking(&self) -> MutexGuard<'_, Taking> {
-        self.taking.lock().unwrap_or_else(PoisonError::into_inner)
+    #[inline]
+    fn taking(&self) -> Guard<'_, Taking> {
+        self.taking.lock()
     }
 
     /// A note names this lane: the driver watches it from now on, if this returns `true`.
@@ -316,7 +318,7 @@ impl InboxLane {
     #[inline]
     fn take_next(
         self: &Arc<Self>,
-        mut taking: MutexGuard<'_, Taking>,
+        mut taking: Guard<'_, Taking>,
         taken: &mut Taken,
         which: Try,
     ) -> Took {
@@ -380,7 +382,7 @@ impl InboxLane {
     /// The owner found the lane empty.
     fn drained(
         self: &Arc<Self>,
-        mut taking: MutexGuard<'_, Taking>,
+        mut taking: Guard<'_, Taking>,
         taken: &mut Taken,
         which: Try,
     ) -> Took {
@@ -522,11 +524,7 @@ impl InboxLane {
     ///
     /// A full completion queue is the submitter's fault: it broke its own bound.
     pub(crate) fn post(&self, words: &EntryWords) {
-        let posted = self
-            .posting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .complete(words);
+        let posted = self.posting.lock().complete(words);
         match posted {
             Ok(()) => self.peer.ring_bell(),
             Err(refused) => self.peer.post_refused(refused),
@@ -597,8 +595,7 @@ impl Drop for InboxLane {
     fn drop(&mut self) {
         self.peer.uncount_lane(self.span.region().len());
         if let Some(shared) = self.shared.upgrade() {
-            let taking = self.taking.get_mut();
-            let taken = taking.unwrap_or_else(PoisonError::into_inner).end.entries();
+            let taken = self.taking.get_mut().end.entries();
             shared.count(Counter::Taken, taken);
             // Relaxed: as in `count_received`.
             shared.count(Counter::EntriesHandled, self.received.load(Relaxed));

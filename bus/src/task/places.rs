@@ -4,18 +4,17 @@
 //! task of its own takes from another, half of what lies there; so a handler that holds its thread for long holds up
 //! nothing but itself, and the one task that it has woken last.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+use ringway_shm::brief::{Brief, Guard};
 use ringway_shm::sync::AtomicUsize;
 use ringway_shm::sync::Ordering::Relaxed;
+use std::collections::VecDeque;
 
 use super::Ready;
 
 /// One worker's queue.
 #[derive(Default)]
 struct Place {
-    tasks: Mutex<VecDeque<Ready>>,
+    tasks: Brief<VecDeque<Ready>>,
     /// Tasks in it; a hint that spares others the lock.
     length: AtomicUsize,
 }
@@ -30,8 +29,8 @@ impl Place {
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Ready>> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Guard<'_, VecDeque<Ready>> {
+        self.tasks.lock()
     }
 
     fn looks_empty(&self) -> bool {
