@@ -19,6 +19,7 @@
 
 mod jobs;
 mod sleep;
+mod spin;
 #[cfg(test)]
 mod tests;
 pub(crate) mod timer;
@@ -35,6 +36,8 @@ use ringway_shm::sync::Ordering::{AcqRel, Relaxed, Release};
 
 pub(crate) use self::jobs::{Job, Jobs};
 pub(crate) use self::sleep::Sleeper;
+pub(crate) use self::spin::SPIN_NS;
+use self::spin::Spin;
 use self::topics::WatchedTopics;
 use crate::blocking::AtWork;
 use crate::clock::Nanos;
@@ -46,13 +49,6 @@ use crate::urings::PeerUrings;
 
 /// Tasks run between two looks at the urings.
 const TASKS_PER_PASS: usize = 16;
-
-/// Nanoseconds of looking at idle urings before sleeping: about what a wake-up costs, so that waiting costs at most
-/// twice the better choice (competitive spinning: Karlin, Li, Manasse, Owicki, SOSP 1991).
-pub(crate) const SPIN_NS: u64 = 50_000;
-
-/// Idle passes between two looks at the clock.
-const SPINS_PER_CLOCK: u32 = 64;
 
 /// Passes between two looks at the timers while no task runs, and at owners that take long: a few microseconds, at some
 /// fifty nanoseconds a pass.
@@ -102,8 +98,7 @@ pub(crate) struct Driver {
     passes: u32,
     /// When those were woken last whose deadlines were left to this thread.
     tick: Nanos,
-    spins: u32,
-    spinning_since: Nanos,
+    spin: Spin,
     /// The future that this thread polls next may look at completions itself; taken by the next pass.
     may_hand_over: bool,
     /// Completions were left to it.
@@ -129,8 +124,7 @@ impl Driver {
             wakers: Vec::new(),
             passes: 0,
             tick: Nanos::NONE,
-            spins: 0,
-            spinning_since: Nanos::NONE,
+            spin: Spin::new(),
             may_hand_over: false,
             has_handed_over: false,
             #[cfg(feature = "test")]
@@ -349,33 +343,21 @@ impl Driver {
     /// sets it rouses the driver after that.
     pub(crate) fn turn_unless(&mut self, woken: &AtomicBool) {
         if self.pass() == Pass::Busy {
-            self.spins = 0;
+            self.spin.end();
             return;
         }
         // No pause between two passes: it would cost more than the pass, and with it the reply that comes meanwhile.
-        if self.keeps_spinning() {
+        if self.spin.goes_on() {
             self.shared.queue.look_out();
             return;
         }
-        self.spins = 0;
+        self.spin.end();
         // Relaxed: read after the fence in `arm`; it is stored before the fence in `rouse`.
         if self.prepare_to_sleep() == Pass::Idle && !woken.load(Relaxed) {
             let due = self.sleeps_until();
             self.sleeper.block(due);
         }
         self.sleeper.wake_up();
-    }
-
-    fn keeps_spinning(&mut self) -> bool {
-        self.spins += 1;
-        if !self.spins.is_multiple_of(SPINS_PER_CLOCK) {
-            return true;
-        }
-        let now = Nanos::now();
-        if self.spins == SPINS_PER_CLOCK {
-            self.spinning_since = now;
-        }
-        now.0 - self.spinning_since.0 < SPIN_NS
     }
 
     /// Cools every lane, says that the driver sleeps, and looks once more. The caller blocks only if this returns
