@@ -137,7 +137,9 @@ impl NodeConfig {
         self
     }
 
-    /// Bounds the memory of messages that this node lends, in bytes; the default is 1 GiB.
+    /// Bounds the memory of messages that this node lends, in bytes; the default is 1 GiB. It is taken from the system by the
+    /// segment. Of empty segments one is kept; one that is larger than the first and has held nothing for five seconds goes back
+    /// too, unless it was [reserved](ringway_shm::heap::Heap::reserve).
     #[must_use]
     pub fn heap_limit(mut self, bytes: u64) -> Self {
         self.limits.heap = bytes;
@@ -145,7 +147,8 @@ impl NodeConfig {
     }
 
     /// Bounds the memory of this node's urings, in bytes; the default is 256 MiB. It is taken from the system by the segment
-    /// of up to 16 MiB, as urings are opened, and then is the node's until it ends.
+    /// of up to 16 MiB, as urings are opened; a segment in which none has been for five seconds goes back, when all peers have
+    /// unmapped it, but for the first one.
     ///
     /// A uring takes 17.1 KiB of the sender's limit and 8.1 KiB of the receiver's, of which one peer may have half: by default
     /// a node has room for some 15,000 urings to others, and one peer for 16,000 to its actors.

@@ -16,6 +16,7 @@ mod naming;
 mod run;
 mod timers;
 mod traffic;
+mod trim;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Meet(NodeId),
     /// A segment of our heap is about to go.
     Retire(Key),
+    /// There is memory that nothing is in any more.
+    Trim,
     /// Say so when nothing has come for it, and how much had.
     #[cfg(feature = "test")]
     Quiet(crate::actor::reply::Answerer<u64>),

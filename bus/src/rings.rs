@@ -1,7 +1,8 @@
 //! Places for urings: spans cut out of a few large ring segments, so that a peer maps segments and not urings.
 //!
 //! The books are private; what stands in the spans is the urings' business. A span comes back when it is dropped, which
-//! its uring does only after the other end has closed it, or is dead.
+//! its uring does only after the other end has closed it, or is dead. A segment in which nothing has been for a while is
+//! given back to the system ([`parting`]), all but the first one.
 //!
 //! # Invariants
 //! - **disjoint**: live spans of a segment do not overlap; free places are kept joined, so that nothing is lost to
@@ -12,8 +13,10 @@
 //! - **left-alone**: once the node has left its bus, a span stays as it is when it is dropped: peers that mapped it still
 //!   take what was sent.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod parting;
+mod places;
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ringway_shm::generation::Key;
 use ringway_shm::region::OwnRegion;
@@ -23,36 +26,89 @@ use ringway_shm::sync::{AtomicBool, AtomicU64};
 use ringway_shm::sys::fork::{self, UsedAfterFork};
 use thiserror::Error;
 
+use self::parting::Leaving;
+use self::places::Places;
+
 /// Spans start and end on pairs of cache lines, which processors fetch together.
 const GRAIN: u64 = 128;
 /// A segment is at most this large, unless one span needs more: reserving it takes a few milliseconds.
 const SEGMENT_MAX: u64 = 16 << 20;
 
+type Callback = Box<dyn Fn() + Send + Sync>;
+
 /// A node's ring segments and the free places in them.
-#[derive(Debug)]
 pub(crate) struct Rings {
     limit: u64,
     books: Mutex<Books>,
     /// Held by who adds a segment, until its peers have been told.
     growing: Mutex<()>,
     has_left: AtomicBool,
+    /// Called when nothing is in a segment any more that could be given back.
+    on_empty: OnceLock<Callback>,
 }
 
 #[derive(Debug, Default)]
 struct Books {
-    segments: Vec<RingSegment>,
+    segments: Vec<Standing>,
+    /// Of all segments, those included that peers have still to unmap.
     reserved: u64,
 }
 
+/// What stands at an index.
+#[derive(Debug)]
+enum Standing {
+    InUse(RingSegment),
+    Leaving(Leaving),
+    /// Nothing, since the segment of that key has gone.
+    Vacant(Key),
+}
+
 impl Books {
+    fn in_use(&self) -> impl Iterator<Item = &RingSegment> {
+        self.segments.iter().filter_map(|it| match it {
+            Standing::InUse(ring) => Some(ring),
+            _ => None,
+        })
+    }
+
+    fn in_use_mut(&mut self) -> impl Iterator<Item = &mut RingSegment> {
+        self.segments.iter_mut().filter_map(|it| match it {
+            Standing::InUse(ring) => Some(ring),
+            _ => None,
+        })
+    }
+
+    fn get_mut(&mut self, key: Key) -> Option<&mut RingSegment> {
+        self.in_use_mut().find(|ring| ring.key == key)
+    }
+
     fn told(&mut self, key: Key) {
-        if let Some(ring) = self.segments.get_mut(key.index() as usize) {
+        if let Some(ring) = self.get_mut(key) {
             ring.is_told = true;
+        }
+    }
+
+    /// The key of the next segment; `None` when there are as many as keys can tell apart.
+    fn next_key(&self) -> Option<Key> {
+        let vacant = self.segments.iter().find_map(|it| match it {
+            Standing::Vacant(last) => Some(last.next()),
+            _ => None,
+        });
+        let index = u32::try_from(self.segments.len()).unwrap_or(u32::MAX);
+        vacant.or_else(|| (index <= Key::INDEX_MAX).then(|| Key::first(index)))
+    }
+
+    fn place(&mut self, ring: RingSegment) {
+        let index = ring.key.index() as usize;
+        let standing = Standing::InUse(ring);
+        match self.segments.get_mut(index) {
+            Some(vacant) => *vacant = standing,
+            None => self.segments.push(standing),
         }
     }
 }
 
-/// One of a node's ring segments; they are never given back, so their keys are all of the first generation.
+/// One of a node's ring segments.
 #[derive(Debug, Clone)]
 pub(crate) struct RingSegment {
     pub(crate) key: Key,
@@ -60,6 +116,8 @@ pub(crate) struct RingSegment {
     free: Places,
     /// told-first: the peers on the roster have been told of it, so that places in it may be mentioned to them.
     is_told: bool,
+    /// Nothing was in it at the last look, and nothing has been since.
+    is_resting: bool,
 }
 
 /// A place for one half of a uring; dropping it frees the place.
@@ -109,6 +167,7 @@ impl Rings {
             books: Mutex::default(),
             growing: Mutex::default(),
             has_left: AtomicBool::new(false),
+            on_empty: OnceLock::new(),
         };
         let key = rings.grow(&mut rings.books(), first.min(limit), first)?;
         rings.books().told(key); // with every hello
@@ -137,9 +196,9 @@ impl Rings {
         }
         let wish = books.reserved.clamp(len, SEGMENT_MAX.max(len));
         let key = self.grow(&mut books, wish, len)?;
-        let grown = books.segments[key.index() as usize].clone();
+        let grown = books.get_mut(key).cloned();
         drop(books);
-        tell(&grown);
+        tell(&grown.expect("told-first: nothing is given back before it was told of"));
         let mut books = self.books();
         books.told(key);
         Ok(self
@@ -160,13 +219,14 @@ impl Rings {
 
     /// All segments; the first one never changes.
     pub(crate) fn segments(&self) -> Vec<RingSegment> {
-        self.books().segments.clone()
+        self.books().in_use().cloned().collect()
     }
 
     fn take(self: &Arc<Self>, books: &mut Books, len: u64) -> Option<RingSpan> {
-        let mut told = books.segments.iter_mut().filter(|ring| ring.is_told);
+        let mut told = books.in_use_mut().filter(|ring| ring.is_told);
         told.find_map(|ring| {
             let offset = ring.free.take(len)?;
+            ring.is_resting = false;
             let region = ring.segment.region().span(offset, len)?;
             Some(RingSpan {
                 key: ring.key,
@@ -180,20 +240,18 @@ impl Rings {
     /// Adds a segment of `wish` bytes, or less where the limit leaves less, but not less than `need`.
     fn grow(&self, books: &mut Books, wish: u64, need: u64) -> Result<Key, RingsError> {
         let len = wish.min(self.limit.saturating_sub(books.reserved));
-        let index = u32::try_from(books.segments.len()).unwrap_or(u32::MAX);
-        if len < need || index > Key::INDEX_MAX {
-            return Err(self.full(need, books));
-        }
+        let key = books.next_key().filter(|_| len >= need);
+        let key = key.ok_or_else(|| self.full(need, books))?;
         let segment = OwnSegment::create("ringway-rings", len)
             .map_err(|source| RingsError::Segment { len, source })?;
         books.reserved += segment.len();
         let free = Places::all(segment.len());
-        let key = Key::first(index);
-        books.segments.push(RingSegment {
+        books.place(RingSegment {
             key,
             segment,
             free,
             is_told: false,
+            is_resting: false,
         });
         Ok(key)
     }
@@ -208,13 +266,27 @@ impl Rings {
 
     fn give_back(&self, key: Key, offset: u64, len: u64) {
         let mut books = self.books();
-        if let Some(ring) = books.segments.get_mut(key.index() as usize) {
-            ring.free.give_back(offset, len);
+        let Some(ring) = books.get_mut(key) else {
+            return;
+        };
+        ring.free.give_back(offset, len);
+        let may_go = ring.may_go();
+        drop(books);
+        if may_go && let Some(on_empty) = self.on_empty.get() {
+            on_empty();
         }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Rings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rings")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 
@@ -251,43 +323,10 @@ impl Drop for RingSpan {
     }
 }
 
-/// Free places of one segment: where each starts, and how long it is.
-#[derive(Debug, Clone)]
-struct Places(BTreeMap<u64, u64>);
-
-impl Places {
-    fn all(len: u64) -> Self {
-        Self(BTreeMap::from([(0, len)]))
-    }
-
-    /// Takes `len` bytes at the lowest offset that has them.
-    fn take(&mut self, len: u64) -> Option<u64> {
-        let (&offset, &free) = self.0.iter().find(|&(_, &free)| free >= len)?;
-        self.0.remove(&offset);
-        if free > len {
-            self.0.insert(offset + len, free - len);
-        }
-        Some(offset)
-    }
-
-    /// Frees a place, joining it with its neighbours.
-    fn give_back(&mut self, mut offset: u64, mut len: u64) {
-        if let Some((&before, &free)) = self.0.range(..offset).next_back()
-            && before + free == offset
-        {
-            self.0.remove(&before);
-            (offset, len) = (before, free + len);
-        }
-        if let Some(after) = self.0.remove(&(offset + len)) {
-            len += after;
-        }
-        self.0.insert(offset, len);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peering::NodeId;
 
     #[test]
     fn spans_are_disjoint_and_come_back_joined() {
@@ -341,6 +380,42 @@ mod tests {
         assert!(rings.span(u64::MAX, |_| ()).is_err());
     }
 
+    // Goal: what was empty at one look goes at the next, unless it was used between the two; the first segment stays. What a
+    // peer has still to unmap counts.
+    #[test]
+    fn segments_go_that_nothing_was_in_between_two_looks() {
+        let rings = Rings::create(4096, 2 * 4096).unwrap();
+        let said = Arc::new(AtomicU64::new(0));
+        let heard = Arc::clone(&said);
+        rings.on_empty(move || {
+            heard.fetch_add(1, Relaxed);
+        });
+        let [first, second] = [(); 2].map(|()| rings.span(4096, |_| ()).unwrap());
+        let key = second.key();
+        drop(first);
+        assert!(rings.trim().is_empty());
+        assert_eq!(said.load(Relaxed), 0, "the first one is not to go");
+        drop(second);
+        assert_eq!(said.load(Relaxed), 1);
+        assert!(rings.trim().is_empty() && rings.has_resting());
+        let [first, second] = [(); 2].map(|()| rings.span(4096, |_| unreachable!()).unwrap());
+        assert!(rings.trim().is_empty() && !rings.has_resting());
+        drop((first, second));
+        assert!(rings.trim().is_empty());
+        assert_eq!(rings.trim(), [key]);
+        let peers = [(); 3].map(|()| NodeId::random().unwrap());
+        rings.leave_to(key, peers.to_vec());
+        let first = rings.span(4096, |_| ()).unwrap();
+        rings.unmapped_by(key, peers[0]);
+        rings.unmapped_by(key.next(), peers[1]);
+        rings.forget_peer(peers[2]);
+        assert!(rings.span(4096, |_| ()).is_err(), "one has it still");
+        rings.unmapped_by(key, peers[1]);
+        let again = rings.span(4096, |_| ()).unwrap();
+        assert_eq!(again.key(), key.next());
+        assert_eq!(rings.segments()[0].key, first.key());
+    }
+
     // Goal: no place in a segment is given out before the peers have been told of it, as its word would overtake theirs; a
     // peer that comes meanwhile finds it among the segments.
     #[test]
@@ -351,6 +426,10 @@ mod tests {
             let early = rings.take(&mut rings.books(), 128);
             assert!(early.is_none());
             assert!(rings.segments().iter().any(|other| other.key == ring.key));
+            assert!(
+                rings.trim().is_empty(),
+                "its first place is still to be given out"
+            );
         });
         assert_ne!(grown.unwrap().key(), whole.key());
         let next = rings.span(128, |_| unreachable!("it fits")).unwrap();

@@ -54,8 +54,8 @@ pub use crate::block::Block;
 use crate::generation::Key;
 use crate::region::PeerRegion;
 use crate::segment::{OwnSegment, SegmentError};
-use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
+use crate::sync::{AtomicBool, AtomicU64};
 use crate::sys::fork;
 
 /// Why there is no block.
@@ -103,6 +103,9 @@ pub enum HeapChange {
     /// A segment that holds no block any more. Each peer that it was announced to shall unmap it;
     /// [`retire_acknowledged`](Heap::retire_acknowledged) tells the heap who has.
     Retire(Key),
+    /// A segment beyond the first size holds no block any more and is kept for the next: [`trim`](Heap::trim) gives it back if
+    /// there is none for a while. Said once, until `trim` has found nothing more to give back.
+    Rest,
 }
 
 /// Sums over a heap at one moment.
@@ -149,7 +152,8 @@ pub struct Heap {
 struct Shared {
     config: HeapConfig,
     limit_units: u32,
-    floor: AtomicU64, // units that `reserve` asked to keep
+    floor: AtomicU64,  // units that `reserve` asked to keep
+    rests: AtomicBool, // it was said that an empty segment is kept
     books: Mutex<Books<Home>>,
     growth: Mutex<()>,
     table: Mutex<Table>,
@@ -166,6 +170,7 @@ impl Heap {
             config,
             limit_units: u32::try_from(config.limit / UNIT as u64).unwrap_or(u32::MAX),
             floor: AtomicU64::new(0),
+            rests: AtomicBool::new(false),
             books: Mutex::new(Books::new()),
             growth: Mutex::default(),
             table: Mutex::new(Table::new()),
@@ -323,16 +328,37 @@ impl Heap {
         if fork::check().is_err() {
             return; // A forked child has neither the memory nor, perhaps, the lock.
         }
-        let withdrawn = {
+        let (withdrawn, units) = {
             let mut books = self.books();
             match books.free(place) {
-                Freed::InUse => None,
-                Freed::Emptied => books.withdraw(1, self.floor()),
+                Freed::InUse => return,
+                Freed::Emptied(units) => (books.withdraw(1, self.floor()), units),
             }
         };
         if let Some(withdrawn) = withdrawn {
             self.retire(withdrawn);
         }
+        self.rest(units);
+    }
+
+    /// Gives back what has held no block since the last call: an empty segment that is larger than the first one, if
+    /// [`reserve`](Self::reserve) did not ask for it. To be called now and then, as [`HeapChange::Rest`] says. Returns whether a
+    /// further call may find more.
+    pub fn trim(&self) -> bool {
+        // Relaxed: said again by who empties a segment from now on, or by the answer.
+        self.shared.rests.store(false, Relaxed);
+        let first = self.first_units();
+        loop {
+            let withdrawn = self.books().withdraw_rested(first, self.floor());
+            match withdrawn {
+                Some(withdrawn) => self.retire(withdrawn),
+                None => break,
+            }
+        }
+        let may_be_more = self.books().look(first, self.floor());
+        // Relaxed: as above.
+        self.shared.rests.fetch_or(may_be_more, Relaxed);
+        may_be_more
     }
 
     fn units_for(&self, len: usize) -> Result<u32, HeapError> {

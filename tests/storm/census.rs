@@ -1,6 +1,7 @@
 //! What this process holds, before and after.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::thread;
 
 use ringway::prelude::*;
@@ -8,24 +9,52 @@ use ringway::prelude::*;
 /// What must not leak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Census {
-    /// Segments of this process's rings and heap: kept for the next load, so there are as many as the heaviest took.
-    segments: usize,
-    /// Beside those of the segments.
     descriptors: usize,
     threads: usize,
     children: usize,
-    /// Of memory files, beside those of the segments.
-    mappings: usize,
     /// Blocks of the node's heap.
     blocks: u64,
+    memory: Memory,
 }
 
-/// Segments that a storm may add because its load came together differently: a leak has as many as there are kills.
-const MORE_SEGMENTS: usize = 3;
+/// Memory files: this process's own and those of others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Memory {
+    /// Those that this process has a descriptor of.
+    files: usize,
+    /// How long they are, together, and what of that is taken from the system.
+    len: u64,
+    taken: u64,
+    mappings: usize,
+    mapped: u64,
+}
 
-/// The least of many looks: the last descriptors of what has ended are closed a moment later.
-pub(crate) fn least(node: &Node) -> Census {
+/// The memory of a node that has just attached, with the first segment of its heap: the first message in a block takes it, and it
+/// stays.
+pub(crate) fn fresh(node: &Node) -> Memory {
+    hold_first_segment(node);
+    memory()
+}
+
+fn hold_first_segment(node: &Node) {
+    if node.heap().stats().segments == 0 {
+        drop(node.heap().allocate(1));
+    }
+}
+
+/// Waits until the memory is what it was in the beginning; a watchdog bounds it. What is left then is the least of many looks: the
+/// last descriptors of what has ended are closed a moment later.
+pub(crate) fn least(fresh: &Memory, node: &Node) -> Census {
     await_no_peers(node);
+    let mut looks = 0_u64;
+    while memory() != *fresh {
+        looks += 1;
+        if looks.is_multiple_of(5_000) {
+            eprintln!("still {:?}, where there was {fresh:?}", memory());
+        }
+        hold_first_segment(node);
+        thread::yield_now();
+    }
     let looks = (0..1_000).map(|_| {
         thread::yield_now();
         take(node)
@@ -46,20 +75,21 @@ pub(crate) fn come_back_to(before: &Census, node: &Node) {
     loop {
         let now = take(node);
         let is_back = [
-            now.segments <= before.segments + MORE_SEGMENTS,
             now.descriptors <= before.descriptors,
             now.threads <= before.threads,
             now.children <= before.children,
-            now.mappings <= before.mappings,
             now.blocks <= before.blocks,
+            now.memory == before.memory,
         ];
-        if is_back == [true; 6] {
+        if is_back == [true; 5] {
+            println!("{now:?}");
             return;
         }
         looks += 1;
-        if looks.is_multiple_of(50_000) {
+        if looks.is_multiple_of(5_000) {
             eprintln!("still {now:?}, where there was {before:?}");
         }
+        hold_first_segment(node);
         thread::yield_now();
     }
 }
@@ -76,7 +106,7 @@ pub(crate) fn balance(node: &Node) {
             return;
         }
         looks += 1;
-        if looks.is_multiple_of(50_000) {
+        if looks.is_multiple_of(5_000) {
             eprintln!("{checked:?}: {accounts:?}");
         }
         thread::yield_now();
@@ -85,29 +115,46 @@ pub(crate) fn balance(node: &Node) {
 
 fn take(node: &Node) -> Census {
     let count = |path| fs::read_dir(path).map_or(0, Iterator::count);
-    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    // Stacks and the allocator's arenas come and go with threads and load: what is shared is counted.
-    let shared = maps.lines().filter(|line| line.contains("/memfd:"));
+    Census {
+        descriptors: count("/proc/self/fd"),
+        threads: count("/proc/self/task"),
+        children: children(),
+        blocks: node.heap().stats().live(),
+        memory: memory(),
+    }
+}
+
+fn memory() -> Memory {
+    let mut memory = Memory::default();
     let files = fs::read_dir("/proc/self/fd")
         .into_iter()
         .flatten()
         .flatten();
-    let segments = files.filter(|fd| {
-        let path = fs::read_link(fd.path()).unwrap_or_default();
-        let path = path.to_string_lossy();
-        ["/memfd:ringway-rings", "/memfd:ringway-heap"]
-            .iter()
-            .any(|name| path.starts_with(name))
-    });
-    let segments = segments.count();
-    Census {
-        segments,
-        descriptors: count("/proc/self/fd").saturating_sub(segments),
-        threads: count("/proc/self/task"),
-        children: children(),
-        mappings: shared.count().saturating_sub(segments),
-        blocks: node.heap().stats().live(),
+    for file in files {
+        let name = fs::read_link(file.path()).unwrap_or_default();
+        // What is closed meanwhile is gone.
+        if let Ok(about) = fs::metadata(file.path())
+            && name.to_string_lossy().starts_with("/memfd:")
+        {
+            memory.files += 1;
+            memory.len += about.len();
+            memory.taken += about.blocks() * 512; // the unit of `st_blocks`, whatever the file system's
+        }
     }
+    // Stacks and the allocator's arenas come and go with threads and load: what is shared is counted.
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    for mapping in maps.lines().filter(|line| line.contains("/memfd:")) {
+        memory.mappings += 1;
+        memory.mapped += len_of(mapping).unwrap_or_default();
+    }
+    memory
+}
+
+/// Bytes of a mapping, by its line in the list of them: `first-end ...`.
+fn len_of(mapping: &str) -> Option<u64> {
+    let (first, end) = mapping.split_whitespace().next()?.split_once('-')?;
+    let number = |digits| u64::from_str_radix(digits, 16).ok();
+    number(end)?.checked_sub(number(first)?)
 }
 
 fn children() -> usize {

@@ -35,6 +35,12 @@ impl Core {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn ring_segments(&self) -> Vec<ringway_shm::generation::Key> {
+        let segments = self.rings.segments();
+        segments.into_iter().map(|ring| ring.key).collect()
+    }
+
     /// From now on no place for a uring is blanked: this node is about to leave, and what it sent is still to be taken.
     pub(crate) fn leave_rings(&self) {
         self.rings.leave();
@@ -81,9 +87,15 @@ impl Core {
                     }
                 }
                 HeapChange::Retire(key) => core.commands.give(Command::Retire(key)),
+                HeapChange::Rest => core.commands.give(Command::Trim),
                 _ => {}
             }
         });
+    }
+
+    pub(super) fn notice_empty_rings(self: &Arc<Self>) {
+        let commands = Arc::clone(&self.commands);
+        self.rings.on_empty(move || commands.give(Command::Trim));
     }
 
     /// Notes on the peer's ledger that its hello brought the first ring segment.

@@ -86,6 +86,7 @@ impl Core {
         let directory = BusDirectory::open(&config, &Surroundings::of_process())?;
         let core = Arc::new(Self::create(config, directory)?);
         core.announce_heap_changes();
+        core.notice_empty_rings();
         let listener = core.publish()?;
         ready(&core);
         let started = core.start(listener, upper);

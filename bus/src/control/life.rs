@@ -73,6 +73,7 @@ impl Control {
             self.gone.push_back(peer.id());
         }
         self.core.heap().forget_peer(peer.slot());
+        self.core.rings.forget_peer(peer.id());
         self.core.roster.remove(peer.id());
         self.core.card.counters().sub(Counter::Peers, 1);
         self.core.card.add(Counter::PeersGone, 1);

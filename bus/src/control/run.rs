@@ -66,6 +66,8 @@ pub(super) struct Control {
     pub(super) timers: Timers,
     /// Nodes that said goodbye lately: a connection of theirs that is still queued is refused.
     pub(super) gone: VecDeque<NodeId>,
+    /// A look for memory to be given back is due.
+    pub(super) is_trimming: bool,
     pub(super) buffer: Box<[u8; FRAME_MAX]>,
     listener: Listener,
     first: Vec<SocketName>,
@@ -96,6 +98,7 @@ impl Control {
             calls: HashMap::new(),
             timers: Timers::default(),
             gone: VecDeque::new(),
+            is_trimming: false,
             buffer: Box::new([0; FRAME_MAX]),
             listener,
             first: others,
@@ -241,6 +244,7 @@ impl Control {
                     self.unmap(&peer);
                 }
             }
+            Due::Trim => self.trim(),
         }
     }
 
@@ -254,6 +258,7 @@ impl Control {
                 }
                 Command::Meet(id) => self.meet_found(id),
                 Command::Retire(key) => self.retire(key),
+                Command::Trim => self.trim_later(),
                 #[cfg(feature = "test")]
                 Command::Quiet(answerer) => self.quiet.0.push(answerer),
                 Command::Detach => self.is_over = true,

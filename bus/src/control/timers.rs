@@ -26,6 +26,8 @@ pub(super) enum Due {
     Names(NodeId),
     /// Look whether retired segments of a peer are still read.
     Unmap(NodeId),
+    /// Look for memory of this node's that nothing is in any more.
+    Trim,
 }
 
 /// Things that are due later, the earliest first.

@@ -220,6 +220,9 @@ impl Control {
     fn retired(&self, peer: &Peer, name: SegmentName) -> Result<(), Breach> {
         let answer = peer.ledger().retired(name);
         match answer {
+            Answer::Now if name.kind == SegmentKind::Ring => {
+                self.core.rings.unmapped_by(name.key(), peer.id());
+            }
             Answer::Now => {
                 let heap = self.core.heap();
                 heap.retire_acknowledged(name.key(), peer.slot());

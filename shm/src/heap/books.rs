@@ -42,7 +42,7 @@ pub(crate) enum Freed {
     /// Its segment holds other blocks.
     InUse,
     /// It was the last block of its segment: see [`Books::withdraw`].
-    Emptied,
+    Emptied(u32), // units of that segment
 }
 
 /// A segment taken out of the books, for its owner to retire. Drop it outside of locks.
@@ -69,7 +69,8 @@ pub(crate) struct Totals {
 struct Segment<H> {
     home: H,
     space: Space,
-    live: u32, // blocks at callers, and the pin; what is on lists is not live
+    live: u32,       // blocks at callers, and the pin; what is on lists is not live
+    emptied_at: u64, // how many blocks had been freed, ever, when it last became empty
 }
 
 /// See the head of this file.
@@ -81,7 +82,8 @@ pub(crate) struct Books<H> {
     empty: usize,
     allocated: u64,
     freed: u64,
-    wish: u32, // units that would let large blocks take turns; 0 for none
+    looked_at: u64, // how many had been freed at the last look for what rests
+    wish: u32,      // units that would let large blocks take turns; 0 for none
 }
 
 impl<H: Copy> Books<H> {
@@ -93,6 +95,7 @@ impl<H: Copy> Books<H> {
             empty: 0,
             allocated: 0,
             freed: 0,
+            looked_at: 0,
             wish: 0,
         }
     }
@@ -161,6 +164,7 @@ impl<H: Copy> Books<H> {
             home,
             space,
             live: 1,
+            emptied_at: 0,
         });
         self.refused[at] = u32::MAX;
     }
@@ -188,6 +192,33 @@ impl<H: Copy> Books<H> {
             return None; // a larger one would leave even less
         }
         Some(self.take_out(at))
+    }
+
+    /// Takes out a segment of more than `first` units that was empty at the last [`look`](Self::look) and has held no block since,
+    /// as long as `floor` units remain.
+    pub(crate) fn withdraw_rested(&mut self, first: u32, floor: u64) -> Option<Withdrawn> {
+        let looked_at = self.looked_at;
+        let at = self.may_go(first, floor, |emptied_at| emptied_at < looked_at)?;
+        Some(self.take_out(at))
+    }
+
+    /// Notes what is empty now; tells whether a segment could be taken out if it stays so.
+    pub(crate) fn look(&mut self, first: u32, floor: u64) -> bool {
+        self.looked_at = self.freed + 1;
+        self.may_go(first, floor, |_| true).is_some()
+    }
+
+    /// An empty segment of more than `first` units without which `floor` units remain.
+    fn may_go(&self, first: u32, floor: u64, is_meant: impl Fn(u64) -> bool) -> Option<usize> {
+        let segments = || self.segments.iter().flatten();
+        let total: u64 = segments().map(|it| u64::from(it.space.units())).sum();
+        self.segments.iter().position(|segment| {
+            segment.as_ref().is_some_and(|it| {
+                let units = it.space.units();
+                let is_spare = units > first && total - u64::from(units) >= floor;
+                it.live == 0 && is_spare && is_meant(it.emptied_at)
+            })
+        })
     }
 
     /// Returns how many units the empty segments have.
@@ -231,13 +262,16 @@ impl<H: Copy> Books<H> {
     }
 
     fn leave(&mut self, slot: u32) -> Freed {
+        let freed = self.freed;
         let segment = self.segment_mut(slot);
         segment.live -= 1;
         if segment.live > 0 {
             return Freed::InUse;
         }
+        segment.emptied_at = freed;
+        let units = segment.space.units();
         self.empty += 1;
-        Freed::Emptied
+        Freed::Emptied(units)
     }
 
     fn carve(&mut self, units: u32) -> Option<Listed> {

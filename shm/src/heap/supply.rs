@@ -12,6 +12,7 @@ use super::space::Space;
 use super::{Block, Heap, HeapChange, HeapError, HeapSegment, lock};
 use crate::generation::Key;
 use crate::segment::{OwnSegment, SegmentError};
+use crate::sync::Ordering::Relaxed;
 use crate::sys::fork::{self, GuardError};
 
 const SEGMENT_NAME: &str = "ringway-heap"; // what /proc/*/maps shows
@@ -130,9 +131,32 @@ impl Heap {
         let slot = segment.key.index();
         self.tell(HeapChange::Announce(segment));
         let freed = self.books().unpin(slot);
-        if freed == Freed::Emptied {
+        if let Freed::Emptied(units) = freed {
             self.retire_surplus();
+            self.rest(units);
         }
+    }
+
+    /// A segment of so many units has become empty, and perhaps is kept: says so if nobody has.
+    #[inline]
+    pub(super) fn rest(&self, units: u32) {
+        // Relaxed: one of those who find it unsaid says it.
+        if units > self.first_units() && !self.shared.rests.load(Relaxed) {
+            self.rest_slow();
+        }
+    }
+
+    #[cold]
+    fn rest_slow(&self) {
+        // Relaxed: as above.
+        if !self.shared.rests.swap(true, Relaxed) {
+            self.tell(HeapChange::Rest);
+        }
+    }
+
+    /// Units of a segment that is kept when all is empty.
+    pub(super) fn first_units(&self) -> u32 {
+        units_of(self.shared.config.first_segment)
     }
 
     /// Retires empty segments beyond the one that is kept.

@@ -5,6 +5,8 @@ use std::thread;
 
 use ringway_shm::generation::Key;
 use ringway_shm::heap::{HeapChange, HeapError};
+use ringway_shm::sync::AtomicUsize;
+use ringway_shm::sync::Ordering::Relaxed;
 
 use super::{KIB, Log, MIB, heap};
 
@@ -82,6 +84,56 @@ fn reserved_memory_stays() {
         limit: 4 * MIB,
     };
     assert_eq!(heap.reserve(5 * MIB).unwrap_err(), too_large);
+}
+
+// Goal: what load has left behind goes at the second look, unless it was used between the two; a segment of the first size stays,
+// and so does what was reserved. That there is something to look for is said once.
+#[test]
+fn what_is_not_used_for_a_while_is_given_back() {
+    let heap = heap(MIB, 64 * KIB, 256 * KIB);
+    let said = Arc::new(AtomicUsize::new(0));
+    let heard = Arc::clone(&said);
+    heap.on_change(move |change| {
+        if matches!(change, HeapChange::Rest) {
+            heard.fetch_add(1, Relaxed);
+        }
+    });
+    let segments = || {
+        let segments = heap.segments();
+        segments.iter().map(|it| it.segment.len()).sum::<u64>()
+    };
+    drop(heap.allocate(1).unwrap());
+    assert_eq!(
+        (said.load(Relaxed), heap.trim(), segments()),
+        (0, false, 64 * KIB)
+    );
+    for _ in 0..3 {
+        drop(heap.allocate(128 << 10).unwrap());
+    }
+    assert_eq!(
+        (said.load(Relaxed), segments()),
+        (1, 128 * KIB),
+        "the larger one is kept"
+    );
+    assert!(heap.trim(), "the first look");
+    drop(heap.allocate(1).unwrap());
+    assert!(heap.trim(), "it was used since");
+    let block = heap.allocate(1).unwrap();
+    assert!(!heap.trim(), "it is in use");
+    drop(block);
+    assert_eq!(said.load(Relaxed), 2, "and is not any more");
+    assert!(heap.trim());
+    assert_eq!((heap.trim(), segments()), (false, 0));
+
+    heap.reserve(128 * KIB).unwrap();
+    drop(heap.allocate(128 << 10).unwrap());
+    assert_eq!(
+        (heap.trim(), heap.trim(), segments()),
+        (false, false, 128 * KIB)
+    );
+    heap.reserve(0).unwrap();
+    drop(heap.allocate(1).unwrap());
+    assert_eq!((heap.trim(), heap.trim(), segments()), (true, false, 0));
 }
 
 #[test]

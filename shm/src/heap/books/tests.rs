@@ -7,7 +7,7 @@ fn books(sizes: &[u32]) -> Books<u32> {
     let mut books = Books::new();
     for (slot, &units) in (0..).zip(sizes) {
         books.insert(slot, slot, Space::new(units));
-        assert_eq!(books.unpin(slot), Freed::Emptied);
+        assert_eq!(books.unpin(slot), Freed::Emptied(units));
     }
     books
 }
@@ -37,7 +37,7 @@ fn lists_are_flushed_before_a_request_fails() {
     assert!(books.lists.units() > 0, "the test is about listed blocks");
     let all = books.allocate(4096).expect("flushed");
     assert_eq!(books.totals().free, 0);
-    assert_eq!(books.free(all), Freed::Emptied);
+    assert_eq!(books.free(all), Freed::Emptied(4096));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_full_list_returns_its_oldest_to_the_space() {
 fn runs_between_two_classes_are_not_listed() {
     let mut books = books(&[4096]);
     let between = books.allocate(17).unwrap();
-    assert_eq!(books.free(between), Freed::Emptied);
+    assert_eq!(books.free(between), Freed::Emptied(4096));
     assert_eq!(books.lists.units(), 0);
     let [a, b] = [(); 2].map(|()| books.allocate(18).unwrap());
     assert!(a.offset().abs_diff(b.offset()) >= 18);
@@ -78,7 +78,7 @@ fn withdraw_takes_the_smallest_empty_and_keeps_what_it_must() {
     assert!(books.withdraw(2, 0).is_none(), "two are empty, two to keep");
     assert!(books.withdraw(1, 401).is_none(), "the floor");
     assert_eq!(books.withdraw(1, 400).unwrap().slot, 2);
-    assert_eq!(books.free(place), Freed::Emptied);
+    assert_eq!(books.free(place), Freed::Emptied(100));
     assert_eq!(
         books.withdraw(1, 0).unwrap().slot,
         0,
@@ -88,7 +88,7 @@ fn withdraw_takes_the_smallest_empty_and_keeps_what_it_must() {
     assert!(books.withdraw(1, 0).is_none());
     books.insert(0, 7, Space::new(10));
     assert!(books.withdraw(1, 0).is_none(), "pinned");
-    assert_eq!(books.unpin(0), Freed::Emptied);
+    assert_eq!(books.unpin(0), Freed::Emptied(10));
     assert_eq!(books.allocate(10).unwrap().home, 7);
 }
 
