@@ -112,7 +112,7 @@ fn senders() {
                 "once {name} {}",
                 if scene == "queued_at_sender" { 1 } else { 50 }
             ));
-            let mut sender = Helper::start(&bus, &["sender-of", scene, &name]);
+            let mut sender = Helper::start(&bus, &["sender-of", scene, "normal", &name]);
             sender.take_output().read_exact(&mut [0]).unwrap();
             sender.kill();
             wait_until(|| home.peers().is_empty());
@@ -141,7 +141,10 @@ fn what_the_dead_leave_to_the_dying() {
     let home = bus.attach("home");
     let yard = Yard::new(&home, std::sync::Arc::new(|_| ()));
     yard.obey("once worker 50");
-    let mut sender = Helper::start(&bus, &["sender-of", "queued_at_receiver", "worker"]);
+    let mut sender = Helper::start(
+        &bus,
+        &["sender-of", "queued_at_receiver", "normal", "worker"],
+    );
     sender.take_output().read_exact(&mut [0]).unwrap();
     wait_until(|| home.accounts().in_handling == 1);
     sender.kill();

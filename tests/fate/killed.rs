@@ -10,10 +10,8 @@ use super::table::{Found, Row};
 use crate::support::{Bus, watch};
 use crate::worker::{Job, Worker};
 
-/// Processes that are killed, and as many scenes: each of its own.
+/// Processes that are killed, and as many scenes, each of its own; and the same of messages with high priority.
 const TIMES: usize = 100;
-/// The same, of messages with high priority.
-const TIMES_HIGH: usize = 30;
 /// Processes under way at a time: one starts while another is killed.
 const AHEAD: usize = 4;
 
@@ -33,10 +31,10 @@ pub(crate) fn kill_receivers(row: Row) -> Found {
         process
     };
     let mut waiting: std::collections::VecDeque<_> = (0..AHEAD).map(start).collect();
-    for time in 0..TIMES + TIMES_HIGH {
+    for time in 0..2 * TIMES {
         let mode = if time < TIMES { Mode::Once } else { Mode::High };
         let next = time + AHEAD;
-        waiting.extend((next < TIMES + TIMES_HIGH).then(|| start(next)));
+        waiting.extend((next < 2 * TIMES).then(|| start(next)));
         let process = waiting.pop_front().unwrap();
         block_on(async {
             let mut workers = Vec::new();

@@ -16,9 +16,8 @@ use crate::helper::Helper;
 use crate::support::{Bus, watch};
 use crate::worker::{FAIL, HOLD, Job, PANIC, PASS, Record, Worker, Yard};
 
-/// How often a scene is played, and how often with messages of high priority.
+/// How often a scene is played, in each mode.
 const TIMES: usize = 100;
-const TIMES_HIGH: usize = 30;
 
 /// Where the workers are.
 pub(crate) enum Home {
@@ -158,13 +157,6 @@ impl Mode {
 
     fn is_redelivered(self) -> bool {
         matches!(self, Self::Redelivered | Self::RedeliveredHigh)
-    }
-
-    fn times(self) -> usize {
-        match self.priority() {
-            Priority::Normal => TIMES,
-            Priority::High => TIMES_HIGH,
-        }
     }
 }
 
@@ -345,7 +337,7 @@ pub(crate) fn play(row: Row, column: Column, place: Place) -> Found {
         _ => &[Mode::Once, Mode::High],
     };
     for mode in modes {
-        for time in 0..mode.times() {
+        for time in 0..TIMES {
             for which in 0..2 {
                 if which == 1 && row != Row::BeingHandled {
                     continue;

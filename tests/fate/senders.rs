@@ -12,7 +12,7 @@ use crate::helper::{Helper, wait_until};
 use crate::support::{Bus, watch};
 use crate::worker::{PASS, Yard};
 
-/// Senders that are killed, and receivers of each.
+/// Senders of each priority that are killed, and receivers of each.
 const SENDERS: usize = 25;
 const RECEIVERS: usize = 4;
 
@@ -27,15 +27,17 @@ pub(crate) fn kill_senders(row: Row) -> Found {
         Row::RepliedNotRead => &["replied"],
     };
     for scene in scenes {
-        for time in 0..SENDERS {
-            kill_one(&bus, scene, time, row, &mut found);
+        for priority in ["normal", "high"] {
+            for time in 0..SENDERS {
+                kill_one(&bus, (scene, priority), time, row, &mut found);
+            }
         }
     }
     found.times = SENDERS * RECEIVERS;
     found
 }
 
-fn kill_one(bus: &Bus, scene: &str, time: usize, row: Row, found: &mut Found) {
+fn kill_one(bus: &Bus, (scene, priority): (&str, &str), time: usize, row: Row, found: &mut Found) {
     let node = bus.attach("home");
     let mut letters = node.dead_letters();
     let (log, records) = channel();
@@ -43,12 +45,12 @@ fn kill_one(bus: &Bus, scene: &str, time: usize, row: Row, found: &mut Found) {
     let (yard, mut effects) = (Yard::new(&node, log), Effects::new(records));
     let mailbox = if row == Row::QueuedAtSender { 1 } else { 50 };
     let names: Vec<_> = (0..RECEIVERS)
-        .map(|at| format!("{scene}-{time}-{at}"))
+        .map(|at| format!("{scene}-{priority}-{time}-{at}"))
         .collect();
     for name in &names {
         yard.obey(&format!("once {name} {mailbox}"));
     }
-    let mut words = vec!["sender-of", scene];
+    let mut words = vec!["sender-of", scene, priority];
     words.extend(names.iter().map(String::as_str));
     let mut sender = Helper::start(bus, &words);
     let mut ready = [0; RECEIVERS];

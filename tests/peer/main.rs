@@ -38,7 +38,7 @@ fn main() {
         ["patterns", words @ ..] => patterns::play(words),
         ["topics", words @ ..] => topics::play(words),
         ["yard"] => yard::play(),
-        ["sender-of", row, names @ ..] => yard::send(row, names),
+        ["sender-of", row, priority, names @ ..] => yard::send(row, priority, names),
         words => deaths::play(words),
     }
 }
