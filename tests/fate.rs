@@ -17,6 +17,7 @@ mod worker;
 
 mod fate {
     mod answers;
+    mod aside;
     mod killed;
     pub(super) mod scene;
     mod senders;

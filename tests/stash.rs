@@ -313,9 +313,8 @@ enum End {
     Kill,
 }
 
-// Goal: when the actor ends, however that is, each sender of what was put aside is told that it was taken; what nobody else is
-// told of is a dead letter of the actor's node. With the message wherever that is still there. The same for what was about to be
-// handled again.
+// Goal: when the actor ends, however that is, each sender of what was put aside is told that it was taken, with the message wherever
+// that is still there. The same for what was about to be handled again.
 #[test]
 fn what_is_put_aside_ends_as_taken() {
     for (end, again) in [
@@ -364,25 +363,71 @@ fn ends(stage: &Stage, end: End, again: bool) {
         let block = blocks.next().await.unwrap();
         assert!(block.taken);
         assert_eq!(block.why, why);
-        if stage.is_remote() {
-            let letter = letters.next().await.unwrap();
-            assert!(letter.taken);
-            assert_eq!(letter.reason, DeadReason::Ended(ended));
-            assert_eq!(letter.sender, Some(stage.sender().id()));
-            let message = letter.take::<Work>().unwrap().into_value().unwrap();
-            assert_eq!(message, Work(3));
-        } else {
-            let work = works.next().await.unwrap();
-            assert!(work.taken);
-            assert_eq!(work.why, why);
-            let message = work.message.unwrap().into_value().unwrap();
-            assert_eq!(message, Work(3));
-            assert!(block.message.is_some());
-        }
+        let work = works.next().await.unwrap();
+        assert!(work.taken);
+        assert_eq!(work.why, why);
+        let message = work.message.unwrap().into_value().unwrap();
+        assert_eq!(message, Work(3));
+        assert!(stage.is_remote() || block.message.is_some());
         assert!(works.next().await.is_none());
         assert!(letters.try_next().is_none());
     });
     balances(stage);
+}
+
+// Goal: what was put aside, once or twice, and then handled does not come back when the actor ends, whatever is still aside does, the
+// rest of a full stash too; nobody is told of what is handled after its sender has let its address go.
+#[test]
+fn what_was_handled_in_the_end_does_not_come_back() {
+    both("stash-handled", |stage| {
+        let (desk, events, _tell) = open(stage);
+        let mut works = desk.undelivered::<Work>();
+        block_on(async {
+            for number in 0..64 {
+                desk.tell(Work(number)).await.unwrap();
+            }
+            assert_eq!(desk.ask(Do::Count).await.unwrap(), 64);
+            assert_eq!(desk.ask(Do::All(30)).await.unwrap(), 64);
+            assert_eq!(desk.ask(Do::Count).await.unwrap(), 34);
+            assert_eq!(desk.ask(Do::One).await.unwrap(), 1);
+            assert_eq!(desk.ask(Do::Count).await.unwrap(), 33);
+            desk.kill();
+            desk.closed().await;
+            for number in 31..64 {
+                let work = works.next().await.unwrap();
+                assert!(work.taken);
+                assert_eq!(work.message.unwrap().into_value().unwrap(), Work(number));
+            }
+            assert!(works.next().await.is_none());
+        });
+        let seen = events.so_far().into_iter();
+        let done = seen.filter(|it| matches!(it, Done(_)));
+        assert!(done.eq((0..=30).map(Done)));
+        balances(stage);
+    });
+    both("stash-handled-late", |stage| {
+        let (desk, events, tell) = open(stage);
+        block_on(async {
+            desk.tell(Work(1)).await.unwrap();
+            desk.tell(Do::WhenTold(1)).await.unwrap();
+        });
+        let mut letters = [stage.home().dead_letters(), stage.sender().dead_letters()];
+        if stage.is_remote() {
+            drop(desk);
+        }
+        tell.send(()).unwrap();
+        events.expect(Aside(1)).wait();
+        events.expect(Done(1)).wait();
+        if stage.is_remote() {
+            // Only the sender kept it.
+            let closes = || stage.sender().accounts().in_flight == 0;
+            while !closes() {
+                std::thread::yield_now();
+            }
+        }
+        balances(stage);
+        assert!(letters.iter_mut().all(|it| it.try_next().is_none()));
+    });
 }
 
 /// Whether it was taken, and why it ended.

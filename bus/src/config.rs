@@ -150,8 +150,8 @@ impl NodeConfig {
     /// of up to 16 MiB, as urings are opened; a segment in which none has been for five seconds goes back, when all peers have
     /// unmapped it, but for the first one.
     ///
-    /// A uring takes 17.1 KiB of the sender's limit and 8.1 KiB of the receiver's, of which one peer may have half: by default
-    /// a node has room for some 15,000 urings to others, and one peer for 16,000 to its actors.
+    /// A uring takes 17.1 KiB of the sender's limit and 9.1 KiB of the receiver's, of which one peer may have half: by default
+    /// a node has room for some 15,000 urings to others, and one peer for 14,000 to its actors.
     #[must_use]
     pub fn rings_limit(mut self, bytes: u64) -> Self {
         self.limits.rings = bytes;

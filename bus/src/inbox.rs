@@ -11,6 +11,7 @@
 //! them back, and nothing else is ever taken ahead of its handler.
 
 pub(crate) mod abandoned;
+mod aside;
 mod high;
 pub(crate) mod lane;
 mod mark;
@@ -30,6 +31,7 @@ use ringway_shm::layout::UringLayout;
 use ringway_shm::sync::AtomicU64;
 use ringway_shm::sync::Ordering::Relaxed;
 
+pub(crate) use self::aside::AsideMark;
 use self::high::HighHint;
 use self::lane::Took;
 pub(crate) use self::lane::{InboxLane, Taken};

@@ -11,7 +11,7 @@ use crate::broadcast::{CursorLine, LaneLine, TakenLine};
 use crate::doorbell::AsleepLine;
 use crate::lane::HeadLine;
 use crate::region::LINE;
-use crate::uring::{CompleterLine, SubmitterLine};
+use crate::uring::{AsideSlot, CompleterLine, SubmitterLine};
 use crate::words::Slot;
 
 /// What every shared part of a uring begins with.
@@ -24,7 +24,7 @@ pub const VERSION: u32 = 2;
 ///
 /// ```text
 /// submitter's part: SubmitterLine | CQ HeadLine | SQ slots | op words
-/// completer's part: CompleterLine | SQ HeadLine | CQ slots
+/// completer's part: CompleterLine | SQ HeadLine | CQ slots | aside slots
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UringLayout {
@@ -60,10 +60,20 @@ impl UringLayout {
         (self.op_words_at() + self.op_words() * 8).next_multiple_of(LINE)
     }
 
+    /// Entries without an op whose completer can say by name that it has put them aside, a bit in a word for each; further ones are
+    /// counted.
+    pub(crate) const ASIDE_MAX: u64 = 64;
+
+    /// Where the completer's aside slots begin.
+    pub(crate) const fn aside_at(self) -> u64 {
+        Self::SLOTS_AT + self.cq.get() * SLOT
+    }
+
     /// Bytes of the completer's part: a multiple of a cache line.
     #[must_use]
     pub const fn completer_len(self) -> u64 {
-        Self::SLOTS_AT + self.cq.get() * SLOT
+        let aside = Self::ASIDE_MAX * size_of::<AsideSlot>() as u64;
+        (self.aside_at() + aside).next_multiple_of(LINE)
     }
 
     /// The word in both parts by which each side checks that the other means the same.
@@ -126,6 +136,9 @@ pub const fn layout_hash() -> u64 {
             offset_of!(SubmitterLine, closed) as u64,
             offset_of!(CompleterLine, idle) as u64,
             offset_of!(CompleterLine, closed) as u64,
+            offset_of!(CompleterLine, aside_beyond) as u64,
+            offset_of!(AsideSlot, taken) as u64,
+            offset_of!(AsideSlot, type_id) as u64,
             sample.op_words_at(),
             sample.submitter_len(),
             sample.completer_len(),
@@ -284,7 +297,8 @@ mod tests {
             assert_eq!(layout.op_words_at(), 128 + layout.sq.get() * 64);
             assert!(layout.op_words_at() + layout.op_words() * 8 <= layout.submitter_len());
             assert_eq!(layout.submitter_len() % 64, 0);
-            assert_eq!(layout.completer_len(), 128 + layout.cq.get() * 64);
+            assert_eq!(layout.aside_at(), 128 + layout.cq.get() * 64);
+            assert_eq!(layout.completer_len(), layout.aside_at() + 64 * 16);
         }
         assert_eq!(
             NotesLayout {

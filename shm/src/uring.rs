@@ -5,7 +5,7 @@
 //!   ┌ SubmitterLine: wants, closed ┐ <── TakeEnd     ┌ CompleterLine: idle, closed ┐ <── SubmitEnd
 //!   ├ CQ head                      ┤ <── PostEnd     ├ SQ head, done               ┤ <── SubmitEnd
 //!   ├ SQ slots                     ┤ <── TakeEnd     ├ CQ slots                    ┤ <── ReapEnd
-//!   └ op words                     ┘ <── TakeEnd     └─────────────────────────────┘
+//!   └ op words                     ┘ <── TakeEnd     └ aside slots                 ┘ <── SubmitEnd
 //!     written by SubmitEnd, ReapEnd, OpWords           written by TakeEnd, PostEnd
 //! ```
 //!
@@ -26,6 +26,7 @@
 //! | room | Dekker: `wants`, `Asleep::arm`, load of `head` | store of `head`, `TakeEnd::go_idle` or `submitter_wants_by_now`, load of `wants` | one sees the other |
 //! | closed-by-submitter | `SubmitEnd::close` | `TakeEnd::submitter_closed` | its last entry |
 //! | closed-by-completer | `TakeEnd::close` | `SubmitEnd::peer_closed` | its last head |
+//! | aside | `TakeEnd::put_aside`, `take_up` | `SubmitEnd::put_aside` | what an entry is whose end is still to come; that its handler has ended |
 //! | op-word | `OpWords` | `TakeEnd::op_word` | what the submitter did before, such as its last read of a reply |
 //! # If a side dies
 //! | who | the other finds | repaired by |
@@ -33,18 +34,21 @@
 //! | submitter | entries up to the last stamp | the completer takes them all, and drops their completions |
 //! | completer | completions up to the last stamp; then `head` and `done` are final | the submitter reaps, takes back what is past `head`, and reports the rest |
 
+mod aside;
 mod op;
 mod post;
 mod reap;
 mod submit;
 mod take;
 
+pub use aside::{Aside, AsideClaim, AsideSlot};
 pub use op::{Forward, OpWord, OpWords};
 pub use post::PostEnd;
 pub use reap::ReapEnd;
 pub use submit::SubmitEnd;
 pub use take::TakeEnd;
 
+use self::aside::{OwnAside, PeerAside};
 use crate::error::Violation;
 use crate::lane::{HeadLine, Push, Take};
 use crate::layout::{MAGIC, UringLayout};
@@ -75,6 +79,8 @@ record! {
         pub(crate) idle: AtomicU64,
         /// Not 0: no entry is taken any more.
         pub(crate) closed: AtomicU64,
+        /// Entries put aside for which there was no slot.
+        pub(crate) aside_beyond: AtomicU64,
     }
 }
 
@@ -147,6 +153,9 @@ impl<K: Keep> Submitter<K> {
         let cq_slots = peer
             .hold_all(UringLayout::SLOTS_AT, layout.cq.get())
             .ok_or(misplaced)?;
+        let aside = peer
+            .hold_all(layout.aside_at(), UringLayout::ASIDE_MAX)
+            .ok_or(misplaced)?;
 
         let sq_slots = own_part(own.hold_all(UringLayout::SLOTS_AT, layout.sq.get()));
         let cq_head = own_part(own.hold(UringLayout::HEAD_AT));
@@ -154,7 +163,12 @@ impl<K: Keep> Submitter<K> {
             own_part(own.hold_all(layout.op_words_at(), layout.op_words()));
         let own_line = own_part(own.hold(UringLayout::LINE_AT));
         Ok(SubmitterEnds {
-            submit: SubmitEnd::new(Push::over_empty(sq_slots, sq_head), own_line, line.clone()),
+            submit: SubmitEnd::new(
+                Push::over_empty(sq_slots, sq_head),
+                own_line,
+                line.clone(),
+                PeerAside::new(aside),
+            ),
             reap: ReapEnd::new(Take::new(cq_slots, cq_head), line),
             ops: OpWords::new(words),
         })
@@ -195,9 +209,13 @@ impl<K: Keep> Completer<K> {
         clear_stamps(own_part(
             own.records(UringLayout::SLOTS_AT, layout.cq.get()),
         ));
+        for slot in own_part(own.records::<AsideSlot>(layout.aside_at(), UringLayout::ASIDE_MAX)) {
+            slot.taken.store(0, Relaxed); // Relaxed: as below.
+        }
         // Relaxed, all but the last: the peer learns of this place later, over a socket.
         line.idle.store(0, Relaxed);
         line.closed.store(0, Relaxed);
+        line.aside_beyond.store(0, Relaxed);
         line.sizes.store(layout.to_bits(), Relaxed);
         // Release part-made: pairs with the load in `check`, should a peer look without being told.
         line.magic.store(MAGIC, Release);
@@ -231,8 +249,15 @@ impl<K: Keep> Completer<K> {
         let cq_slots = own_part(own.hold_all(UringLayout::SLOTS_AT, layout.cq.get()));
         let sq_head = own_part(own.hold(UringLayout::HEAD_AT));
         let own_line = own_part(own.hold(UringLayout::LINE_AT));
+        let aside = own_part(own.hold_all(layout.aside_at(), UringLayout::ASIDE_MAX));
         Ok(CompleterEnds {
-            take: TakeEnd::new(Take::new(sq_slots, sq_head), own_line, line, op_words),
+            take: TakeEnd::new(
+                Take::new(sq_slots, sq_head),
+                own_line,
+                line,
+                op_words,
+                OwnAside::new(aside),
+            ),
             post: PostEnd::new(Push::over_empty(cq_slots, cq_head)),
         })
     }

@@ -42,7 +42,7 @@ pub(crate) fn send(row: &str, priority: &str, names: &[&str]) {
     let workers: Vec<Addr<Worker>> = names.iter().map(find).collect();
     let priority = match priority {
         "high" => High,
-        _ => Normal,
+        _ => Priority::Normal,
     };
     block_on(async {
         let numbered = workers.iter().zip((0..).step_by(10));
@@ -102,7 +102,7 @@ async fn bring(row: &str, priority: Priority, worker: &Addr<Worker>, first: u64)
 }
 
 /// Asks, and never reads the reply.
-async fn wait_with(ask: Ask<'_, Job>) {
+async fn wait_with(ask: ringway::Ask<'_, Job>) {
     let mut ask = pin!(ask);
     // What was not opened yet at the first look is sent at a later one.
     let mut is_said = false;

@@ -18,6 +18,8 @@ pub(crate) fn kills(forest: &Forest, times: u64, chance: &Chance) -> Outcome {
         while done < times {
             let place = PROCESSES[chance.below(PROCESSES.len())];
             let (tree, leaf) = forest.leaf(place).await?;
+            // This life: the next one is not killed if this one dies by another's fault meanwhile.
+            let leaf = leaf.pinned();
             let children = tree.which_children();
             let child = children.iter().find(|it| it.actor == Some(leaf.id()));
             let Some(pid) = child.and_then(|child| child.pid) else {
@@ -51,7 +53,7 @@ pub(crate) fn panics(forest: &Forest, times: u64, chance: &Chance) -> Outcome {
                 1 => ACTORS[5],
                 other => ACTORS[other % 4],
             };
-            let (_, leaf) = forest.leaf(place).await?;
+            let leaf = forest.leaf(place).await?.1.pinned();
             if leaf.tell(Crash).await.is_ok() {
                 done += 1;
             }

@@ -73,6 +73,8 @@ impl<L: Send + 'static> Own<L> {
         batch: &Batch<L>,
         turns: Turns,
     ) -> bool {
+        // The handler in hand has ended.
+        self.stash.iter_mut().for_each(|stash| stash.settle());
         let is_down = |it: &mut Box<Monitors<L>>| it.has_due(cell, batch);
         self.due = if self.stash.as_ref().is_some_and(|it| it.has_due()) {
             Due::Again

@@ -10,8 +10,9 @@
 //!
 //! # If the actor ends
 //! The handler of each had begun, and did not come to an end. An asker hears that, wherever it is, as its way back is dropped;
-//! the sender of a tell of this process gets it back as taken. A tell of another process that came in its entry alone is over
-//! for its sender since the handler put it aside: it is a dead letter of this node.
+//! the sender of a tell of this process gets it back as taken. A tell of another process that came in its entry alone has a mark in
+//! its lane, which its sender finds when it hears of the end, of the actor or of this process. What is left of a sender that is
+//! dead is a dead letter of this node.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,8 +22,8 @@ use super::later::Interest;
 use super::port::{Back, Stashed};
 use super::{Actor, Undone};
 use crate::clock::{Clock, Nanos};
-use crate::inbox::Orphan;
 use crate::inbox::reply::RemotePort;
+use crate::inbox::{AsideMark, Orphan};
 use crate::message::Sendable;
 use crate::send::redeliver::About;
 
@@ -37,6 +38,8 @@ pub(super) struct Along {
     pub(super) about: Option<About>,
     /// Of a message of another process.
     pub(super) entry: Option<Orphan>,
+    /// Of one that no op stands for: what tells its sender that it is not over.
+    pub(super) mark: Option<AsideMark>,
     /// Who waits for the answer, and until when.
     pub(super) interest: Interest,
     pub(super) deadline: Nanos,
@@ -70,6 +73,7 @@ struct Kept<L> {
 struct Hand {
     number: u64,
     entry: Option<Orphan>,
+    mark: Option<AsideMark>,
 }
 
 /// The messages that one actor has put aside.
@@ -135,9 +139,12 @@ impl<L> Stash<L> {
     }
 
     /// Puts the message in hand aside.
-    pub(super) fn put(&mut self, letter: L, along: Along) {
+    pub(super) fn put(&mut self, letter: L, mut along: Along) {
         let number = match self.hand.take() {
-            Some(hand) => hand.number,
+            Some(hand) => {
+                along.mark = along.mark.or(hand.mark);
+                hand.number
+            }
             None => {
                 self.last += 1;
                 self.last
@@ -183,6 +190,7 @@ impl<L> Stash<L> {
         self.hand = Some(Hand {
             number: kept.number,
             entry: kept.along.entry,
+            mark: kept.along.mark.take(),
         });
         self.along = Some(kept.along);
         Some(kept.letter)
@@ -199,10 +207,30 @@ impl<L> Stash<L> {
         self.hand = None;
     }
 
+    /// The handler of the message in hand has ended.
+    pub(super) fn settle(&mut self) {
+        if let Some(hand) = &mut self.hand {
+            hand.mark = None;
+        }
+    }
+
+    /// The actor ends with the message in hand not handled; tells whether its sender hears of that.
+    pub(super) fn abandon_hand(&mut self) -> bool {
+        let mark = self.hand.as_mut().and_then(|hand| hand.mark.take());
+        mark.is_some_and(tells)
+    }
+
     /// The entry that the message in hand came by.
     pub(super) fn entry_in_hand(&self) -> Option<Orphan> {
         self.hand.as_ref()?.entry
     }
+}
+
+/// Leaves it to the sender of a message that is not handled again to find that; `false` if it is dead.
+fn tells(mark: AsideMark) -> bool {
+    let is_heard = !mark.is_of_the_dead();
+    mark.stays();
+    is_heard
 }
 
 impl<L> Stash<L> {
@@ -213,7 +241,8 @@ impl<L> Stash<L> {
         }
         let returns = core.returns();
         for Kept { letter, along, .. } in self.again.into_iter().chain(self.aside) {
-            let is_heard = along.remote.as_ref().is_some_and(|it| !it.is_of_the_dead());
+            let is_heard = along.remote.as_ref().is_some_and(|it| !it.is_of_the_dead())
+                | along.mark.is_some_and(tells);
             let stashed = Stashed {
                 core,
                 returns: &returns,
@@ -276,6 +305,7 @@ mod tests {
             remote: None,
             about: None,
             entry: None,
+            mark: None,
             interest: Interest::Nobody,
             deadline: Nanos::NONE,
         };

@@ -23,7 +23,7 @@ use ringway_shm::generation::Key;
 use ringway_shm::lane::Peek;
 use ringway_shm::sync::Ordering::{AcqRel, Acquire, Relaxed};
 use ringway_shm::sync::{AtomicBool, AtomicU32, AtomicU64};
-use ringway_shm::uring::{CompleterEnds, OpWord, PostEnd, TakeEnd};
+use ringway_shm::uring::{Aside, CompleterEnds, OpWord, PostEnd, TakeEnd};
 use ringway_shm::words::EntryWords;
 
 use super::Inbox;
@@ -271,7 +271,7 @@ impl InboxLane {
     /// Says to the submitter that nobody watches, unless an entry came.
     fn go_idle(&self) -> bool {
         let mut taking = self.taking();
-        let is_idle = taking.end.go_idle() && !taking.is_ending;
+        let is_idle = taking.end.go_idle() && (!taking.is_ending || taking.waits_for_aside(self));
         // After the fence in `go_idle`: a submitter that waits for room is seen here, or sees our head.
         let rings = taking.submitter_waits();
         drop(taking);
@@ -393,9 +393,14 @@ impl InboxLane {
             if which == Try::First && taking.end.peek() {
                 return self.take_next(taking, taken, Try::Second);
             }
-            drop(taking);
-            self.close(&ExitReason::Normal);
-            return Took::Last;
+            if !taking.waits_for_aside(self) {
+                drop(taking);
+                self.close(&ExitReason::Normal);
+                return Took::Last;
+            }
+            // Its owner lets go of it when the last has been handled: see `take_up`.
+            taking.is_ending = true;
+            self.ends.store(false, Relaxed); // Relaxed: as in `end`.
         }
         drop(taking);
         if rings {
@@ -502,6 +507,26 @@ impl InboxLane {
             .store(self.received.load(Relaxed) + 1, Relaxed);
     }
 
+    /// Says that the entry taken last, which has no op, is put aside: its end is still to come.
+    #[cold]
+    pub(super) fn put_aside(&self, type_id: TypeId) -> Aside {
+        let mut taking = self.taking();
+        let position = taking.end.taken() - taking.slots;
+        taking.end.put_aside(position, type_id.to_bits())
+    }
+
+    /// What was put aside has been handled. Of a lane that waits for that alone the owner lets go.
+    #[cold]
+    pub(super) fn take_up(self: &Arc<Self>, aside: Aside) {
+        let mut taking = self.taking();
+        taking.end.take_up(aside);
+        let is_over = taking.is_ending && !taking.is_closed && !taking.end.has_aside();
+        drop(taking);
+        if is_over {
+            self.end();
+        }
+    }
+
     /// Says that the handler of the entry taken last will not come to its end.
     #[cold]
     pub(super) fn abandon(&self) {
@@ -564,6 +589,12 @@ impl Taking {
     /// The handler of the entry taken last has ended.
     fn finish(&mut self) {
         self.end.finish(self.slots);
+    }
+
+    /// Whether the lane's end is to wait for what is put aside: its sender is told of the end as of that of all.
+    #[cold]
+    fn waits_for_aside(&self, lane: &InboxLane) -> bool {
+        self.end.has_aside() && !lane.peer.is_dead()
     }
 
     /// Looks at the op word of an entry just taken.

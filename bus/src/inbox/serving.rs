@@ -10,6 +10,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::aside::AsideMark;
 use super::lane::{InboxLane, Taken};
 use crate::message::TypeId;
 use crate::peering::NodeId;
@@ -68,6 +69,13 @@ impl Serving {
             type_id: taken.token.type_id(),
             sender: lane.peer.id(),
         })
+    }
+
+    /// The handler of the entry in hand, if there is one, puts it aside, and no op stands for it.
+    #[cold]
+    pub(crate) fn put_aside(&self, type_id: TypeId) -> Option<AsideMark> {
+        let lane = self.lane.as_ref().filter(|_| self.is_in_hand)?;
+        Some(AsideMark::of(lane, type_id))
     }
 
     /// The owner ends, and with it the handler of the entry in hand; `false` if there is none.

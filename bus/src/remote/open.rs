@@ -2,6 +2,7 @@
 //!
 //! Used under its end's lock alone; nothing here waits, wakes or calls the user's code.
 
+mod aside;
 mod burst;
 
 use std::cell::Cell;
@@ -618,7 +619,15 @@ impl Open {
                 let opless = self.submit.entries().saturating_sub(self.ops.issued());
                 decided.completed = opless.saturating_sub(untold);
             }
+            let aside = self.aside(done, decided.completed);
+            decided.completed -= aside.count();
+            decided.died_after_take += aside.count();
             self.opless_decided = decided;
+            let (queued, untold) = self.return_aside(aside, why, returns);
+            self.owed.queued.extend(queued);
+            self.owed
+                .losses
+                .extend((untold > 0).then_some(Loss::Untold(untold)));
         }
         by_position.sort_by_key(|(position, _)| *position);
         let came_back = by_position.into_iter();

@@ -1,6 +1,7 @@
 //! The submitter's sending end.
 
-use super::{CompleterLine, SubmitterLine};
+use super::aside::PeerAside;
+use super::{AsideClaim, CompleterLine, SubmitterLine};
 use crate::error::{PushError, Violation};
 use crate::lane::Push;
 use crate::layout::Pow2;
@@ -15,6 +16,7 @@ pub struct SubmitEnd<K = DefaultKeep> {
     lane: Push<7, K>,
     own: OwnRecord<SubmitterLine, K>,
     peer: PeerRecord<CompleterLine, K>,
+    aside: PeerAside<K>,
     noted: u64, // the last `idle` epoch that was handed out to be noted
     closed: bool,
 }
@@ -24,11 +26,13 @@ impl<K: Keep> SubmitEnd<K> {
         lane: Push<7, K>,
         own: OwnRecord<SubmitterLine, K>,
         peer: PeerRecord<CompleterLine, K>,
+        aside: PeerAside<K>,
     ) -> Self {
         Self {
             lane,
             own,
             peer,
+            aside,
             noted: 0,
             closed: false,
         }
@@ -181,6 +185,13 @@ impl<K: Keep> SubmitEnd<K> {
     /// The peer's count or head cannot be.
     pub fn done(&mut self) -> Result<u64, Violation> {
         self.lane.done()
+    }
+
+    /// The entries without an op that the completer says it has put aside: their ends are still to come, though
+    /// [`done`](Self::done) may have passed them. Final once the completer has closed or is dead. Beside them the number of
+    /// those that it does not name.
+    pub fn put_aside(&self) -> (impl Iterator<Item = AsideClaim>, u64) {
+        (self.aside.claims(), PeerAside::beyond(&self.peer))
     }
 
     /// The entry at `position`, while its slot has not been used again: any from `taken` to `tail`.

@@ -1,6 +1,7 @@
 //! The completer's receiving end.
 
-use super::{CompleterLine, OpWord, SubmitterLine};
+use super::aside::OwnAside;
+use super::{Aside, CompleterLine, OpWord, SubmitterLine};
 use crate::error::Violation;
 use crate::generation::Key;
 use crate::lane::{Behind, Peek, Rest, Take, Taken};
@@ -16,6 +17,7 @@ pub struct TakeEnd<K = DefaultKeep> {
     own: OwnRecord<CompleterLine, K>,
     peer: PeerRecord<SubmitterLine, K>,
     op_words: PeerRecords<AtomicU64, K>,
+    aside: OwnAside<K>,
     epoch: u64, // the last `idle` epoch
     is_idle: bool,
     answered: u64, // the last number of a wait that was handed out to be answered
@@ -27,16 +29,37 @@ impl<K: Keep> TakeEnd<K> {
         own: OwnRecord<CompleterLine, K>,
         peer: PeerRecord<SubmitterLine, K>,
         op_words: PeerRecords<AtomicU64, K>,
+        aside: OwnAside<K>,
     ) -> Self {
         Self {
             lane,
             own,
             peer,
             op_words,
+            aside,
             epoch: 0,
             is_idle: false,
             answered: 0,
         }
+    }
+
+    /// Says that the entry at `position`, which has no op, was put aside, before [`finish`](Self::finish) passes it: its end is
+    /// still to come.
+    ///
+    /// Cost: two stores, to lines that are written for this alone.
+    pub fn put_aside(&mut self, position: u64, type_id: u64) -> Aside {
+        self.aside.put(position, type_id, &self.own)
+    }
+
+    /// An entry that was put aside has come to its end.
+    pub fn take_up(&mut self, aside: Aside) {
+        self.aside.take_up(aside, &self.own);
+    }
+
+    /// Whether an entry is put aside.
+    #[must_use]
+    pub fn has_aside(&self) -> bool {
+        !self.aside.is_empty()
     }
 
     /// A way to [`peek`](Self::peek) without this end, and so without its lock.

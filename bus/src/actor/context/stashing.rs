@@ -109,8 +109,14 @@ impl<A: Actor> Context<A> {
             return Err(StashError::Full { message, capacity });
         }
         let letter = A::letter(message.into_parcel().into(), port);
+        let remote = self.remote.as_mut().and_then(|it| it.port.take());
+        let mark = match (&remote, &self.remote) {
+            (None, Some(held)) => held.serving.put_aside(<S::Message as Message>::TYPE_ID),
+            _ => None,
+        };
         let along = Along {
-            remote: self.remote.as_mut().and_then(|it| it.port.take()),
+            remote,
+            mark,
             about: self.seldom.as_mut().and_then(|it| it.about.take()),
             entry,
             interest,
@@ -194,14 +200,14 @@ impl<A: Actor> Context<A> {
 
     /// The actor ends: what is put aside goes where it goes.
     pub(super) fn lose_stash(&mut self) {
-        let Some(stash) = self.own.as_mut().and_then(|own| own.stash.take()) else {
+        let Some(mut stash) = self.own.as_mut().and_then(|own| own.stash.take()) else {
             return;
         };
         let core = self.cell.core();
         let way_back = self.remote.as_ref().and_then(|it| it.port.as_ref());
         let is_heard = way_back.is_some_and(|it| !it.is_of_the_dead());
         if self.port.in_hand().is_some()
-            && !is_heard
+            && !(is_heard | stash.abandon_hand())
             && let Some(orphan) = stash.entry_in_hand()
         {
             core.abandon(orphan);

@@ -159,6 +159,11 @@ impl Returns {
         self.queue_item(Item::Raw(raw))
     }
 
+    /// The same of one that was taken, and whose slots have been used again.
+    pub(in crate::remote) fn queue_gone(&self, type_id: TypeId, why: Undone) -> Queued {
+        self.queue_item(Item::Gone(type_id, why))
+    }
+
     /// Tells the readers of what was queued.
     pub(in crate::remote) fn announce(&self, queued: impl IntoIterator<Item = Queued>) {
         for Queued {

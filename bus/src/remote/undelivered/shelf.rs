@@ -58,6 +58,8 @@ impl<M: Message + ?Sized> Returned for Undelivered<M> {
 pub(super) enum Item {
     Typed(Box<dyn Returned>),
     Raw(Raw),
+    /// It was taken, and its bytes are gone.
+    Gone(TypeId, Undone),
 }
 
 impl Item {
@@ -69,6 +71,7 @@ impl Item {
         match self {
             Self::Typed(returned) => Some(returned.message_type()),
             Self::Raw(raw) => TypeId::from_bits(raw.words[1]),
+            Self::Gone(type_id, _) => Some(*type_id),
         }
     }
 
@@ -76,7 +79,7 @@ impl Item {
     pub(super) fn type_name(&self) -> Option<&'static str> {
         match self {
             Self::Typed(returned) => Some(returned.type_name()),
-            Self::Raw(_) => None,
+            Self::Raw(_) | Self::Gone(..) => None,
         }
     }
 
@@ -84,6 +87,7 @@ impl Item {
         match self {
             Self::Typed(returned) => returned.taken(),
             Self::Raw(raw) => raw.taken,
+            Self::Gone(..) => true,
         }
     }
 
@@ -91,6 +95,7 @@ impl Item {
         match self {
             Self::Typed(returned) => returned.why(),
             Self::Raw(raw) => &raw.why,
+            Self::Gone(_, why) => why,
         }
     }
 
@@ -105,6 +110,11 @@ impl Item {
                 message: completion::take_back(|| shared.upgrade(), raw.words, raw.beside),
                 taken: raw.taken,
                 why: raw.why,
+            }),
+            Self::Gone(_, why) => Some(Undelivered {
+                message: None,
+                taken: true,
+                why,
             }),
         }
     }
