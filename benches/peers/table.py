@@ -219,10 +219,11 @@ def actors():
     rows = []
     for s, _ in pairs("W4-spawn"):
         each = {stat: get("W4-spawn", s, "ns/actor", stat=stat) for stat in ("call", "first-answer", "stop")}
-        rate = each["call"] and [1e9 / v for v in each["call"]]
+        rate = lambda stat: each[stat] and [1e9 / v for v in each[stat]]
         memory = get("W4-memory", s, "bytes/actor")
-        rows.append([s, cell(rate, count)] + [cell(each[stat], time) for stat in each] + [cell(memory, lambda v: f"{v:.0f} B")])
-    head = ["system", "spawned/s", "spawn, each", "until each has answered", "stop, each", "memory of an idle one"]
+        rates = [cell(rate(stat), count) for stat in ("call", "stop")]
+        rows.append([s] + rates + [cell(each[stat], time) for stat in each] + [cell(memory, lambda v: f"{v:.0f} B")])
+    head = ["system", "spawned/s", "stopped/s", "spawn, each", "until each has answered", "stop, each, until it is gone", "memory of an idle one"]
     table("W4 100,000 actors spawned, asked once, stopped", head, rows)
     rows = []
     for s, mode in pairs("chan-tell"):
