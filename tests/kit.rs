@@ -215,7 +215,7 @@ fn a_watchdog_ends_what_hangs() {
     let _dog = watch();
     let own = std::env::current_exe().unwrap();
     let mut hangs = std::process::Command::new(own);
-    hangs.args(["--exact", name, "--nocapture"]);
+    hangs.args(["--exact", name]);
     let ended = hangs.env("KIT_HANGS", "1").output().unwrap();
     let (said, how) = (String::from_utf8_lossy(&ended.stderr), ended.status);
     assert!(!how.success(), "{how}");

@@ -1,5 +1,6 @@
 //! What ends a test that hangs.
 
+use std::io::{Write as _, stderr};
 use std::process::abort;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -36,7 +37,9 @@ impl Watchdog {
         let whose = thread::current().name().unwrap_or("a thread").to_owned();
         let watch = move || {
             if dropped.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-                eprintln!("watchdog: {whose} has not ended after {patience:?}");
+                // Not by `eprintln`, which the harness would keep to itself until the end of the test.
+                let said = format!("watchdog: {whose} has not ended after {patience:?}\n");
+                let _ = stderr().write_all(said.as_bytes());
                 abort();
             }
         };
