@@ -33,6 +33,7 @@ pub use crate::pool::Pool;
 pub use crate::priority::Priority::{self, High};
 pub use crate::process::{ChildProcess, Output, Roles, SpawnProcessError};
 pub use crate::queue::{BoundQueue, MessageQueue, QueueError, ReceiveError};
+pub use crate::record::{PlayError, Player, RecordError, Recorder};
 pub use crate::remote::undelivered::{Undelivered, UndeliveredStream};
 pub use crate::send::{
     AskError, LoanError, NoQuorum, NoSuccessor, SendError, TellAllError, ask_all,

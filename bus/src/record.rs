@@ -1,5 +1,9 @@
 //! Recordings: the samples of topics in a file, and published from it again.
 //!
+//! [`Node::record`](crate::Node::record) makes a [`Recorder`] of topics, by their handles or by names alone, whatever their messages
+//! are; [`Node::play`](crate::Node::play) publishes a recording, with its timing, faster, slower, or as fast as possible. What stands in one
+//! is bytes, and what they are bytes of; a reader without the message's type can pass them on, and one with it reads them as values.
+//!
 //! The format is that of `docs/recording.md` in the repository. [`RecordingWriter`] and [`RecordingReader`] need no bus: with them a
 //! program makes recordings of other things, looks into one, or makes another of it.
 //!
@@ -38,11 +42,15 @@
 
 mod format;
 mod index;
+mod player;
 mod reader;
+mod recorder;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use self::format::{Form, RecordedPublisher, RecordedTopic, SAMPLE_MAX};
+pub use self::player::{PlayError, Played, Player};
 pub use self::reader::{Ending, ReadError, RecordedSample, RecordingReader};
+pub use self::recorder::{RecordError, Recorded, Recorder, RecorderBuilder, StopRecording};
 pub use self::writer::{NewSample, RecordingWriter, WriteError};

@@ -9,6 +9,7 @@ mod deaths;
 mod messages;
 #[allow(dead_code, reason = "the tests' half of it")]
 mod patterns;
+mod recorder;
 mod topics;
 mod visitor;
 #[allow(dead_code, reason = "the tests' half of it")]
@@ -37,6 +38,7 @@ fn main() {
         ["visitor"] => visitor::play(),
         ["patterns", words @ ..] => patterns::play(words),
         ["topics", words @ ..] => topics::play(words),
+        ["record", path, name] => recorder::play(path, name),
         ["yard"] => yard::play(),
         ["sender-of", row, priority, names @ ..] => yard::send(row, priority, names),
         words => deaths::play(words),

@@ -62,6 +62,11 @@ impl Description {
         self.hash
     }
 
+    /// How values are encoded, as the byte of an entry.
+    pub(crate) fn semantics(&self) -> u8 {
+        self.semantics
+    }
+
     /// What crosses to a peer.
     pub fn encode(&self) -> Vec<u8> {
         postcard::to_stdvec(self).unwrap_or_default()

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::intake::SubscriberEnd;
 use super::outlet::PublisherEnd;
 use super::presence::Shown;
+use super::raw::Asked;
 use super::wire::Pairing;
 use crate::number::Number;
 use crate::peering::NodeId;
@@ -16,6 +17,7 @@ use crate::shared::lock;
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
     pub(super) shown: Shown,
+    pub(super) asked: Asked,
     publishers: Mutex<HashMap<Number, Arc<PublisherEnd>>>,
     subscribers: Mutex<HashMap<Number, Arc<SubscriberEnd>>>,
     /// Halves that the publisher's node may still read.
@@ -92,6 +94,7 @@ impl Topics {
         for end in self.publishers() {
             end.disregard(node);
         }
+        self.asked.forget_node(node);
     }
 
     /// A peer is dead: it reads nothing any more.
@@ -103,6 +106,7 @@ impl Topics {
             end.node_gone(node);
         }
         self.forget_halves(node);
+        self.asked.forget_node(node);
     }
 
     /// A segment of a peer's heap was mapped: a sample may wait for it.

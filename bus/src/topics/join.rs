@@ -17,6 +17,7 @@ use super::label::{Role, TopicEndId};
 use super::matching::Match;
 use super::outlet::{Request, To};
 use super::presence::Cards;
+use super::raw;
 use super::wire::{JoinRefusal, JoinWord, JoinedWord, Pairing, TopicWord};
 use crate::frame::WireKey;
 use crate::peering::NodeId;
@@ -209,6 +210,12 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: TopicWo
                 shared.changes.wake_all();
             }
         }
+        TopicWord::Describe { publisher } => raw::tell(shared, urings, publisher),
+        TopicWord::Described {
+            publisher,
+            pieces,
+            description,
+        } => raw::told(shared, urings.id(), publisher, pieces, &description),
         TopicWord::Left { pairing } => {
             if !shared.topics.forget_half(urings.id(), pairing) {
                 urings.violation(Violation::Meaningless {

@@ -35,11 +35,22 @@ impl Label {
     }
 
     fn made<M: Message + ?Sized>(topic: &str) -> Result<Self, TopicNameError> {
-        let text = [topic, BETWEEN, M::NAME].concat();
+        let types = Self::types_of(M::TYPE_ID.to_bits(), M::SCHEMA.hash());
+        Self::join(topic, M::NAME, types)
+    }
+
+    /// That of a topic whose message is known by its name and `types` alone.
+    pub(crate) fn named(topic: &str, message: &str, types: u64) -> Result<Self, TopicNameError> {
+        check(topic)?;
+        Self::join(topic, message, types)
+    }
+
+    fn join(topic: &str, message: &str, types: u64) -> Result<Self, TopicNameError> {
+        let text = [topic, BETWEEN, message].concat();
         if text.len() > NAME_MAX {
             return Err(TopicNameError::TooLong {
                 topic: topic.to_owned(),
-                message: M::NAME.to_owned(),
+                message: message.to_owned(),
                 len: text.len() - BETWEEN.len(),
                 max: NAME_MAX - BETWEEN.len(),
             });
@@ -47,8 +58,19 @@ impl Label {
         Ok(Self {
             text: text.into(),
             topic: topic.len(),
-            types: M::TYPE_ID.to_bits().rotate_left(1) ^ M::SCHEMA.hash(),
+            types,
         })
+    }
+
+    /// One that a card shows, if it can be one.
+    pub(crate) fn shown(label: &str, types: u64) -> Option<Self> {
+        let (topic, message) = parts(label)?;
+        Self::named(topic, message, types).ok()
+    }
+
+    /// What identifies a message of this id and schema.
+    pub(crate) fn types_of(id: u64, schema: u64) -> u64 {
+        id.rotate_left(1) ^ schema
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -57,6 +79,10 @@ impl Label {
 
     pub(crate) fn topic(&self) -> &str {
         &self.text[..self.topic]
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.text[self.topic + BETWEEN.len()..]
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) use self::readers::{Request, To};
 use self::room::Growth;
 pub(crate) use self::room::RoomLook;
 use super::label::{Label, TopicEndId};
+use super::raw::KindOf;
 use super::slot::{Format, WORDS_MAX, Words, take_back, write};
 use crate::entry::Sealed;
 use crate::rings::RingSpan;
@@ -51,6 +52,8 @@ pub(crate) struct PublisherEnd {
     pub(super) label: Label,
     pub(super) carried: CarriedType,
     pub(super) terms: OutletTerms,
+    /// What its samples are, for those who ask.
+    pub(super) kind: KindOf,
     pub(super) place: Place,
     /// The lane, as a subscriber of this node reads it.
     region: PeerRegion,
@@ -168,6 +171,7 @@ impl PublisherEnd {
         carried: CarriedType,
         terms: OutletTerms,
         span: RingSpan,
+        kind: KindOf,
     ) -> Arc<Self> {
         let lane = PublishEnd::create(span.region(), terms.layout);
         Arc::new(Self {
@@ -175,6 +179,7 @@ impl PublisherEnd {
             label,
             carried,
             terms,
+            kind,
             place: Place::of(&span),
             region: span.region().read_only(),
             shared: Arc::downgrade(shared),

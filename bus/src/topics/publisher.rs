@@ -16,6 +16,7 @@ use super::label::{Label, Role, TopicEndId};
 use super::outlet::{OutletTerms, PublisherEnd};
 use super::presence::Cards;
 use super::publish::{Publishing, publish_now};
+use super::raw::{KindOf, TopicKind};
 use super::slot::Format;
 use super::topic::Meeting;
 use crate::loan::Loan;
@@ -126,7 +127,7 @@ impl<M: Message + ?Sized> PublisherBuilder<M> {
             let (subscribers, cards) = shared.ends_of(label, Role::Subscriber);
             (end.missing_of(subscribers), cards == Cards::Whole)
         };
-        self.meeting.wait(shared, label, look).await?;
+        self.meeting.wait(shared, label.topic(), look).await?;
         // All nodes are met: of two that were shown at the same time, one at least has seen the other.
         shared.agree_on_topic::<M>(label)?;
         Ok(publisher)
@@ -149,7 +150,8 @@ impl<M: Message + ?Sized> PublisherBuilder<M> {
         };
         let id = TopicEndId::new(shared.core().id(), shared.numbers.next());
         let carried = CarriedType::of(&Carried::of::<M>());
-        let end = PublisherEnd::new(shared, id, self.label.clone(), carried, terms, span);
+        let kind = KindOf::Type(TopicKind::of::<M>);
+        let end = PublisherEnd::new(shared, id, self.label.clone(), carried, terms, span, kind);
         shared.topics.add_publisher(&end);
         let shared = Arc::clone(shared);
         Ok(Publisher(Arc::new(Handle { shared, end }), PhantomData))

@@ -10,16 +10,18 @@ use ringway_shm::block::Block;
 use ringway_shm::heap::Heap;
 use ringway_shm::words::EntryWords;
 
+use super::raw::Lies;
 use crate::addr;
 use crate::entry::{
-    Beside, EntryHeader, EntryKind, EntryToken, Expected, Sealed, Segments, VerifyError,
+    Beside, EntryHeader, EntryKind, EntryToken, Expected, Sealed, Segments, Verified, VerifyError,
 };
 use crate::envelope::Plain;
 use crate::lease::LeaseOwner;
 use crate::message::{Codec, Delivery, Message, Parcel, Semantics as _};
 use crate::shared::Shared;
 use crate::token::{
-    DetokenizeError, ENTRY_SLOTS_MAX, Long, Room, Signature, TokenizeError, longest,
+    Body, DetokenizeError, ENTRY_SLOTS_MAX, Inline, Long, Room, Signature, TokenizeCause,
+    TokenizeError, Tokenized, allocate, longest,
 };
 
 /// Words of an entry.
@@ -35,7 +37,7 @@ pub(super) type Words = [u64; WORDS_MAX];
 
 /// What the slots of a topic have room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Format {
+pub(crate) struct Format {
     /// Pieces of a payload behind its entry, each as long as an entry.
     behind: usize,
 }
@@ -55,6 +57,17 @@ impl Format {
             None => 0,
         };
         Self { behind }
+    }
+
+    /// That of a topic whose slots have so many pieces behind the entry; `None` for more than there can be.
+    pub(super) fn of_pieces(pieces: u8) -> Option<Self> {
+        let behind = usize::from(pieces);
+        (behind <= PIECES_MAX).then_some(Self { behind })
+    }
+
+    /// Pieces behind the entry.
+    pub(crate) fn pieces(self) -> u8 {
+        u8::try_from(self.behind).unwrap_or(u8::MAX)
     }
 
     /// Words that a slot must have room for.
@@ -117,6 +130,34 @@ pub(super) fn write_plain<M: Message + ?Sized>(
     let header = EntryHeader::new(EntryKind::Tell, None);
     let signature = const { Signature::of::<M>() };
     EntryToken::write_behind(header, signature, payload, &mut words[..format.words()])
+}
+
+/// The same of bytes that were a message's once.
+pub(super) fn seal_any(
+    signature: Signature,
+    lies: Lies,
+    payload: &[u8],
+    format: Format,
+    heap: &Heap,
+) -> Result<Sealed, TokenizeCause> {
+    let header = EntryHeader::new(EntryKind::Tell, None);
+    let room = format.room();
+    let short = match lies {
+        Lies::Inline => Inline::new(payload).map(Body::Inline),
+        Lies::Behind if payload.len() <= room.long => Long::of_bytes(payload).map(Body::Long),
+        Lies::Behind | Lies::InBlock => None,
+    };
+    let body = match short {
+        Some(body) => body,
+        None => {
+            let headroom = room.headroom;
+            let mut block = allocate(heap, payload.len(), room)?;
+            block.bytes_mut()[headroom..].copy_from_slice(payload);
+            Body::Block { block, headroom }
+        }
+    };
+    let tokenized = Tokenized { signature, body };
+    EntryToken::seal(header, Plain, tokenized, heap).map_err(|unsealed| unsealed.cause)
 }
 
 /// The message of what was sealed and not published.
@@ -230,4 +271,27 @@ pub(super) fn read<D: Delivery + ?Sized>(
         || lender.shared(),
         receive,
     )?)
+}
+
+/// The same as bytes, and how they lie.
+pub(super) fn read_any(
+    words: &Words,
+    format: Format,
+    signature: Signature,
+    lender: &impl Lender,
+    owner: Option<Arc<dyn LeaseOwner>>,
+) -> Result<(Verified, Lies), Unreadable> {
+    let entry = entry(words);
+    let signature = [signature];
+    let expected = Expected::OneOf(&signature);
+    let lies = match (entry.has_block(), entry.goes_on()) {
+        (true, _) => Lies::InBlock,
+        (false, true) => Lies::Behind,
+        (false, false) => Lies::Inline,
+    };
+    let verified = match lies {
+        Lies::Behind => entry.verify_long(expected, pieces(words, format))?,
+        Lies::Inline | Lies::InBlock => entry.verify_lent(expected, lender, owner)?,
+    };
+    Ok((verified, lies))
 }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use futures_util::{Stream, StreamExt};
 
 pub use self::builder::SubscriberBuilder;
-use self::lender::{OfOwn, OfPeer};
+pub(super) use self::lender::{OfOwn, OfPeer};
 pub use self::sample::Sample;
 use super::intake::{Arrived, Origin, SubscriberEnd, Took};
 use super::label::TopicEndId;

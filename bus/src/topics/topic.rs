@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::error::TopicError;
 use super::label::{Label, Role, TopicEndId};
 use super::publisher::PublisherBuilder;
+use super::raw::TopicKind;
 use super::subscriber::SubscriberBuilder;
 use crate::message::Message;
 use crate::node::lookup::Deadline;
@@ -62,6 +63,15 @@ impl<M: Message + ?Sized> Topic<M> {
             label,
             message: PhantomData,
         })
+    }
+
+    pub(crate) fn label(&self) -> &Label {
+        &self.label
+    }
+
+    /// What its samples are, for who has no type for them.
+    pub(crate) fn kind(&self) -> Arc<TopicKind> {
+        Arc::new(TopicKind::of::<M>())
     }
 
     /// Returns the topic's name.
@@ -130,7 +140,7 @@ impl Meeting {
     pub(super) async fn wait(
         self,
         shared: &Arc<Shared>,
-        label: &Label,
+        topic: &str,
         mut look: impl FnMut() -> (Vec<TopicEndId>, bool),
     ) -> Result<(), TopicError> {
         let end = shared.clock.after(self.within);
@@ -159,7 +169,7 @@ impl Meeting {
             return Ok(());
         }
         Err(TopicError::Unanswered {
-            topic: label.topic().to_owned(),
+            topic: topic.to_owned(),
             waited: self.within,
             silent,
         })

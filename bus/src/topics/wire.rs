@@ -87,6 +87,16 @@ pub(crate) enum TopicWord {
     Declines {
         pairing: Pairing,
     },
+    /// What does this publisher publish? For who has no type for it.
+    Describe {
+        publisher: Number,
+    },
+    /// The answer: what a slot has room for, and the schema in words; nothing if there is no such publisher.
+    Described {
+        publisher: Number,
+        pieces: u8,
+        description: Vec<u8>,
+    },
 }
 
 /// Why a publisher's node lets a subscriber not read.

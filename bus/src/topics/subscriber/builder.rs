@@ -180,7 +180,7 @@ impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
             let cards = seek(shared, end);
             (end.unanswered(), cards == Cards::Whole)
         };
-        self.meeting.wait(shared, label, look).await?;
+        self.meeting.wait(shared, label.topic(), look).await?;
         if !is_topic {
             return Ok(subscriber);
         }

@@ -12,9 +12,9 @@ use crate::topics::slot::Lender;
 use crate::urings::HeapOf;
 
 /// The heap of a publisher on another node.
-pub(super) struct OfPeer<'a> {
-    pub(super) heap: HeapOf<'a>,
-    pub(super) shared: &'a Arc<Shared>,
+pub(in crate::topics) struct OfPeer<'a> {
+    pub(in crate::topics) heap: HeapOf<'a>,
+    pub(in crate::topics) shared: &'a Arc<Shared>,
 }
 
 impl Segments for OfPeer<'_> {
@@ -34,9 +34,9 @@ impl Lender for OfPeer<'_> {
 }
 
 /// This node's own.
-pub(super) struct OfOwn<'a> {
-    pub(super) heap: &'a Heap,
-    pub(super) shared: &'a Arc<Shared>,
+pub(in crate::topics) struct OfOwn<'a> {
+    pub(in crate::topics) heap: &'a Heap,
+    pub(in crate::topics) shared: &'a Arc<Shared>,
 }
 
 impl Segments for OfOwn<'_> {

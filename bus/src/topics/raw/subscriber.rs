@@ -1,0 +1,185 @@
+//! The samples of a topic as bytes.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+use ringway_shm::layout::CursorLayout;
+
+use super::{Lies, TopicKind};
+use crate::entry::Verified;
+use crate::shared::Shared;
+use crate::topics::error::TopicError;
+use crate::topics::intake::{Arrived, IntakeTerms, Origin, SubscriberEnd, Took};
+use crate::topics::join::seek;
+use crate::topics::label::{Label, Role, TopicEndId};
+use crate::topics::presence::Cards;
+use crate::topics::slot::{Unreadable, WORDS_MAX, Words, read_any};
+use crate::topics::subscriber::{OfOwn, OfPeer};
+use crate::topics::wire::Behind;
+use crate::wait_list::WaitKey;
+
+/// A subscriber of a topic whose message is known by its description alone: a stream of its samples, with what it was made `as_of`.
+pub(crate) struct RawSubscriber<T> {
+    shared: Arc<Shared>,
+    end: Arc<SubscriberEnd>,
+    kind: Arc<TopicKind>,
+    words: Box<Words>,
+    unread: u64,
+    key: WaitKey,
+    tag: T,
+}
+
+/// A sample, with the lease of its block if it has one.
+pub(crate) struct RawSample {
+    pub(crate) from: TopicEndId,
+    pub(crate) sequence: u64,
+    /// Samples of its publisher between it and the one before.
+    pub(crate) missed: u64,
+    pub(crate) lies: Lies,
+    verified: Verified,
+}
+
+impl RawSample {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.verified.bytes()
+    }
+}
+
+impl<T: Copy> RawSubscriber<T> {
+    /// Subscribes, and asks the publishers that there are; does not wait for their answers.
+    pub(crate) fn open(
+        shared: &Arc<Shared>,
+        label: &Label,
+        kind: &Arc<TopicKind>,
+        depth: u32,
+        behind: Behind,
+        tag: T,
+    ) -> Result<Self, TopicError> {
+        let claims = u32::from(CursorLayout::CLAIMS_MAX).min(depth.max(1));
+        let claims = u16::try_from(claims).ok().and_then(CursorLayout::new);
+        let terms = IntakeTerms {
+            format: kind.format,
+            behind,
+            depth: depth.max(1),
+            claims: claims.expect("in-range: at most as many as there can be"),
+        };
+        let id = TopicEndId::new(shared.core().id(), shared.numbers.next());
+        let end = SubscriberEnd::new(shared, id, label.clone(), kind.carried(), terms, None);
+        shared.topics.add_subscriber(&end);
+        let subscriber = Self {
+            shared: Arc::clone(shared),
+            end,
+            kind: Arc::clone(kind),
+            words: Box::new([0; WORDS_MAX]),
+            unread: 0,
+            key: WaitKey::default(),
+            tag,
+        };
+        shared.show_end(label, id, Role::Subscriber)?;
+        seek(shared, &subscriber.end);
+        Ok(subscriber)
+    }
+
+    /// Looks for publishers; those that have not answered, and whether all cards were read.
+    pub(crate) fn unanswered(&self) -> (Vec<TopicEndId>, bool) {
+        let cards = seek(&self.shared, &self.end);
+        (self.end.unanswered(), cards == Cards::Whole)
+    }
+
+    /// The topic's name.
+    pub(crate) fn topic(&self) -> &str {
+        self.end.label.topic()
+    }
+
+    /// The next sample that has come already.
+    pub(crate) fn try_next(&mut self) -> Option<(T, RawSample)> {
+        Some((self.tag, self.look().ok()?))
+    }
+
+    fn look(&mut self) -> Result<RawSample, Took> {
+        loop {
+            let arrived = match self.end.take(&mut self.words) {
+                Took::Sample(arrived) => arrived,
+                other => return Err(other),
+            };
+            let (from, sequence, missed) = (arrived.from, arrived.sequence, arrived.missed);
+            match self.read(arrived) {
+                Ok((verified, lies)) => {
+                    return Ok(RawSample {
+                        from,
+                        sequence,
+                        missed: missed + std::mem::take(&mut self.unread),
+                        lies,
+                        verified,
+                    });
+                }
+                Err(_) => self.unread += missed + 1,
+            }
+        }
+    }
+
+    fn read(&self, arrived: Arrived) -> Result<(Verified, Lies), Unreadable> {
+        let (format, signature) = (self.kind.format, self.kind.signature());
+        let (origin, owner) = arrived.lent.unzip();
+        let shared = &self.shared;
+        match origin {
+            Some(Origin::There(urings)) => {
+                let heap = urings.segments();
+                let lender = OfPeer { heap, shared };
+                let read = read_any(&self.words, format, signature, &lender, owner);
+                if let Err(Unreadable::Entry(error)) = &read {
+                    urings.bad_entry(error);
+                }
+                read
+            }
+            Some(Origin::Here(_)) | None => {
+                let heap = shared.core().heap();
+                let lender = OfOwn { heap, shared };
+                read_any(&self.words, format, signature, &lender, owner)
+            }
+        }
+    }
+}
+
+impl<T: Copy> Stream for RawSubscriber<T> {
+    type Item = (T, RawSample);
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<(T, RawSample)>> {
+        let this = self.get_mut();
+        let mut is_prepared = false;
+        loop {
+            match this.look() {
+                Ok(sample) => return Poll::Ready(Some((this.tag, sample))),
+                Err(Took::Over) => return Poll::Ready(None),
+                Err(Took::Nothing) if is_prepared => return Poll::Pending,
+                Err(_) => {}
+            }
+            this.end.arrivals.register(&mut this.key, cx);
+            this.end.prepare_to_wait();
+            is_prepared = true;
+        }
+    }
+}
+
+// Nothing in it is pinned.
+impl<T> Unpin for RawSubscriber<T> {}
+
+impl<T> Drop for RawSubscriber<T> {
+    fn drop(&mut self) {
+        self.end.arrivals.remove(&mut self.key);
+        self.shared.hide_end(&self.end.label, self.end.id);
+        self.shared.topics.remove_subscriber(self.end.id.number());
+        self.end.close();
+    }
+}
+
+impl<T> fmt::Debug for RawSubscriber<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawSubscriber")
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}
