@@ -97,8 +97,9 @@ impl<T> Brief<T> {
     }
 }
 
-/// Lets the holder get on, for a waiter that has waited so many times.
-fn pause(waited: u32) {
+/// Lets the holder get on, for a waiter that has waited so many times; also of a place that is held for as short.
+#[cold]
+pub(crate) fn pause(waited: u32) {
     if cfg!(loom) || (LOOKS..LOOKS + YIELDS).contains(&waited) {
         return thread::yield_now();
     }

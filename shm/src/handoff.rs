@@ -28,9 +28,10 @@
 use core::fmt;
 use core::mem::MaybeUninit;
 
+use crate::brief::pause;
 use crate::mutant::{Mutant, release_unless};
-use crate::sync::Ordering::{Acquire, Relaxed, Release};
-use crate::sync::{AtomicU32, UnsafeCell, thread};
+use crate::sync::Ordering::{Acquire, Relaxed};
+use crate::sync::{AtomicU32, UnsafeCell};
 
 const EMPTY: u32 = 0;
 const CLAIMED: u32 = 1;
@@ -147,6 +148,7 @@ impl<T> Handoff<T> {
     ///
     /// One-taker, as for [`take`](Self::take).
     pub unsafe fn close(&self) -> Option<T> {
+        let mut waited = 0u32;
         loop {
             // Acquire value-given: as in `take`.
             match self.state.load(Acquire) {
@@ -164,7 +166,8 @@ impl<T> Handoff<T> {
                     if empty.is_ok() {
                         return None;
                     }
-                    thread::yield_now();
+                    pause(waited);
+                    waited = waited.saturating_add(1);
                 }
             }
         }
@@ -192,7 +195,9 @@ impl<T> Drop for Claim<'_, T> {
     fn drop(&mut self) {
         if let Some(place) = self.0 {
             // Release place-free: nothing was written; whoever claims it next takes over from this claim.
-            place.state.store(EMPTY, Release);
+            place
+                .state
+                .store(EMPTY, release_unless(Mutant::UnclaimedRelaxed));
         }
     }
 }

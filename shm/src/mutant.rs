@@ -72,6 +72,8 @@ pub enum Mutant {
     FullRelaxed,
     /// Who empties a place does not release that the value was moved out.
     EmptyRelaxed,
+    /// Who lets a claim go does not pass on that the value was moved out.
+    UnclaimedRelaxed,
     /// The giver does not release the value.
     GivenRelaxed,
     /// The getter that leaves does not release what it did before.

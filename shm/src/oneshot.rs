@@ -31,17 +31,15 @@ use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use std::boxed::Box;
 
+use crate::brief::pause;
 use crate::mutant::{Mutant, release_unless};
 use crate::sync::Ordering::Acquire;
-use crate::sync::{AtomicU32, UnsafeCell, spin_loop, thread};
+use crate::sync::{AtomicU32, UnsafeCell};
 
 const WAITING: u32 = 0;
 const HELD: u32 = 1;
 const GIVEN: u32 = 2;
 const LEFT: u32 = 3;
-
-/// Looks at a place that the other side holds before its thread is let run: longer than it takes if that runs.
-const SPINS_MAX: u32 = 64;
 
 struct Place<T, W, D> {
     state: AtomicU32,
@@ -60,16 +58,16 @@ enum Hold {
 
 impl<T, W, D> Place<T, W, D> {
     fn hold(&self) -> Hold {
-        for spins in 1u32.. {
+        let mut waited = 0u32;
+        loop {
             // Acquire let-go, value-given, getter-left: pairs with the stores of each.
             match self.state.compare_exchange(WAITING, HELD, Acquire, Acquire) {
                 Ok(_) => return Hold::Held,
-                Err(GIVEN | LEFT) => break,
-                Err(_) if cfg!(not(loom)) && !spins.is_multiple_of(SPINS_MAX) => spin_loop(),
-                Err(_) => thread::yield_now(),
+                Err(GIVEN | LEFT) => return Hold::Over,
+                Err(_) => pause(waited),
             }
+            waited = waited.saturating_add(1);
         }
-        Hold::Over
     }
 
     /// Changes what the getter has left, while nobody else touches it; `None` when it is over.

@@ -43,6 +43,32 @@ fn handed_over() {
     check(model, &[Mutant::FullRelaxed, Mutant::EmptyRelaxed]);
 }
 
+// place-free: who fills a place after another's claim that was let go writes after the value before was moved out.
+#[test]
+fn unclaimed() {
+    fn model() {
+        let place = Arc::new(Handoff::new());
+        if let Some(claim) = place.claim() {
+            claim.fill_with(|| Plain::new(1));
+        }
+        let theirs = Arc::clone(&place);
+        let claiming = thread::spawn(move || drop(theirs.claim()));
+        let theirs = Arc::clone(&place);
+        let filling = thread::spawn(move || {
+            let claim = theirs.claim();
+            claim
+                .map(|claim| claim.fill_with(|| Plain::new(2)))
+                .is_some()
+        });
+        // SAFETY: one-taker: this thread.
+        let take = || unsafe { place.take() }.map(|it| read(&it));
+        assert_eq!(take(), Some(1));
+        claiming.join().unwrap();
+        assert_eq!(filling.join().unwrap(), take() == Some(2));
+    }
+    check(model, &[Mutant::UnclaimedRelaxed]);
+}
+
 // A place that is closed loses nothing: what was filled comes out, and who comes later cannot claim it.
 #[test]
 fn closed_over() {
