@@ -6,7 +6,7 @@ use std::ops::Deref;
 use crate::message::Delivery;
 use crate::topics::label::TopicEndId;
 
-/// What was published once: `Deref` to what a handler would get, the value or a [`Lease`].
+/// What was published once: `Deref` to what a handler would get, the value or a [`Lease`](crate::lease::Lease).
 pub struct Sample<D: Delivery + ?Sized> {
     pub(super) value: D::Arrival,
     pub(super) from: TopicEndId,
