@@ -279,6 +279,6 @@ fn a_killed_subscriber_is_forgotten() {
         while publisher.try_publish(at(1)).is_ok() {}
         helper.kill();
         publisher.publish(at(2)).wait().unwrap();
-        wait_until(|| topic.subscribers().is_empty());
+        wait_until(|| topic.subscribers().is_empty() && publisher.subscribers().is_empty());
     }
 }
