@@ -11,6 +11,10 @@ mod support;
 mod actors;
 #[path = "topics/basic.rs"]
 mod basic;
+#[path = "topics/batches.rs"]
+mod batches;
+#[path = "topics/changes.rs"]
+mod changes;
 #[path = "topics/events.rs"]
 mod events;
 #[path = "topics/full.rs"]
@@ -19,6 +23,8 @@ mod full;
 mod killed;
 #[path = "topics/kinds.rs"]
 mod kinds;
+#[path = "topics/latest.rs"]
+mod latest;
 #[path = "topics/meeting.rs"]
 mod meeting;
 #[path = "topics/multiplex.rs"]
@@ -27,3 +33,5 @@ mod multiplex;
 mod patterns;
 #[path = "topics/stopped.rs"]
 mod stopped;
+#[path = "topics/table.rs"]
+mod table;

@@ -154,10 +154,11 @@ pub use supervise::{
     OfProcess, OfSupervisor, Restart, StartSupervisor, Strategy, SuperviseError, Supervisor, Tree,
 };
 pub use topics::{
-    AllSubscriber, AllSubscriberBuilder, AllTopics, Blocking, Event, Listener, ListenerBuilder,
-    NamedSample, Notice, Notifier, NotifierBuilder, PublishError, Publisher, PublisherBuilder,
-    Publishing, Sample, Subscriber, SubscriberBuilder, Topic, TopicEndId, TopicError,
-    TopicNameError, TopicPattern,
+    AllSubscriber, AllSubscriberBuilder, AllTopics, Blocking, Event, Latest, LatestBuilder,
+    Listener, ListenerBuilder, NamedSample, Notice, Notifier, NotifierBuilder, PublishAll,
+    PublishAllError, PublishError, Publisher, PublisherBuilder, Publishing, Sample, Subscriber,
+    SubscriberBuilder, Topic, TopicChange, TopicChanges, TopicEndId, TopicError, TopicNameError,
+    TopicPattern,
 };
 pub use urings::wire::OpenRefusal;
 

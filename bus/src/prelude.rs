@@ -43,8 +43,8 @@ pub use crate::supervise::{
     Child, ChildInfo, ChildState, Restart, Strategy, SuperviseError, Supervisor, Tree,
 };
 pub use crate::topics::{
-    AllSubscriber, AllTopics, NamedSample, PublishError, Publisher, Sample, Subscriber, Topic,
-    TopicEndId, TopicError, TopicPattern,
+    AllSubscriber, AllTopics, Latest, NamedSample, PublishError, Publisher, Sample, Subscriber,
+    Topic, TopicChange, TopicEndId, TopicError, TopicPattern,
 };
 pub use crate::urings::wire::OpenRefusal;
 pub use futures_executor::block_on;

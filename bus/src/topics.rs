@@ -19,6 +19,7 @@
 //! | somebody who joins, before the answer | nothing: it has not joined; or a reader whose node is dead |
 
 mod all;
+mod changes;
 mod ends;
 mod error;
 mod event;
@@ -31,6 +32,7 @@ mod name;
 mod outlet;
 mod presence;
 mod publish;
+mod publish_all;
 mod publisher;
 pub(crate) mod raw;
 mod shown;
@@ -40,6 +42,7 @@ mod topic;
 pub(crate) mod wire;
 
 pub use self::all::{AllSubscriber, AllSubscriberBuilder, AllTopics, NamedSample};
+pub use self::changes::{TopicChange, TopicChanges};
 pub(crate) use self::ends::Topics;
 pub use self::error::{PublishError, TopicError};
 pub use self::event::{Event, Listener, ListenerBuilder, Notice, Notifier, NotifierBuilder};
@@ -50,7 +53,10 @@ pub(crate) use self::label::{Label, ShownEnd};
 pub use self::name::{TopicNameError, TopicPattern};
 pub(crate) use self::outlet::{PublisherEnd, RoomLook};
 pub use self::publish::Publishing;
+pub use self::publish_all::{PublishAll, PublishAllError};
 pub use self::publisher::{Publisher, PublisherBuilder};
 pub(crate) use self::shown::EndsByLabel;
-pub use self::subscriber::{Blocking, Sample, Subscriber, SubscriberBuilder};
+pub use self::subscriber::{
+    Blocking, Latest, LatestBuilder, Sample, Subscriber, SubscriberBuilder,
+};
 pub use self::topic::Topic;

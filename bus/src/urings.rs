@@ -264,13 +264,13 @@ impl PeerUrings {
         let mut woken = Vec::new();
         self.sort_notes(found, &mut woken);
         // Outside the lock: who waits for samples is the user's code.
-        woken.iter().for_each(|feed| feed.wake());
+        woken.iter().for_each(|(note, feed)| feed.noted(*note));
     }
 
     fn sort_notes(
         &self,
         mut found: impl FnMut(Arc<InboxLane>),
-        woken: &mut Vec<Arc<SubscriberEnd>>,
+        woken: &mut Vec<(Key, Arc<SubscriberEnd>)>,
     ) {
         let mut notes = lock(&self.notes_in);
         for _ in 0..NOTES_PER_LOOK {
@@ -280,7 +280,7 @@ impl PeerUrings {
                     if let Some(lane) = self.lane(uring) {
                         found(lane);
                     } else if let Some(feed) = self.feed(uring) {
-                        woken.push(feed);
+                        woken.push((uring, feed));
                     }
                 }
                 Ok(None) => return,

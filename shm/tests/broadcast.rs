@@ -305,6 +305,45 @@ fn hoarding() {
     }
 }
 
+// Goal: a member that is overlooked is not named when it is idle, whoever comes and goes beside it; what it claims is kept.
+#[test]
+fn who_is_overlooked_is_not_named() {
+    let mut lane = Lane::new(2, 1);
+    let mut members: Vec<_> = (0..4).map(|_| lane.subscribe(DROP)).collect();
+    let named = |lane: &mut Lane| {
+        let mut named = Vec::new();
+        lane.publish.idle_members(|member, _| named.push(member));
+        named.sort_unstable();
+        named
+    };
+    for member in &mut members {
+        assert!(member.end.go_idle());
+    }
+    let ids: Vec<_> = members.iter().map(|member| member.id).collect();
+    lane.publish.overlook(ids[1]);
+    lane.publish.overlook(ids[1]);
+    assert_eq!(named(&mut lane), [ids[0], ids[2], ids[3]]);
+    assert!(lane.publish.leave(ids[0]) && !lane.publish.leave(ids[0]));
+    members.push(lane.subscribe(DROP));
+    for member in &mut members {
+        assert!(member.end.go_idle());
+    }
+    assert_eq!(named(&mut lane), [ids[2], ids[3], members[4].id]);
+    lane.lend().unwrap();
+    let mut word = [0];
+    let lease = members[1].end.latest(&mut word).unwrap().unwrap();
+    lane.publish(1).unwrap();
+    lane.publish(1).unwrap();
+    assert_eq!(lane.reclaimed(), []);
+    members[1].release(lease.claim.unwrap());
+    assert_eq!(lane.reclaimed(), [1]);
+    for at in [1, 2, 3] {
+        assert!(lane.publish.leave(ids[at]));
+    }
+    assert!(members[4].end.go_idle() || members[4].end.peek());
+    assert_eq!(lane.publish.members().collect::<Vec<_>>(), [members[4].id]);
+}
+
 // Goal: what a member claims is free when it has left, or is dead.
 #[test]
 fn the_dead_are_ignored() {

@@ -33,11 +33,70 @@ pub(crate) fn number(sample: &Sample<Chunk>) -> u64 {
     let number = sample.header().number;
     assert_eq!(number, sample.sequence());
     let byte = number.to_le_bytes()[0];
-    assert!(
-        sample.iter().all(|it| *it == byte),
-        "sample {number} is torn"
-    );
+    let bytes: &[u8] = sample;
+    let is_whole = bytes.first() == Some(&byte) && bytes[1..] == bytes[..bytes.len() - 1];
+    assert!(is_whole, "sample {number} is torn");
     number
+}
+
+/// Takes samples in a thread for each subscriber until the one of sequence `last` has come; each gets all of them in order, or is told
+/// how many it missed, which one that waits never does.
+pub(crate) fn take_all(subscribers: Vec<ringway::Subscriber<Chunk>>, last: u64, waits: bool) {
+    std::thread::scope(|scope| {
+        for mut subscriber in subscribers {
+            scope.spawn(move || {
+                let mut accounted = 0;
+                for sample in subscriber.blocking() {
+                    accounted += 1 + sample.missed_before();
+                    assert_eq!(
+                        number(&sample),
+                        accounted,
+                        "in order, and none unaccounted for"
+                    );
+                    assert!(!waits || sample.missed_before() == 0);
+                    if accounted == last {
+                        break;
+                    }
+                }
+                assert_eq!(accounted, last);
+            });
+        }
+    });
+}
+
+/// Makes subscribers of a topic.
+pub(crate) fn subscribe(
+    node: &Node,
+    name: &str,
+    waits: bool,
+    count: usize,
+) -> Vec<ringway::Subscriber<Chunk>> {
+    let topic = node.topic::<Chunk>(name).expect("a topic");
+    let made = (0..count).map(|_| {
+        let subscriber = topic.subscriber().depth(4);
+        match waits {
+            true => subscriber,
+            false => subscriber.drop_oldest(),
+        }
+    });
+    let made = made.map(|subscriber| subscriber.wait().expect("made"));
+    made.collect()
+}
+
+/// Plays the rounds that it is told of, line by line: a topic, what its subscribers do when they are behind, and the last sequence.
+fn play_rounds(node: &Node, count: usize) {
+    for line in std::io::stdin().lines() {
+        let line = line.expect("the test writes");
+        let words: Vec<&str> = line.split(' ').collect();
+        let [name, policy, last] = words[..] else {
+            panic!("no round {line:?}");
+        };
+        let waits = policy == "waits";
+        let subscribers = subscribe(node, name, waits, count);
+        say("ready");
+        take_all(subscribers, last.parse().expect("a number"), waits);
+        say("done");
+    }
 }
 
 fn say(line: &str) {
@@ -47,6 +106,9 @@ fn say(line: &str) {
 
 pub(crate) fn play(words: &[&str]) {
     let node = Node::attach("test").expect("attached");
+    if let ["rounds", count] = words {
+        return play_rounds(&node, count.parse().expect("a number"));
+    }
     let topic = node.topic::<Chunk>(TOPIC).expect("a topic");
     match words {
         ["publisher", len] => {

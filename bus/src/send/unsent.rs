@@ -46,11 +46,7 @@ impl<I: Iterator> TellAllError<I> {
 
     /// Returns the messages that were not sent, in their order.
     pub fn into_inner(self) -> Unsent<I> {
-        let Self {
-            cause, mut rest, ..
-        } = self;
-        rest.first = Some(cause.into_inner());
-        rest
+        self.rest.behind(self.cause.into_inner())
     }
 }
 
@@ -71,7 +67,7 @@ impl<I: Iterator> fmt::Debug for TellAllError<I> {
 
 impl<I: Iterator> std::error::Error for TellAllError<I> {}
 
-/// The messages that a `tell_all` did not send, in their order: those that it had drawn from its iterator, then what that
+/// The messages that a `tell_all` did not send, or a `publish_all` not publish, in their order: those that it had drawn from its iterator, then what that
 /// yields. They may be told again as they are.
 pub struct Unsent<I: Iterator> {
     first: Option<I::Item>,
@@ -80,12 +76,18 @@ pub struct Unsent<I: Iterator> {
 }
 
 impl<I: Iterator> Unsent<I> {
-    pub(super) fn new(drawn: Vec<I::Item>, rest: Option<I>) -> Self {
+    pub(crate) fn new(drawn: Vec<I::Item>, rest: Option<I>) -> Self {
         Self {
             first: None,
             drawn: drawn.into_iter(),
             rest,
         }
+    }
+
+    /// The same behind another.
+    pub(crate) fn behind(mut self, first: I::Item) -> Self {
+        self.first = Some(first);
+        self
     }
 }
 

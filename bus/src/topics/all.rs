@@ -12,11 +12,12 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 
 use super::error::TopicError;
+use super::intake::Took;
 use super::join::seek;
 use super::label::{Label, TopicEndId};
 use super::matching::{Matching, names_matching};
 use super::name::TopicPattern;
-use super::subscriber::{Found, Sample, Subscriber, SubscriberBuilder};
+use super::subscriber::{Sample, Subscriber, SubscriberBuilder};
 use crate::lease::Lease;
 use crate::message::{Delivery, InPlace, Message};
 use crate::node::block_on;
@@ -253,14 +254,14 @@ impl<D: Delivery + ?Sized> AllSubscriber<D> {
             return Look::Item(Err(fault));
         }
         match self.0.look() {
-            Found::Sample(sample) => {
+            Ok(sample) => {
                 let topic = self.0.named.take();
                 let topic = topic.unwrap_or_else(|| self.pattern().into());
                 return Look::Item(Ok(NamedSample { sample, topic }));
             }
-            Found::Over => return Look::Over,
-            Found::Changed => return Look::Changed,
-            Found::Nothing => {}
+            Err(Took::Over) => return Look::Over,
+            Err(Took::Changed) => return Look::Changed,
+            Err(_) => {}
         }
         // A publisher that has ended, and of which all is taken, may have left a place.
         let end = &self.0.end;
@@ -285,19 +286,21 @@ impl<D: Delivery + ?Sized> Stream for AllSubscriber<D> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item<D>>> {
         let this = self.get_mut();
-        let mut is_prepared = false;
-        loop {
+        for is_prepared in [false, true] {
             match this.look() {
                 Look::Item(item) => return Poll::Ready(Some(item)),
                 Look::Over => return Poll::Ready(None),
-                Look::Nothing if is_prepared => return Poll::Pending,
-                Look::Nothing | Look::Changed => {}
+                Look::Nothing | Look::Changed if !is_prepared => {
+                    let Subscriber { end, key, .. } = &mut this.0;
+                    end.arrivals.register(key, cx);
+                    end.prepare_to_wait();
+                }
+                // Not all lanes are prepared: that is for the next poll.
+                Look::Changed => cx.waker().wake_by_ref(),
+                Look::Nothing => {}
             }
-            let Subscriber { end, key, .. } = &mut this.0;
-            end.arrivals.register(key, cx);
-            end.prepare_to_wait();
-            is_prepared = true;
         }
+        Poll::Pending
     }
 }
 

@@ -126,6 +126,10 @@ impl Hold {
         &self.half.origin
     }
 
+    pub(super) fn note(&self) -> Option<Key> {
+        self.note
+    }
+
     /// Releases a claim; the number of a wait of the publisher's that is to be answered.
     pub(super) fn release(&self, claim: Claim) -> Option<u64> {
         self.claims.release(claim)
@@ -152,6 +156,13 @@ impl Drop for Hold {
 struct Lent {
     hold: Arc<Hold>,
     claim: Mutex<Option<Claim>>,
+}
+
+/// Whoever could not read it need not say so.
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.completed();
+    }
 }
 
 impl LeaseOwner for Lent {

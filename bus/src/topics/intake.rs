@@ -8,7 +8,10 @@
 //! - **no-missed-wake**: who waits registers first, then makes each lane of this node idle and has the driver watch the others, and
 //!   only then looks once more. A lane that the driver makes idle is looked at after that, too.
 
+mod batch;
+mod filter;
 mod named;
+mod newest;
 mod source;
 mod wait;
 
@@ -21,14 +24,17 @@ use ringway_shm::region::PeerRegion;
 use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::Relaxed;
 
+pub(super) use self::batch::{Batch, Before};
+pub(super) use self::filter::FilterTerms;
 pub(super) use self::named::Place;
-pub(super) use self::source::{Arrived, Origin};
+pub(super) use self::source::Origin;
 use self::source::{Look, Open, Owed, Phase, Source};
 use super::half::{Half, Hold};
 use super::label::{Label, TopicEndId};
 use super::matching::Matching;
-use super::slot::{Format, Words};
+use super::slot::Format;
 use super::wire::{Behind, JoinRefusal};
+use crate::clock::Clock;
 use crate::peering::NodeId;
 use crate::shared::{Shared, lock};
 use crate::urings::wire::CarriedType;
@@ -41,6 +47,7 @@ pub(super) struct IntakeTerms {
     pub(super) behind: Behind,
     pub(super) depth: u32,
     pub(super) claims: CursorLayout,
+    pub(super) filter: FilterTerms,
 }
 
 impl IntakeTerms {
@@ -55,6 +62,8 @@ pub(super) fn policy(behind: Behind, depth: u32) -> Policy {
     match behind {
         Behind::Wait => Policy::Wait { depth },
         Behind::DropOldest => Policy::DropOldest { depth },
+        // It takes none: no publisher waits for it.
+        Behind::Newest => Policy::DropOldest { depth: 1 },
     }
 }
 
@@ -67,6 +76,7 @@ pub(crate) struct SubscriberEnd {
     /// What it subscribes to, if that is a pattern.
     pub(super) matching: Option<Matching>,
     shared: Weak<Shared>,
+    clock: Clock,
     sources: Mutex<Sources>,
     /// Who waits for a sample.
     pub(super) arrivals: WaitList,
@@ -86,13 +96,23 @@ struct Sources {
 }
 
 /// What a look at all sources found.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Took {
-    Sample(Arrived),
+    Samples,
     Nothing,
     /// Nothing; who wants to wait prepares for that once more.
     Changed,
     /// Nothing, and there will be none.
     Over,
+}
+
+/// A lane, as its publisher has answered.
+pub(super) struct Lane<'a> {
+    pub(super) region: &'a PeerRegion,
+    pub(super) layout: BroadcastLayout,
+    pub(super) is_timed: bool,
+    /// The sequence behind which it begins for this subscriber.
+    pub(super) after: u64,
 }
 
 impl SubscriberEnd {
@@ -111,6 +131,7 @@ impl SubscriberEnd {
             terms,
             matching,
             shared: Arc::downgrade(shared),
+            clock: shared.clock.clone(),
             sources: Mutex::default(),
             arrivals: WaitList::default(),
             is_listed: AtomicBool::new(false),
@@ -158,14 +179,12 @@ impl SubscriberEnd {
         }
     }
 
-    /// The publisher has answered: its lane is at `lane`, and begins behind `after` for this one.
+    /// The publisher has answered.
     pub(super) fn open(
         self: &Arc<Self>,
         id: TopicEndId,
         from: Origin,
-        lane: &PeerRegion,
-        layout: BroadcastLayout,
-        after: u64,
+        found: &Lane<'_>,
         note: Option<Key>,
     ) {
         let mut owed = Owed::default();
@@ -179,16 +198,10 @@ impl SubscriberEnd {
         else {
             return;
         };
-        match part.open(lane, layout, self.terms.policy(), after) {
+        match part.open(found.region, found.layout, self.terms.policy(), found.after) {
             Ok(lane) => {
                 let hold = Hold::new(self, half, lane.claims(), note);
-                source.phase = Phase::Open(Box::new(Open {
-                    lane,
-                    hold,
-                    is_dying: false,
-                    held_back: None,
-                    is_hoarded: false,
-                }));
+                source.phase = Phase::Open(Box::new(Open::new(lane, hold, found.is_timed)));
             }
             Err(violation) => {
                 owed.blame.push((from, violation));
@@ -291,45 +304,65 @@ impl SubscriberEnd {
         self.wake();
     }
 
-    /// Takes the next sample of any source.
-    pub(super) fn take(&self, words: &mut Words) -> Took {
+    /// Takes the next samples of any sources: each publisher's in its order, and none of them before all.
+    #[inline]
+    pub(super) fn take(&self, batch: &mut Batch, max: usize) -> Took {
         let mut owed = Owed::default();
+        let filter = self.terms.filter.now(&self.clock);
+        batch.clear();
         let mut guard = self.sources();
         let sources = &mut *guard;
-        let mut found = None;
         let count = sources.list.len();
+        let first = sources.next;
         for step in 0..count {
-            let at = (sources.next + step) % count;
+            let at = (first + step) % count;
             let source = &mut sources.list[at];
             let Phase::Open(open) = &mut source.phase else {
                 continue;
             };
-            match open.take(words, &mut owed) {
-                Look::Sample(taken) => {
-                    sources.next = at + 1;
-                    found = Some(open.arrived(source.id, source.topic.as_ref(), taken));
-                    break;
-                }
-                Look::Nothing => {}
-                Look::Over => {
-                    let phase = std::mem::replace(&mut source.phase, Phase::Over);
-                    owed.over.extend(phase.close());
-                }
+            let before = batch.len();
+            let whose = (source.id, source.topic.as_ref());
+            let look = open.take(whose, batch, max, &filter, &mut owed);
+            if let Look::Over = look {
+                let phase = std::mem::replace(&mut source.phase, Phase::Over);
+                owed.over.extend(phase.close());
+            }
+            if batch.len() > before {
+                sources.next = at + 1;
+            }
+            if batch.len() >= max {
+                break;
             }
         }
         let is_over = sources.is_over;
         drop(guard);
-        // Relaxed: ordered by the fence in `prepare_to_wait`.
+        let has_unwatched = owed.has_unwatched;
+        self.settle(owed);
+        match batch.len() {
+            0 if is_over => Took::Over,
+            0 if has_unwatched => Took::Changed,
+            0 => Took::Nothing,
+            _ => Took::Samples,
+        }
+    }
+
+    /// Does what is owed, without the lock.
+    #[inline]
+    fn settle(&self, owed: Owed) {
         if owed.is_hoarding {
+            // Relaxed: ordered by the fence in `prepare_to_wait`.
             self.is_hoarding.store(true, Relaxed);
         }
-        let has_unwatched = owed.has_unwatched;
         owed.pay();
-        match found {
-            Some(arrived) => Took::Sample(arrived),
-            None if is_over => Took::Over,
-            None if has_unwatched => Took::Changed,
-            None => Took::Nothing,
+    }
+
+    /// Samples that were taken could not be read: they count as missed before the next of that publisher.
+    #[cold]
+    pub(super) fn lost(&self, from: TopicEndId, before: Before) {
+        let mut sources = self.sources();
+        let source = sources.list.iter_mut().find(|source| source.id == from);
+        if let Some(Phase::Open(open)) = source.map(|source| &mut source.phase) {
+            open.before.add(before);
         }
     }
 }

@@ -12,13 +12,13 @@ use ringway_shm::error::Violation;
 use ringway_shm::layout::{BroadcastLayout, CursorLayout, NotesLayout, Pow2};
 
 use super::half::Half;
-use super::intake::{Origin, Place as InList, SubscriberEnd, policy};
+use super::intake::{Lane, Origin, Place as InList, SubscriberEnd, policy};
 use super::label::{Role, TopicEndId};
 use super::matching::Match;
 use super::outlet::{Request, To};
 use super::presence::Cards;
 use super::raw;
-use super::wire::{JoinRefusal, JoinWord, JoinedWord, Pairing, TopicWord};
+use super::wire::{Behind, JoinRefusal, JoinWord, JoinedWord, Pairing, TopicWord};
 use crate::frame::WireKey;
 use crate::peering::NodeId;
 use crate::shared::Shared;
@@ -131,12 +131,19 @@ fn join_here(
         half: &theirs,
         claims: end.terms.claims,
         policy: end.terms.policy(),
+        is_onlooker: end.terms.behind == Behind::Newest,
     };
     let after = publisher.join(request)?;
     let unwanted = end.asking(id, part, half);
     drop(unwanted);
     let lane = publisher.region();
-    end.open(id, origin, &lane, publisher.terms.layout, after, None);
+    let found = Lane {
+        region: &lane,
+        layout: publisher.terms.layout,
+        is_timed: publisher.terms.is_timed,
+        after,
+    };
+    end.open(id, origin, &found, None);
     shared.changes.wake_all();
     Ok(())
 }
@@ -193,6 +200,11 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: TopicWo
             let heard = head.and_then(|head| urings.notes_out().answered(note.0, Some(&head)));
             if let Err(violation) = heard {
                 urings.violation(violation);
+            }
+        }
+        TopicWord::Awaits { pairing, seen } => {
+            if let Some(end) = shared.topics.publisher(pairing.publisher) {
+                end.tell_of_newer(TopicEndId::new(urings.id(), pairing.subscriber), seen);
             }
         }
         TopicWord::Leaves { pairing } => {
@@ -264,6 +276,7 @@ fn admit(
         half: &half,
         claims,
         policy: policy(join.behind, join.depth),
+        is_onlooker: join.behind == Behind::Newest,
     };
     let after = publisher.join(request).inspect_err(|_| {
         urings.notes_out().refused(note);
@@ -277,6 +290,7 @@ fn admit(
         pairing: join.pairing,
         lane: publisher.place,
         slots: publisher.terms.layout.slots().exponent(),
+        is_timed: publisher.terms.is_timed,
         after,
         note: WireKey(note),
         notes,
@@ -294,13 +308,20 @@ fn joined_there(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, joined: &JoinedW
     let Some((end, id)) = reader(shared, urings.id(), joined.pairing) else {
         return; // It has ended meanwhile, and said that it leaves.
     };
-    let layout = Pow2::from_exponent(joined.slots)
-        .and_then(|slots| BroadcastLayout::new(slots, end.terms.format.words()));
+    let layout = Pow2::from_exponent(joined.slots).and_then(|slots| {
+        BroadcastLayout::new(slots, end.terms.format.slot_words(joined.is_timed))
+    });
     let lane = layout.and_then(|layout| Some((layout, lane_at(urings, joined.lane, layout)?)));
     match lane {
         Some((layout, lane)) => {
             let origin = Origin::There(Arc::clone(urings));
-            end.open(id, origin, &lane, layout, joined.after, Some(note.0));
+            let found = Lane {
+                region: &lane,
+                layout,
+                is_timed: joined.is_timed,
+                after: joined.after,
+            };
+            end.open(id, origin, &found, Some(note.0));
         }
         // Its half says that it leaves.
         None => end.refused(id, JoinRefusal::Malformed),

@@ -8,6 +8,7 @@
 mod readers;
 mod room;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use ringway_shm::block::Block;
@@ -23,6 +24,7 @@ pub(crate) use self::room::RoomLook;
 use super::label::{Label, TopicEndId};
 use super::raw::KindOf;
 use super::slot::{Format, WORDS_MAX, Words, take_back, write};
+use crate::clock::Clock;
 use crate::entry::Sealed;
 use crate::rings::RingSpan;
 use crate::shared::{Shared, lock};
@@ -44,6 +46,8 @@ pub(super) struct OutletTerms {
     pub(super) history: u64,
     /// Bytes of blocks beyond which samples that nobody waits for are given up early.
     pub(super) bytes: u64,
+    /// Each sample says when it was published.
+    pub(super) is_timed: bool,
 }
 
 /// A publisher of this node.
@@ -58,6 +62,7 @@ pub(crate) struct PublisherEnd {
     /// The lane, as a subscriber of this node reads it.
     region: PeerRegion,
     shared: Weak<Shared>,
+    clock: Clock,
     sending: Mutex<Sending>,
     /// Publishes that wait for room in the lane.
     pub(super) room: WaitList,
@@ -73,6 +78,8 @@ struct Sending {
     /// `None` once it was let go.
     lane: Option<PublishEnd<Block>>,
     readers: Vec<Reader>,
+    /// Of these, who is to be told of the next sample, though it does not take them.
+    awaiting: Vec<TopicEndId>,
     /// Bytes of the blocks that it keeps.
     held: u64,
     /// Bytes beyond which samples are given up early, and retired blocks beyond which claims are looked at: raised while
@@ -152,6 +159,21 @@ impl Sending {
         self.reclaim(owed)
     }
 
+    /// Collects those who do not look at the lane, once for each time that they stop to.
+    #[inline]
+    fn name_idle(&mut self, owed: &mut Owed) {
+        let Self { lane, readers, .. } = self;
+        if let Some(lane) = lane {
+            lane.idle_members(|member, _| {
+                let reader = readers.iter().find(|reader| reader.member == member);
+                owed.wake.extend(reader.map(|reader| reader.to.clone()));
+            });
+        }
+        if !self.awaiting.is_empty() {
+            self.name_awaiting(owed);
+        }
+    }
+
     /// Collects what a lane has found its readers to do wrong.
     fn blame(&mut self, owed: &mut Owed) {
         let Some(lane) = &mut self.lane else { return };
@@ -183,9 +205,11 @@ impl PublisherEnd {
             place: Place::of(&span),
             region: span.region().read_only(),
             shared: Arc::downgrade(shared),
+            clock: shared.clock.clone(),
             sending: Mutex::new(Sending {
                 lane: Some(lane),
                 readers: Vec::new(),
+                awaiting: Vec::new(),
                 held: 0,
                 trim_at: terms.bytes,
                 reclaim_at: RETIRED_MAX,
@@ -212,44 +236,109 @@ impl PublisherEnd {
     /// Publishes a sample; returns its sequence. What is not published comes back.
     #[inline]
     pub(super) fn publish(&self, sealed: Sealed) -> Result<u64, (Sealed, Obstacle)> {
+        self.publishing(|sending, owed| self.put(sending, sealed, owed))
+    }
+
+    /// The same of what stands in a slot of this format without a block: the first `count` of these words.
+    #[inline]
+    pub(super) fn publish_words(&self, words: &mut Words, count: usize) -> Result<u64, Obstacle> {
+        let count = self.say_time(words, count);
+        self.publishing(|sending, owed| self.put_words(sending, &words[..count], None, owed))
+            .map_err(|(_, obstacle)| obstacle)
+    }
+
+    /// Publishes under the lock, and has those look who do not.
+    #[inline]
+    fn publishing<E>(
+        &self,
+        put: impl FnOnce(&mut Sending, &mut Owed) -> Result<u64, E>,
+    ) -> Result<u64, E> {
+        let mut owed = Owed::default();
+        let mut sending = self.sending();
+        let published = put(&mut sending, &mut owed);
+        if published.is_ok() {
+            sending.name_idle(&mut owed);
+        }
+        drop(sending);
+        owed.pay();
+        published
+    }
+
+    /// Publishes samples from the first on, as one burst; returns how many. What is left was not, and the first of that met the
+    /// obstacle.
+    pub(super) fn publish_burst(&self, burst: &mut VecDeque<Sealed>) -> (u64, Option<Obstacle>) {
+        let mut owed = Owed::default();
+        let mut sending = self.sending();
+        let (mut count, mut met) = (0, None);
+        while let Some(sealed) = burst.pop_front() {
+            match self.put(&mut sending, sealed, &mut owed) {
+                Ok(_) => count += 1,
+                Err((sealed, obstacle)) => {
+                    burst.push_front(sealed);
+                    met = Some(obstacle);
+                    break;
+                }
+            }
+        }
+        if count > 0 {
+            sending.name_idle(&mut owed);
+        }
+        drop(sending);
+        owed.pay();
+        (count, met)
+    }
+
+    /// Puts a sample into the lane. Who sleeps is not woken yet.
+    #[inline]
+    fn put(
+        &self,
+        sending: &mut Sending,
+        sealed: Sealed,
+        owed: &mut Owed,
+    ) -> Result<u64, (Sealed, Obstacle)> {
         let mut words: Words = [0; WORDS_MAX];
         let (count, block) = write(sealed, &mut words);
-        self.publish_words(&words[..count], block)
+        let count = self.say_time(&mut words, count);
+        self.put_words(sending, &words[..count], block, owed)
             .map_err(|(block, obstacle)| (take_back(&words, self.terms.format, block), obstacle))
     }
 
-    /// The same of what stands in a slot of this format; the block that it lends comes back.
     #[inline]
-    pub(super) fn publish_words(
+    fn put_words(
         &self,
+        sending: &mut Sending,
         words: &[u64],
         block: Option<Block>,
+        owed: &mut Owed,
     ) -> Result<u64, (Option<Block>, Obstacle)> {
         let bytes = block.as_ref().map_or(0, |block| block.capacity() as u64);
-        let mut owed = Owed::default();
-        let mut guard = self.sending();
-        let sending = &mut *guard;
         let Some(lane) = sending.lane.as_mut().filter(|_| !sending.is_over) else {
-            drop(guard);
             return Err((block, Obstacle::Over));
         };
-        let published = lane.publish(words, block);
-        if published.is_ok() {
-            let readers = &sending.readers;
-            lane.idle_members(|member, _| {
-                let reader = readers.iter().find(|reader| reader.member == member);
-                owed.wake.extend(reader.map(|reader| reader.to.clone()));
-            });
-            sending.held += bytes;
-            if bytes > 0 {
-                self.keep_within(sending, bytes, &mut owed);
+        match lane.publish(words, block) {
+            Ok(sequence) => {
+                sending.held += bytes;
+                if bytes > 0 {
+                    self.keep_within(sending, bytes, owed);
+                }
+                Ok(sequence)
             }
-        } else {
-            sending.blame(&mut owed);
+            Err(Unpublished { block, .. }) => {
+                sending.blame(owed);
+                Err((block, Obstacle::Full))
+            }
         }
-        drop(guard);
-        owed.pay();
-        published.map_err(|Unpublished { block, .. }| (block, Obstacle::Full))
+    }
+
+    /// Writes the time behind a sample's words, if it is to say it; returns how many words there are.
+    #[inline]
+    fn say_time(&self, words: &mut Words, count: usize) -> usize {
+        let terms = &self.terms;
+        if !terms.is_timed {
+            return count;
+        }
+        words[terms.format.words()] = self.clock.now().0;
+        terms.format.slot_words(true)
     }
 
     /// Keeps the blocks of old samples from growing beyond what they may take.

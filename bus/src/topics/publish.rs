@@ -45,21 +45,30 @@ enum Stage<'a, S: Sendable> {
 }
 
 /// A message as far as it has come.
-enum Held<S> {
+pub(super) enum Held<S> {
     Message(S),
     Sealed(Sealed),
 }
 
 /// Why it was not published.
-enum Stuck {
+pub(super) enum Stuck {
     Room,
     Over,
     Unpacked(TokenizeCause, Memory),
 }
 
+impl From<Obstacle> for Stuck {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Full => Self::Room,
+            Obstacle::Over => Self::Over,
+        }
+    }
+}
+
 /// Whether more memory would help.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Memory {
+pub(super) enum Memory {
     Full,
     OfNoUse,
 }
@@ -125,30 +134,19 @@ fn attempt<S: Sendable>(
             let mut words = [0; WORDS_MAX];
             if let Some(count) = write_plain(&parcel, end.terms.format, &mut words) {
                 return end
-                    .publish_words(&words[..count], None)
-                    .map_err(|(_, obstacle)| {
-                        (Held::Message(S::from_parcel(parcel)), obstacle.into())
-                    });
+                    .publish_words(&mut words, count)
+                    .map_err(|obstacle| (Held::Message(S::from_parcel(parcel)), obstacle.into()));
             }
             sealed(shared, end, S::from_parcel(parcel))?
         }
     };
-    end.publish(sealed)
-        .map_err(|(sealed, obstacle)| (Held::Sealed(sealed), obstacle.into()))
-}
-
-impl From<Obstacle> for Stuck {
-    fn from(obstacle: Obstacle) -> Self {
-        match obstacle {
-            Obstacle::Full => Self::Room,
-            Obstacle::Over => Self::Over,
-        }
-    }
+    let published = end.publish(sealed);
+    published.map_err(|(sealed, obstacle)| (Held::Sealed(sealed), obstacle.into()))
 }
 
 /// Encodes a message; frees what it can of a full heap, before a second try.
 #[inline]
-fn sealed<S: Sendable>(
+pub(super) fn sealed<S: Sendable>(
     shared: &Arc<Shared>,
     end: &PublisherEnd,
     message: S,
@@ -178,7 +176,7 @@ fn sealed<S: Sendable>(
     ))
 }
 
-fn message_of<S: Sendable>(shared: &Arc<Shared>, held: Held<S>) -> S {
+pub(super) fn message_of<S: Sendable>(shared: &Arc<Shared>, held: Held<S>) -> S {
     match held {
         Held::Message(message) => message,
         Held::Sealed(sealed) => S::from_parcel(unseal(shared, sealed)),
@@ -193,18 +191,23 @@ fn failed<S>(message: S, stuck: Stuck) -> PublishError<S> {
     }
 }
 
-/// Tries again whenever there may be room, or a block.
-async fn wait<S: Sendable>(
+/// When a wait ends that may take so long.
+pub(super) fn deadline(shared: &Arc<Shared>, within: Option<Duration>) -> Deadline {
+    match within {
+        Some(within) => Deadline::new(shared, within),
+        None => Deadline::never(shared),
+    }
+}
+
+/// Tries again whenever there may be room, or a block; `within` is what the deadline was made of.
+pub(super) async fn wait<S: Sendable>(
     shared: &Arc<Shared>,
     end: &Arc<PublisherEnd>,
     held: Held<S>,
     mut stuck: Stuck,
+    deadline: &Deadline,
     within: Option<Duration>,
 ) -> Result<u64, PublishError<S>> {
-    let deadline = match within {
-        Some(within) => Deadline::new(shared, within),
-        None => Deadline::never(shared),
-    };
     let mut held = Some(held);
     loop {
         let list = match &stuck {
@@ -255,7 +258,9 @@ impl<S: Sendable> Future for Publishing<'_, S> {
                 Ok(sequence) => return Poll::Ready(Ok(sequence)),
                 Err((held, stuck)) => {
                     let (shared, end) = (this.shared, this.end);
-                    let waiting = wait(shared, end, held, stuck, within);
+                    let deadline = deadline(shared, within);
+                    let waiting =
+                        async move { wait(shared, end, held, stuck, &deadline, within).await };
                     this.stage = Stage::Waiting(Box::pin(waiting));
                 }
             }

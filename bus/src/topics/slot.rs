@@ -26,8 +26,8 @@ use crate::token::{
 
 /// Words of an entry.
 const ENTRY: usize = size_of::<EntryWords>() / 8;
-/// Words of the longest sample: an entry and nine pieces of a payload behind it.
-pub(super) const WORDS_MAX: usize = ENTRY * (1 + PIECES_MAX);
+/// Words of the longest sample: an entry and nine pieces of a payload behind it, and the time.
+pub(super) const WORDS_MAX: usize = ENTRY * (1 + PIECES_MAX) + 1;
 /// Those pieces.
 const PIECES_MAX: usize = 9;
 const _: () = assert!(1 + PIECES_MAX as u64 == ENTRY_SLOTS_MAX);
@@ -35,7 +35,7 @@ const _: () = assert!(1 + PIECES_MAX as u64 == ENTRY_SLOTS_MAX);
 /// Where a sample is copied to before anything looks at it.
 pub(super) type Words = [u64; WORDS_MAX];
 
-/// What the slots of a topic have room for.
+/// What the slots of a topic have room for, but for the time, which stands behind that where a publisher says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Format {
     /// Pieces of a payload behind its entry, each as long as an entry.
@@ -70,9 +70,14 @@ impl Format {
         u8::try_from(self.behind).unwrap_or(u8::MAX)
     }
 
-    /// Words that a slot must have room for.
+    /// Words of a sample, at most.
     pub(super) fn words(self) -> usize {
         ENTRY * (1 + self.behind)
+    }
+
+    /// Words of a slot, with the time or without.
+    pub(super) fn slot_words(self, is_timed: bool) -> usize {
+        self.words() + usize::from(is_timed)
     }
 
     /// The room of a payload in a slot.
@@ -185,7 +190,7 @@ pub(super) fn write(sealed: Sealed, words: &mut Words) -> (usize, Option<Block>)
 }
 
 /// What was written comes back, with the block that it was to lend.
-pub(super) fn take_back(words: &Words, format: Format, block: Option<Block>) -> Sealed {
+pub(super) fn take_back(words: &[u64], format: Format, block: Option<Block>) -> Sealed {
     let entry = entry(words);
     let beside = match block {
         Some(block) => Beside::Block(block),
@@ -195,13 +200,13 @@ pub(super) fn take_back(words: &Words, format: Format, block: Option<Block>) -> 
     Sealed { entry, beside }
 }
 
-fn entry(words: &Words) -> EntryToken {
+fn entry(words: &[u64]) -> EntryToken {
     let words = words.first_chunk().expect("in-range: longer than an entry");
     EntryToken::from_words(*words)
 }
 
 /// What stands behind the entry: as much as the format has.
-fn pieces(words: &Words, format: Format) -> Long {
+fn pieces(words: &[u64], format: Format) -> Long {
     let (pieces, _) = words[ENTRY..].as_chunks();
     Long::of_slots(pieces[..format.behind].iter().copied())
 }
@@ -213,7 +218,7 @@ pub(super) trait Lender: Segments {
 }
 
 /// The segment of the block that a sample lends, if it lends one.
-pub(super) fn segment(words: &Words) -> Option<u64> {
+pub(super) fn segment(words: &[u64]) -> Option<u64> {
     entry(words).has_block().then_some(words[3])
 }
 
@@ -230,7 +235,7 @@ pub(super) enum Unreadable {
 /// than that it takes [`read`] to tell.
 #[inline]
 pub(super) fn read_plain<D: Delivery + ?Sized>(
-    words: &mut Words,
+    words: &mut [u64],
     format: Format,
 ) -> Option<D::Arrival> {
     if D::Message::SCHEMA.semantics().codec() != Codec::Move {
@@ -249,7 +254,7 @@ pub(super) fn read_plain<D: Delivery + ?Sized>(
 /// Makes of a sample's words what its subscriber gets. `owner` is told when its block is not read any more.
 #[inline]
 pub(super) fn read<D: Delivery + ?Sized>(
-    words: &Words,
+    words: &[u64],
     format: Format,
     lender: &impl Lender,
     owner: Option<Arc<dyn LeaseOwner>>,
@@ -275,7 +280,7 @@ pub(super) fn read<D: Delivery + ?Sized>(
 
 /// The same as bytes, and how they lie.
 pub(super) fn read_any(
-    words: &Words,
+    words: &[u64],
     format: Format,
     signature: Signature,
     lender: &impl Lender,

@@ -1,23 +1,25 @@
-//! A subscriber, as a program holds it, how it is made, and the samples that it yields.
+//! A subscriber, as a program holds it.
 
 mod builder;
+mod latest;
 mod lender;
 mod sample;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_util::{Stream, StreamExt};
 
 pub use self::builder::SubscriberBuilder;
-pub(super) use self::lender::{OfOwn, OfPeer};
+pub use self::latest::{Latest, LatestBuilder};
+pub(super) use self::lender::{OfOwn, OfPeer, read_of};
 pub use self::sample::Sample;
-use super::intake::{Arrived, Origin, SubscriberEnd, Took};
+use super::intake::{Batch, Before, SubscriberEnd, Took};
 use super::label::TopicEndId;
-use super::slot::{Unreadable, Words, read, read_plain};
 use crate::message::Delivery;
 use crate::node::block_on;
 use crate::shared::Shared;
@@ -35,9 +37,8 @@ use crate::wait_list::WaitKey;
 pub struct Subscriber<D: Delivery + ?Sized> {
     pub(super) shared: Arc<Shared>,
     pub(super) end: Arc<SubscriberEnd>,
-    words: Box<Words>,
-    /// Samples that could not be read, since the one yielded last.
-    unread: u64,
+    /// What was taken last; handed out before anything else is done.
+    batch: Batch,
     /// The topic of the sample yielded last, if a pattern is subscribed to.
     pub(super) named: Option<Arc<str>>,
     pub(super) key: WaitKey,
@@ -62,10 +63,29 @@ impl<D: Delivery + ?Sized> Subscriber<D> {
 
     /// Takes the next sample that has come already; never waits.
     pub fn try_next(&mut self) -> Option<Sample<D>> {
-        match self.look() {
-            Found::Sample(sample) => Some(sample),
-            Found::Nothing | Found::Changed | Found::Over => None,
+        self.look().ok()
+    }
+
+    /// Takes up to `max` samples that have come already, together; never waits. They are each publisher's in its order, one
+    /// publisher's behind another's.
+    ///
+    /// Cost: one lock for all, and where publishers wait for this subscriber one fence for each of them.
+    pub fn try_batch(&mut self, max: usize) -> Vec<Sample<D>> {
+        self.look_for(max).unwrap_or_default()
+    }
+
+    /// Waits for a sample, and takes up to `max` that have come by then, as [`try_batch`](Self::try_batch) does. It answers with
+    /// none when its node has left the bus, or `max` is 0.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it loses no sample.
+    pub async fn batch(&mut self, max: usize) -> Vec<Sample<D>> {
+        if max == 0 {
+            return Vec::new();
         }
+        let batch = poll_fn(|cx| self.poll_look(cx, |this| this.look_for(max)));
+        batch.await.unwrap_or_default()
     }
 
     /// Returns an iterator that blocks its thread until the next sample comes.
@@ -78,85 +98,101 @@ impl<D: Delivery + ?Sized> Subscriber<D> {
     }
 
     /// The next sample that has come.
-    pub(super) fn look(&mut self) -> Found<D> {
+    #[inline]
+    pub(super) fn look(&mut self) -> Result<Sample<D>, Took> {
         loop {
-            let mut arrived = match self.end.take(&mut self.words) {
-                Took::Sample(arrived) => arrived,
-                Took::Nothing => return Found::Nothing,
-                Took::Changed => return Found::Changed,
-                Took::Over => return Found::Over,
+            let took = self.end.take(&mut self.batch, 1);
+            let Some((mut arrived, words)) = self.batch.only() else {
+                return Err(took);
             };
             self.named = arrived.topic.take();
-            let (from, sequence, missed) = (arrived.from, arrived.sequence, arrived.missed);
-            match self.read(arrived) {
-                Ok(value) => {
-                    return Found::Sample(Sample {
-                        value,
-                        from,
-                        sequence,
-                        missed: missed + std::mem::take(&mut self.unread),
-                    });
+            let (from, sequence, published) = (arrived.from, arrived.sequence, arrived.published);
+            let mut before = arrived.before;
+            match read_of::<D>(&self.shared, self.end.terms.format, words, arrived.lent) {
+                Some(value) => return Ok(Sample::new(value, from, sequence, before, published)),
+                // One that cannot be read makes room for the next.
+                None => {
+                    before.missed += 1;
+                    self.end.lost(from, before);
                 }
-                Err(_) => self.unread += missed + 1,
             }
         }
     }
 
+    fn look_for(&mut self, max: usize) -> Result<Vec<Sample<D>>, Took> {
+        loop {
+            let took = self.end.take(&mut self.batch, max);
+            if took != Took::Samples {
+                return Err(took);
+            }
+            let mut samples = Vec::with_capacity(self.batch.len());
+            samples.extend(self.read_batch());
+            if !samples.is_empty() {
+                return Ok(samples);
+            }
+        }
+    }
+
+    /// Makes samples of what was taken; what cannot be read is counted before the next of its publisher.
     #[inline]
-    fn read(&mut self, arrived: Arrived) -> Result<D::Arrival, Unreadable> {
-        let format = self.end.terms.format;
-        if let Some(arrival) = read_plain::<D>(&mut self.words, format) {
-            return Ok(arrival);
-        }
-        let (origin, owner) = arrived.lent.unzip();
-        match origin {
-            Some(Origin::There(urings)) => {
-                let lender = OfPeer {
-                    heap: urings.segments(),
-                    shared: &self.shared,
-                };
-                let read = read::<D>(&self.words, format, &lender, owner);
-                if let Err(Unreadable::Entry(error)) = &read {
-                    urings.bad_entry(error);
+    fn read_batch(&mut self) -> impl Iterator<Item = Sample<D>> {
+        let Self {
+            shared, end, batch, ..
+        } = self;
+        let mut unread: Vec<(TopicEndId, Before)> = Vec::new();
+        let mut arrived = batch.drain();
+        std::iter::from_fn(move || {
+            for (arrived, words) in arrived.by_ref() {
+                let (from, mut before) = (arrived.from, arrived.before);
+                if let Some(at) = unread.iter().position(|(of, _)| *of == from) {
+                    before.add(unread.swap_remove(at).1);
                 }
-                read
+                let (sequence, published) = (arrived.sequence, arrived.published);
+                match read_of::<D>(shared, end.terms.format, words, arrived.lent) {
+                    Some(value) => {
+                        return Some(Sample::new(value, from, sequence, before, published));
+                    }
+                    None => {
+                        before.missed += 1;
+                        unread.push((from, before));
+                    }
+                }
             }
-            Some(Origin::Here(_)) | None => {
-                let lender = OfOwn {
-                    heap: self.shared.core().heap(),
-                    shared: &self.shared,
-                };
-                read::<D>(&self.words, format, &lender, owner)
+            for (from, before) in unread.drain(..) {
+                end.lost(from, before);
+            }
+            None
+        })
+    }
+
+    /// Looks, and prepares to be woken if there is nothing; `None` when nothing more will come.
+    fn poll_look<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut look: impl FnMut(&mut Self) -> Result<T, Took>,
+    ) -> Poll<Option<T>> {
+        for is_prepared in [false, true] {
+            match look(self) {
+                Ok(found) => return Poll::Ready(Some(found)),
+                Err(Took::Over) => return Poll::Ready(None),
+                Err(_) if !is_prepared => {
+                    self.end.arrivals.register(&mut self.key, cx);
+                    self.end.prepare_to_wait();
+                }
+                // Not all lanes are prepared: that is for the next poll, as somebody may publish faster than this looks.
+                Err(Took::Changed) => cx.waker().wake_by_ref(),
+                Err(_) => {}
             }
         }
+        Poll::Pending
     }
-}
-
-/// What a look found; see [`Took`].
-pub(super) enum Found<D: Delivery + ?Sized> {
-    Sample(Sample<D>),
-    Nothing,
-    Changed,
-    Over,
 }
 
 impl<D: Delivery + ?Sized> Stream for Subscriber<D> {
     type Item = Sample<D>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Sample<D>>> {
-        let this = self.get_mut();
-        let mut is_prepared = false;
-        loop {
-            match this.look() {
-                Found::Sample(sample) => return Poll::Ready(Some(sample)),
-                Found::Over => return Poll::Ready(None),
-                Found::Nothing if is_prepared => return Poll::Pending,
-                Found::Nothing | Found::Changed => {}
-            }
-            this.end.arrivals.register(&mut this.key, cx);
-            this.end.prepare_to_wait();
-            is_prepared = true;
-        }
+        Poll::Ready(ready!(self.get_mut().poll_look(cx, Self::look)))
     }
 }
 

@@ -5,11 +5,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::changes::TopicChanges;
 use super::error::TopicError;
 use super::label::{Label, Role, TopicEndId};
+use super::presence::Cards;
 use super::publisher::PublisherBuilder;
 use super::raw::TopicKind;
-use super::subscriber::SubscriberBuilder;
+use super::subscriber::{LatestBuilder, SubscriberBuilder};
 use crate::message::Message;
 use crate::node::lookup::Deadline;
 use crate::shared::Shared;
@@ -89,6 +91,11 @@ impl<M: Message + ?Sized> Topic<M> {
         SubscriberBuilder::new(&self.shared, self.label.clone())
     }
 
+    /// Makes a reader of the newest sample: `topic.latest().await?.get()`.
+    pub fn latest(&self) -> LatestBuilder<M> {
+        LatestBuilder::new(self.subscriber())
+    }
+
     /// Returns the publishers on this node and on those that it is connected to, as their cards show them.
     pub fn publishers(&self) -> Vec<TopicEndId> {
         self.shared.ends_of(&self.label, Role::Publisher).0
@@ -97,6 +104,45 @@ impl<M: Message + ?Sized> Topic<M> {
     /// Returns the subscribers, likewise.
     pub fn subscribers(&self) -> Vec<TopicEndId> {
         self.shared.ends_of(&self.label, Role::Subscriber).0
+    }
+
+    /// Returns who is there, and then who comes and goes, as it happens.
+    pub fn changes(&self) -> TopicChanges {
+        TopicChanges::new(&self.shared, self.label.clone())
+    }
+
+    /// Waits until so many publishers, or more, are there; or its node has left the bus.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it changes nothing.
+    pub async fn wait_for_publishers(&self, count: usize) {
+        self.wait_for(Role::Publisher, count).await;
+    }
+
+    /// Waits until so many subscribers, or more, are there, which need not read every publisher yet
+    /// ([`Publisher::wait_for_subscribers`](crate::Publisher::wait_for_subscribers)); or its node has left the bus.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it changes nothing.
+    pub async fn wait_for_subscribers(&self, count: usize) {
+        self.wait_for(Role::Subscriber, count).await;
+    }
+
+    async fn wait_for(&self, role: Role, count: usize) {
+        let Self { shared, label, .. } = self;
+        let mut look = || loop {
+            let (ends, cards) = shared.ends_of(label, role);
+            if shared.is_detaching() || ends.len() >= count {
+                return Some(());
+            }
+            if cards == Cards::Whole {
+                return None;
+            }
+        };
+        let never = Deadline::never(shared);
+        never.until(&shared.changes, &mut look).await;
     }
 }
 

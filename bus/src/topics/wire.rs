@@ -8,6 +8,8 @@
 //!    | Listens { note }                        |  where it reads notes, if that was offered
 //!    |---------------------------------------->|
 //!    |               ... samples ...           |
+//!    | Awaits { seen }                         |  from one that takes none: it is to be told of the next, once
+//!    |---------------------------------------->|
 //!    | Leaves                                  |  it reads nothing any more
 //!    |---------------------------------------->|
 //!    |<----------------------------------------|  Left: the half is not read any more
@@ -33,6 +35,8 @@ pub(crate) enum Behind {
     Wait,
     /// It misses the oldest samples.
     DropOldest,
+    /// It takes none, and looks for the newest when it likes.
+    Newest,
 }
 
 /// The request to read a publisher's lane.
@@ -56,6 +60,8 @@ pub(crate) struct JoinedWord {
     /// The publisher's lane, and the exponent of the number of its slots.
     pub(crate) lane: Place,
     pub(crate) slots: u8,
+    /// Its samples say when they were published.
+    pub(crate) is_timed: bool,
     /// The sequence behind which the subscriber begins.
     pub(crate) after: u64,
     /// What notes call this pairing, and a note ring with its capacity's exponent if there was no room in those before.
@@ -76,6 +82,11 @@ pub(crate) enum TopicWord {
     Listens {
         note: WireKey,
         head: Place,
+    },
+    /// A subscriber that looks for the newest waits for one behind that of this sequence.
+    Awaits {
+        pairing: Pairing,
+        seen: u64,
     },
     Leaves {
         pairing: Pairing,

@@ -246,7 +246,7 @@ pub(crate) fn hear(shared: &Arc<Shared>, urings: &Arc<PeerUrings>, word: UringWo
                     shared.watch(lane);
                 }
             } else if let Some(feed) = urings.feed(uring.0) {
-                feed.wake();
+                feed.noted(uring.0);
             }
         }
         UringWord::Control {

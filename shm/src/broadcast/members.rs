@@ -47,10 +47,11 @@ struct Member<K> {
     is_blamed: bool,
 }
 
-/// All of them. In a list without holes, as the publisher goes through it after every burst.
+/// All of them. In a list without holes, as the publisher goes through the first of it after every burst.
 #[derive(Debug)]
 pub(super) struct Members<K> {
     list: Vec<Member<K>>,
+    named: usize, // of these, the first so many are named when they are idle
     next: u64,
     limit: u64, // the last sequence that may be published
     least: u64, // what all that are waited for have taken, as last seen
@@ -71,6 +72,7 @@ impl<K: Keep> Members<K> {
     pub(super) fn new() -> Self {
         Self {
             list: Vec::new(),
+            named: 0,
             next: 0,
             limit: u64::MAX,
             least: u64::MAX,
@@ -121,7 +123,19 @@ impl<K: Keep> Members<K> {
             noted: 0,
             is_blamed: false,
         });
+        let last = self.list.len() - 1;
+        self.list.swap(self.named, last);
+        self.named += 1;
         Ok(id)
+    }
+
+    /// Names a member no more.
+    pub(super) fn overlook(&mut self, id: MemberId) {
+        let named = &self.list[..self.named];
+        if let Some(at) = named.iter().position(|member| member.id == id) {
+            self.named -= 1;
+            self.list.swap(at, self.named);
+        }
     }
 
     /// Waits for a member no more, which may read still. The limit rises when it is looked at next.
@@ -134,9 +148,10 @@ impl<K: Keep> Members<K> {
 
     /// Forgets a member; whether there was one.
     pub(super) fn leave(&mut self, id: MemberId) -> bool {
+        self.overlook(id);
         let found = self.list.iter().position(|member| member.id == id);
         if let Some(at) = found {
-            self.list.swap_remove(at);
+            self.list.swap_remove(at); // behind those that are named
         }
         if self.slowest == Some(id) {
             self.slowest = None;
@@ -234,12 +249,12 @@ impl<K: Keep> Members<K> {
     /// Calls `found` with each member that is idle, and its epoch, once per epoch.
     #[inline]
     pub(super) fn idle(&mut self, mut found: impl FnMut(MemberId, u64)) {
-        if self.list.is_empty() {
+        if self.named == 0 {
             return;
         }
         // SeqCst idle: the stamps before the loads of `idle`; pairs with the fence in `SubscribeEnd::go_idle`.
         dekker_fence(Mutant::NoFenceAfterStamp);
-        for member in &mut self.list {
+        for member in &mut self.list[..self.named] {
             // Relaxed: the fence orders it.
             let idle = member.line.get().load(|line| &line.idle);
             if idle != 0 && idle != member.noted {
@@ -274,10 +289,12 @@ impl<K: Keep> Members<K> {
         self.least
     }
 
-    /// What all members have taken, as they say: also those that nobody waits for, whose word costs nobody but themselves.
+    /// What all members have taken, as they say: also those that nobody waits for, whose word costs nobody but themselves; but not
+    /// those that are overlooked, and take none.
     pub(super) fn taken_by_all(&mut self, newest: u64) -> u64 {
         self.look(newest);
-        let others = self.list.iter().filter(|it| !it.policy.waits());
+        let others = self.list[..self.named].iter();
+        let others = others.filter(|it| !it.policy.waits());
         // Relaxed, these and those below: who drops the oldest makes sure of each sample that it takes.
         let others = others.filter(|it| it.line.get().load(|line| &line.closed) == 0);
         let taken = others.map(|it| {

@@ -153,6 +153,12 @@ impl<B, K: Keep> PublishEnd<B, K> {
         self.members.disregard(member);
     }
 
+    /// Names a member no more, which looks for the [latest](super::SubscribeEnd::latest) sample alone, when it likes: it costs
+    /// publishing nothing then.
+    pub fn overlook(&mut self, member: MemberId) {
+        self.members.overlook(member);
+    }
+
     /// Publishes a sample and returns its sequence. With a `block` it is leased: its words tell where that is. Once this returns
     /// `Ok` it is delivered even if this process dies; to make sure that subscribers look, go on with
     /// [`idle_members`](Self::idle_members), once per burst.

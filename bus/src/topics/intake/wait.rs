@@ -9,10 +9,17 @@ use super::SubscriberEnd;
 use super::source::{Origin, Phase, Source};
 
 use crate::driver::Job;
+use crate::topics::wire::Behind;
 
 impl SubscriberEnd {
     /// Has every lane wake who waits, who has registered; look once more afterwards.
     pub(in crate::topics) fn prepare_to_wait(self: &Arc<Self>) {
+        if self.terms.behind == Behind::Newest {
+            self.ask_for_newer();
+            // SeqCst hoarding: as below.
+            fence(SeqCst);
+            return;
+        }
         let mut watches = false;
         let mut sources = self.sources();
         for source in &mut sources.list {

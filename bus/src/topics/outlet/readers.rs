@@ -7,7 +7,7 @@ use ringway_shm::generation::Key;
 use ringway_shm::layout::CursorLayout;
 use ringway_shm::region::PeerRegion;
 
-use super::{Owed, PublisherEnd};
+use super::{Owed, PublisherEnd, Sending};
 use crate::peering::NodeId;
 use crate::shared::lock;
 use crate::topics::intake::SubscriberEnd;
@@ -60,6 +60,8 @@ pub(in crate::topics) struct Request<'a> {
     pub(in crate::topics) half: &'a PeerRegion,
     pub(in crate::topics) claims: CursorLayout,
     pub(in crate::topics) policy: Policy,
+    /// It takes no samples, and is not looked at.
+    pub(in crate::topics) is_onlooker: bool,
 }
 
 impl PublisherEnd {
@@ -85,11 +87,15 @@ impl PublisherEnd {
             half,
             claims,
             policy,
+            is_onlooker,
         } = request;
         let joined = lane
             .join(half, claims, policy, self.terms.history)
             .map_err(|_| JoinRefusal::Malformed)?;
         let member = joined.member;
+        if is_onlooker {
+            lane.overlook(member);
+        }
         sending.readers.push(Reader { id, member, to });
         Ok(joined.after)
     }
@@ -142,6 +148,9 @@ impl PublisherEnd {
         });
         let has_changed = before != sending.readers.len();
         if has_changed {
+            let readers = &sending.readers;
+            let is_here = |id: &TopicEndId| readers.iter().any(|reader| reader.id == *id);
+            sending.awaiting.retain(is_here);
             sending.reclaim(&mut owed);
         }
         let rest = sending.take_rest();
@@ -180,5 +189,36 @@ impl PublisherEnd {
     /// How many read it.
     pub(in crate::topics) fn reader_count(&self) -> usize {
         self.sending().readers.len()
+    }
+
+    /// Tells a reader that is not looked at of the next sample behind that of `seen`, once; at once if there is one.
+    pub(in crate::topics) fn tell_of_newer(&self, id: TopicEndId, seen: u64) {
+        let mut sending = self.sending();
+        let Some(reader) = sending.readers.iter().find(|reader| reader.id == id) else {
+            return;
+        };
+        let is_there = match &sending.lane {
+            Some(lane) if !sending.is_over => lane.tail() > seen,
+            _ => true,
+        };
+        let to = is_there.then(|| reader.to.clone());
+        if to.is_none() && !sending.awaiting.contains(&id) {
+            sending.awaiting.push(id);
+        }
+        drop(sending);
+        if let Some(to) = to {
+            to.wake();
+        }
+    }
+}
+
+impl Sending {
+    /// Collects those who wait for a newer sample and are not looked at.
+    #[cold]
+    pub(super) fn name_awaiting(&mut self, owed: &mut Owed) {
+        for id in self.awaiting.drain(..) {
+            let reader = self.readers.iter().find(|reader| reader.id == id);
+            owed.wake.extend(reader.map(|reader| reader.to.clone()));
+        }
     }
 }

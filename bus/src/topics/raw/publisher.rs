@@ -58,6 +58,7 @@ impl RawPublisher {
             format: kind.format,
             history: 0,
             bytes: shared.core().heap().stats().limit / HEAP_SHARE,
+            is_timed: false,
         };
         let id = TopicEndId::new(shared.core().id(), shared.numbers.next());
         let told = KindOf::Known(Arc::clone(kind));

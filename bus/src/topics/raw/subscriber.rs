@@ -10,13 +10,14 @@ use ringway_shm::layout::CursorLayout;
 
 use super::{Lies, TopicKind};
 use crate::entry::Verified;
+use crate::lease::LeaseOwner;
 use crate::shared::Shared;
 use crate::topics::error::TopicError;
-use crate::topics::intake::{Arrived, IntakeTerms, Origin, SubscriberEnd, Took};
+use crate::topics::intake::{Batch, FilterTerms, IntakeTerms, Origin, SubscriberEnd, Took};
 use crate::topics::join::seek;
 use crate::topics::label::{Label, Role, TopicEndId};
 use crate::topics::presence::Cards;
-use crate::topics::slot::{Unreadable, WORDS_MAX, Words, read_any};
+use crate::topics::slot::{Unreadable, read_any};
 use crate::topics::subscriber::{OfOwn, OfPeer};
 use crate::topics::wire::Behind;
 use crate::wait_list::WaitKey;
@@ -26,8 +27,7 @@ pub(crate) struct RawSubscriber<T> {
     shared: Arc<Shared>,
     end: Arc<SubscriberEnd>,
     kind: Arc<TopicKind>,
-    words: Box<Words>,
-    unread: u64,
+    batch: Batch,
     key: WaitKey,
     tag: T,
 }
@@ -65,6 +65,7 @@ impl<T: Copy> RawSubscriber<T> {
             behind,
             depth: depth.max(1),
             claims: claims.expect("in-range: at most as many as there can be"),
+            filter: FilterTerms::default(),
         };
         let id = TopicEndId::new(shared.core().id(), shared.numbers.next());
         let end = SubscriberEnd::new(shared, id, label.clone(), kind.carried(), terms, None);
@@ -73,8 +74,7 @@ impl<T: Copy> RawSubscriber<T> {
             shared: Arc::clone(shared),
             end,
             kind: Arc::clone(kind),
-            words: Box::new([0; WORDS_MAX]),
-            unread: 0,
+            batch: Batch::new(terms.format.slot_words(true)),
             key: WaitKey::default(),
             tag,
         };
@@ -101,45 +101,51 @@ impl<T: Copy> RawSubscriber<T> {
 
     fn look(&mut self) -> Result<RawSample, Took> {
         loop {
-            let arrived = match self.end.take(&mut self.words) {
-                Took::Sample(arrived) => arrived,
-                other => return Err(other),
+            let took = self.end.take(&mut self.batch, 1);
+            let Some((arrived, words)) = self.batch.only() else {
+                return Err(took);
             };
-            let (from, sequence, missed) = (arrived.from, arrived.sequence, arrived.missed);
-            match self.read(arrived) {
+            let (from, sequence, mut before) = (arrived.from, arrived.sequence, arrived.before);
+            match read(&self.shared, &self.kind, words, arrived.lent) {
                 Ok((verified, lies)) => {
                     return Ok(RawSample {
                         from,
                         sequence,
-                        missed: missed + std::mem::take(&mut self.unread),
+                        missed: before.missed,
                         lies,
                         verified,
                     });
                 }
-                Err(_) => self.unread += missed + 1,
+                Err(_) => {
+                    before.missed += 1;
+                    self.end.lost(from, before);
+                }
             }
         }
     }
+}
 
-    fn read(&self, arrived: Arrived) -> Result<(Verified, Lies), Unreadable> {
-        let (format, signature) = (self.kind.format, self.kind.signature());
-        let (origin, owner) = arrived.lent.unzip();
-        let shared = &self.shared;
-        match origin {
-            Some(Origin::There(urings)) => {
-                let heap = urings.segments();
-                let lender = OfPeer { heap, shared };
-                let read = read_any(&self.words, format, signature, &lender, owner);
-                if let Err(Unreadable::Entry(error)) = &read {
-                    urings.bad_entry(error);
-                }
-                read
+fn read(
+    shared: &Arc<Shared>,
+    kind: &TopicKind,
+    words: &[u64],
+    lent: Option<(Origin, Arc<dyn LeaseOwner>)>,
+) -> Result<(Verified, Lies), Unreadable> {
+    let (format, signature) = (kind.format, kind.signature());
+    let (origin, owner) = lent.unzip();
+    match origin {
+        Some(Origin::There(urings)) => {
+            let heap = urings.segments();
+            let lender = OfPeer { heap, shared };
+            let read = read_any(words, format, signature, &lender, owner);
+            if let Err(Unreadable::Entry(error)) = &read {
+                urings.bad_entry(error);
             }
-            Some(Origin::Here(_)) | None => {
-                let heap = shared.core().heap();
-                let lender = OfOwn { heap, shared };
-                read_any(&self.words, format, signature, &lender, owner)
-            }
+            read
+        }
+        Some(Origin::Here(_)) | None => {
+            let heap = shared.core().heap();
+            read_any(words, format, signature, &OfOwn { heap, shared }, owner)
         }
     }
 }
@@ -149,18 +155,20 @@ impl<T: Copy> Stream for RawSubscriber<T> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<(T, RawSample)>> {
         let this = self.get_mut();
-        let mut is_prepared = false;
-        loop {
+        for is_prepared in [false, true] {
             match this.look() {
                 Ok(sample) => return Poll::Ready(Some((this.tag, sample))),
                 Err(Took::Over) => return Poll::Ready(None),
-                Err(Took::Nothing) if is_prepared => return Poll::Pending,
+                Err(_) if !is_prepared => {
+                    this.end.arrivals.register(&mut this.key, cx);
+                    this.end.prepare_to_wait();
+                }
+                // Not all lanes are prepared: that is for the next poll.
+                Err(Took::Changed) => cx.waker().wake_by_ref(),
                 Err(_) => {}
             }
-            this.end.arrivals.register(&mut this.key, cx);
-            this.end.prepare_to_wait();
-            is_prepared = true;
         }
+        Poll::Pending
     }
 }
 

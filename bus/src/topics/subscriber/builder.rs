@@ -15,13 +15,13 @@ use crate::message::{Delivery, InPlace, Message as _};
 use crate::node::{Carried, block_on};
 use crate::shared::Shared;
 use crate::topics::error::TopicError;
-use crate::topics::intake::{IntakeTerms, SubscriberEnd};
+use crate::topics::intake::{Batch, FilterTerms, IntakeTerms, SubscriberEnd};
 use crate::topics::join::seek;
 use crate::topics::label::{Label, Role, TopicEndId};
 use crate::topics::matching::Matching;
 use crate::topics::name::TopicPattern;
 use crate::topics::presence::Cards;
-use crate::topics::slot::{Format, WORDS_MAX};
+use crate::topics::slot::Format;
 use crate::topics::topic::Meeting;
 use crate::topics::wire::Behind;
 use crate::urings::wire::CarriedType;
@@ -44,6 +44,7 @@ pub struct SubscriberBuilder<D: Delivery + ?Sized> {
     depth: u32,
     leases: Option<u16>,
     behind: Behind,
+    filter: FilterTerms,
     meeting: Meeting,
     /// What it subscribes to, if that is a pattern.
     matching: Option<Limits>,
@@ -64,6 +65,7 @@ impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
             depth: DEPTH,
             leases: None,
             behind: Behind::Wait,
+            filter: FilterTerms::default(),
             meeting: Meeting::default(),
             matching: None,
             delivery: PhantomData,
@@ -110,6 +112,25 @@ impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
         self
     }
 
+    /// Takes no samples; for one that looks for the newest.
+    pub(super) fn newest(mut self) -> Self {
+        self.behind = Behind::Newest;
+        self
+    }
+
+    /// Yields no sample of a publisher before that of this sequence: of a history, or of what comes.
+    pub fn from_sequence(mut self, sequence: u64) -> Self {
+        self.filter.from = sequence;
+        self
+    }
+
+    /// Yields no sample that is older than this when it is taken, as far as its publisher says when it was published
+    /// ([`timed`](crate::PublisherBuilder::timed)).
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.filter.age_max = Some(age);
+        self
+    }
+
     /// Waits for publishers that there are already no longer than this; the default is 5 s.
     pub fn within(mut self, within: Duration) -> Self {
         self.meeting.within = within;
@@ -133,6 +154,7 @@ impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
             depth,
             leases,
             behind,
+            filter,
             meeting,
             matching,
             delivery: _,
@@ -143,6 +165,7 @@ impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
             depth,
             leases,
             behind,
+            filter,
             meeting,
             matching,
             delivery: PhantomData,
@@ -209,6 +232,7 @@ impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
             behind: self.behind,
             depth: self.depth,
             claims: claims.expect("in-range: at most as many as there can be"),
+            filter: self.filter,
         };
         let id = TopicEndId::new(shared.core().id(), shared.numbers.next());
         let carried = CarriedType::of(&Carried::of::<D::Message>());
@@ -222,8 +246,7 @@ impl<D: Delivery + ?Sized> SubscriberBuilder<D> {
         Subscriber {
             shared: Arc::clone(shared),
             end,
-            words: Box::new([0; WORDS_MAX]),
-            unread: 0,
+            batch: Batch::new(terms.format.slot_words(true)),
             named: None,
             key: WaitKey::default(),
             delivery: PhantomData,
