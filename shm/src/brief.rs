@@ -2,7 +2,9 @@
 //! takes two.
 //!
 //! It is let go by a plain store, which wakes nobody. So who finds it held looks again, then gives its processor away, and in
-//! the end sleeps a moment between two looks: for what is over sooner than a thread is put to sleep, and never waits itself.
+//! the end sleeps a moment between two looks: for what is mostly over sooner than a thread is put to sleep. A holder that now and
+//! then does more (gives back the blocks of many completions, takes a lock of the standard library's) costs who meets it such a
+//! moment or two. It is not fair: among many that meet, one may come last for long.
 //!
 //! # Edges
 //! | edge | released by | acquired by | publishes |

@@ -39,6 +39,15 @@ pub(crate) struct Read {
     pub(crate) key: u64,
 }
 
+#[derive(Message, Clone, Copy, Debug, Pod, Zeroable)]
+#[message(move)]
+#[repr(C)]
+pub(crate) struct Position {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) z: f64,
+}
+
 #[derive(Message, Clone, Copy, Pod, Zeroable)]
 #[message(move)]
 pub(crate) struct Retry;
