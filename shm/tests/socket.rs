@@ -17,6 +17,7 @@ use ringway_shm::sys::eventfd::Eventfd;
 use ringway_shm::sys::socket::{
     AcceptError, ConnectError, FDS_MAX, Listener, RecvError, SendError, SeqPacket,
 };
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, FdFlags, fcntl_getfd};
 use rustix::process::{Resource, Rlimit, geteuid, getpid, getrlimit, setrlimit};
 
@@ -104,11 +105,21 @@ fn a_message_above_the_socket_is_refused() {
     );
 }
 
+/// Drops an end of a pair and waits until it is closed: a process that another test starts has a copy of it until it runs its
+/// program.
+fn close(one: SeqPacket, other: &SeqPacket) {
+    drop(one);
+    let mut fds = [PollFd::new(other, PollFlags::empty())];
+    while !fds[0].revents().contains(PollFlags::HUP) {
+        poll(&mut fds, None).unwrap();
+    }
+}
+
 #[test]
 fn what_was_sent_before_closing_arrives() {
     let (one, other) = SeqPacket::pair().unwrap();
     one.send(b"last words", &[]).unwrap();
-    drop(one);
+    close(one, &other);
 
     assert_eq!(text(&other), "last words");
     assert_eq!(other.recv(&mut [0; 8]).unwrap_err(), RecvError::Closed);
@@ -121,7 +132,7 @@ fn a_reset_is_told_once_and_queued_messages_follow() {
     let (one, other) = SeqPacket::pair().unwrap();
     other.send(b"never read", &[]).unwrap();
     one.send(b"last words", &[]).unwrap();
-    drop(one);
+    close(one, &other);
 
     assert_eq!(other.recv(&mut [0; 16]).unwrap_err(), RecvError::Reset);
     assert_eq!(text(&other), "last words");
@@ -132,7 +143,7 @@ fn a_reset_is_told_once_and_queued_messages_follow() {
 fn a_reset_met_by_sending_is_told() {
     let (one, other) = SeqPacket::pair().unwrap();
     other.send(b"never read", &[]).unwrap();
-    drop(one);
+    close(one, &other);
 
     assert_eq!(other.send(b"more", &[]), Err(SendError::Reset));
     assert_eq!(other.send(b"more", &[]), Err(SendError::Closed));
