@@ -111,7 +111,8 @@ async fn work(node: &Node) -> Result<()> {
     assert_eq!(done.len() as u64, JOBS, "all is done");
     assert!(in_doubt <= 1, "a worker has one job in hand");
     assert!(by.len() >= WORKERS.len(), "all have worked");
-    assert!(victim.is_closed());
+    // The jobs may have been done before its end was known.
+    println!("the worker that was killed: {}", victim.closed().await);
     assert_eq!(pool.members().len(), WORKERS.len());
     tree.stop();
     assert_eq!(tree.closed().await, ExitReason::Stopped);
