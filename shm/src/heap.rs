@@ -152,6 +152,7 @@ pub struct Heap {
 struct Shared {
     config: HeapConfig,
     limit_units: u32,
+    first_units: u32,  // of a segment that is kept when all is empty
     floor: AtomicU64,  // units that `reserve` asked to keep
     rests: AtomicBool, // it was said that an empty segment is kept
     books: Mutex<Books<Home>>,
@@ -169,6 +170,7 @@ impl Heap {
         let shared = Shared {
             config,
             limit_units: u32::try_from(config.limit / UNIT as u64).unwrap_or(u32::MAX),
+            first_units: u32::try_from(config.first_segment / UNIT as u64).unwrap_or(u32::MAX),
             floor: AtomicU64::new(0),
             rests: AtomicBool::new(false),
             books: Mutex::new(Books::new()),
@@ -328,17 +330,21 @@ impl Heap {
         if fork::check().is_err() {
             return; // A forked child has neither the memory nor, perhaps, the lock.
         }
-        let (withdrawn, units) = {
+        let mut rests = false;
+        let withdrawn = {
             let mut books = self.books();
             match books.free(place) {
-                Freed::InUse => return,
-                Freed::Emptied(units) => (books.withdraw(1, self.floor()), units),
+                Freed::InUse => None,
+                Freed::Emptied(units) => {
+                    rests = units > self.shared.first_units;
+                    books.withdraw(1, self.floor())
+                }
             }
         };
         if let Some(withdrawn) = withdrawn {
             self.retire(withdrawn);
         }
-        self.rest(units);
+        self.rest(rests);
     }
 
     /// Gives back what has held no block since the last call: an empty segment that is larger than the first one, if
@@ -347,7 +353,7 @@ impl Heap {
     pub fn trim(&self) -> bool {
         // Relaxed: said again by who empties a segment from now on, or by the answer.
         self.shared.rests.store(false, Relaxed);
-        let first = self.first_units();
+        let first = self.shared.first_units;
         loop {
             let withdrawn = self.books().withdraw_rested(first, self.floor());
             match withdrawn {

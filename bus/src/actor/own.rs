@@ -73,8 +73,6 @@ impl<L: Send + 'static> Own<L> {
         batch: &Batch<L>,
         turns: Turns,
     ) -> bool {
-        // The handler in hand has ended.
-        self.stash.iter_mut().for_each(|stash| stash.settle());
         let is_down = |it: &mut Box<Monitors<L>>| it.has_due(cell, batch);
         self.due = if self.stash.as_ref().is_some_and(|it| it.has_due()) {
             Due::Again
@@ -102,6 +100,10 @@ impl<L: Send + 'static> Own<L> {
 
     /// The actor has nothing to do.
     pub(super) fn rest(&mut self) -> Rest {
+        // The handler in hand has ended. Where another message follows, who takes that says so.
+        if let Some(stash) = &mut self.stash {
+            stash.passed();
+        }
         let rest = self.idle.as_mut().map_or(Rest::Wait, |idle| idle.rest());
         if rest == Rest::Message {
             self.due = Due::Idle;

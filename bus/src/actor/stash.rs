@@ -201,17 +201,19 @@ impl<L> Stash<L> {
         self.along.take()
     }
 
-    /// Another message is about to be taken.
+    /// Another message is about to be taken, or there is none: the handler of that in hand has ended.
     #[inline]
     pub(super) fn passed(&mut self) {
-        self.hand = None;
+        if self.hand.is_some() {
+            self.let_go();
+        }
     }
 
-    /// The handler of the message in hand has ended.
-    pub(super) fn settle(&mut self) {
-        if let Some(hand) = &mut self.hand {
-            hand.mark = None;
-        }
+    // Out of the way of all other messages: a mark's drop is much code.
+    #[cold]
+    #[inline(never)]
+    fn let_go(&mut self) {
+        self.hand = None;
     }
 
     /// The actor ends with the message in hand not handled; tells whether its sender hears of that.

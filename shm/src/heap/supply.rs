@@ -133,15 +133,15 @@ impl Heap {
         let freed = self.books().unpin(slot);
         if let Freed::Emptied(units) = freed {
             self.retire_surplus();
-            self.rest(units);
+            self.rest(units > self.shared.first_units);
         }
     }
 
-    /// A segment of so many units has become empty, and perhaps is kept: says so if nobody has.
+    /// A segment has become empty and perhaps is kept: says so if it is larger than the first one, and nobody has.
     #[inline]
-    pub(super) fn rest(&self, units: u32) {
+    pub(super) fn rest(&self, is_large: bool) {
         // Relaxed: one of those who find it unsaid says it.
-        if units > self.first_units() && !self.shared.rests.load(Relaxed) {
+        if is_large && !self.shared.rests.load(Relaxed) {
             self.rest_slow();
         }
     }
@@ -152,11 +152,6 @@ impl Heap {
         if !self.shared.rests.swap(true, Relaxed) {
             self.tell(HeapChange::Rest);
         }
-    }
-
-    /// Units of a segment that is kept when all is empty.
-    pub(super) fn first_units(&self) -> u32 {
-        units_of(self.shared.config.first_segment)
     }
 
     /// Retires empty segments beyond the one that is kept.
