@@ -515,6 +515,11 @@ impl InboxLane {
         taking.end.put_aside(position, type_id.to_bits())
     }
 
+    #[cfg(test)]
+    pub(crate) fn has_aside(&self) -> bool {
+        self.taking().end.has_aside()
+    }
+
     /// What was put aside has been handled. Of a lane that waits for that alone the owner lets go.
     #[cold]
     pub(super) fn take_up(self: &Arc<Self>, aside: Aside) {

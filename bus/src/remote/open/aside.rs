@@ -27,10 +27,14 @@ impl Open {
     /// What the receiver says it has put aside, of so many messages without ops that were handled before position `done`.
     pub(super) fn aside(&self, done: u64, handled: u64) -> Aside {
         let (claims, beyond) = self.submit.put_aside();
-        // What `done` has not passed comes back by that alone; what has an op, by its op.
-        let is_opless = |position| {
-            let words = self.submit.entry_at(position);
-            words.is_none_or(|words| words[0] == 0)
+        // What `done` has not passed comes back by that alone; what has an op, by its op. In the midst of an entry there is none.
+        let kept = self
+            .submit
+            .tail()
+            .saturating_sub(self.submit.capacity().get());
+        let is_opless = |position| match self.submit.entry_at(position) {
+            Some(words) => words[0] == 0,
+            None => position < kept,
         };
         let mut claims: Vec<_> = claims
             .filter(|claim| claim.position < done && is_opless(claim.position))
