@@ -17,6 +17,9 @@
 //! - **generations**: an op is named by index and generation; a completion that names another generation is a lie or a
 //!   repetition, and changes nothing.
 
+mod asker;
+mod complete;
+mod count;
 mod end;
 #[cfg(test)]
 mod tests;
@@ -26,11 +29,13 @@ use std::task::Waker;
 use ringway_shm::generation::Key;
 use ringway_shm::words::EntryWords;
 
+pub(crate) use self::asker::{Asking, Ignored, Look};
+pub(crate) use self::complete::{Answered, Said, UnknownOp};
 pub(crate) use self::end::{Fate, Leases};
 use super::account::Decided;
 use crate::actor::Undone;
 use crate::clock::Nanos;
-use crate::entry::{EntryKind, EntryToken};
+use crate::entry::EntryToken;
 use crate::token::Long;
 
 /// What an op waits for.
@@ -144,80 +149,6 @@ impl<B> Op<B> {
     }
 }
 
-/// What the caller owes after a completion was taken in.
-#[derive(Debug)]
-pub(crate) struct Effect<B> {
-    /// Wake this asker.
-    pub(crate) waker: Option<Waker>,
-    /// Free this block.
-    pub(crate) freed: Option<B>,
-    /// Tell the completer that this op's reply is released: nobody will read it.
-    pub(crate) release: Option<Key>,
-    /// A tell came back undone: its entry as it was submitted, and its block. Boxed: rare, and larger than all else.
-    pub(crate) undone: Option<Box<(EntryWords, Option<B>)>>,
-    /// A reply came for an asker that had given up: the bits of what it had asked; else 0, which is no type.
-    pub(crate) unread: u64,
-}
-
-impl<B> Default for Effect<B> {
-    fn default() -> Self {
-        Self {
-            waker: None,
-            freed: None,
-            release: None,
-            undone: None,
-            unread: 0,
-        }
-    }
-}
-
-/// What an ask held until it was answered.
-pub(crate) struct Answered<B> {
-    /// The asker's, which need not be woken.
-    pub(crate) waker: Option<Waker>,
-    /// Back from the completer.
-    pub(crate) block: Option<B>,
-}
-
-/// What a completion says, read from its words by the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Said {
-    /// The op is done: a tell's block is back, an ask is answered (a reply, or why there is none).
-    pub(crate) answers: bool,
-    /// The op's block is still lent; another completion follows.
-    pub(crate) more: bool,
-    /// The reply lies in a block of the completer.
-    pub(crate) has_block: bool,
-    /// Anything but a reply or a block's return.
-    pub(crate) failed: bool,
-    /// The mailbox's policy dropped the message: its handler never began.
-    pub(crate) displaced: bool,
-}
-
-/// Who looks whether an op is done. A waker is the user's code: it is cloned before the end's lock is taken, and what is left
-/// of it is dropped after that (no-user-code).
-pub(crate) struct Asking<'a> {
-    /// The waker to be woken, to compare with.
-    pub(crate) known: &'a Waker,
-    /// A clone of it to be kept by the op; after a look, what is not kept.
-    pub(crate) own: Option<Waker>,
-}
-
-/// What a look at an op found.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Look<B> {
-    /// `None` for an op that is over.
-    Done(Option<Outcome<B>>),
-    /// The asker is woken when it is done.
-    Waits,
-    /// The op does not know this asker: look again with a waker to be kept.
-    Stranger,
-}
-
-/// A completion that names no op in flight: a repetition or a lie.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct UnknownOp(pub(crate) u64);
-
 /// The ops of one uring.
 #[derive(Debug)]
 pub(crate) struct OpTable<B> {
@@ -256,27 +187,6 @@ impl<B> OpTable<B> {
     #[inline]
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
-    }
-
-    /// Ops of messages that were submitted, ever: each time that a place is used it has the next generation.
-    pub(super) fn issued(&self) -> u64 {
-        let used = self.places.iter().map(|op| op.key.generation());
-        used.sum::<u64>() - self.withdrawn
-    }
-
-    /// Messages with an op of which nothing is decided yet.
-    pub(super) fn undecided(&self) -> u64 {
-        self.places.iter().filter(|op| op.is_undecided()).count() as u64
-    }
-
-    /// Blocks that the completer still reads, or will.
-    pub(super) fn lent(&self) -> u64 {
-        self.places.iter().filter(|op| op.is_lent).count() as u64
-    }
-
-    /// Tells whether the completer still reads a block, or will.
-    pub(crate) fn has_lent(&self) -> bool {
-        self.places.iter().any(|op| op.is_lent)
     }
 
     /// Takes a place and its credit; `None` when the credit is spent, and the block comes back.
@@ -358,219 +268,9 @@ impl<B> OpTable<B> {
         block
     }
 
-    /// Looks whether the op is done; otherwise lets `by` wait, unless it does already.
-    ///
-    /// A reply that lies in the completer's heap leaves the op held: call [`OpTable::release`] after reading. Any other
-    /// outcome ends it.
-    #[inline]
-    pub(crate) fn look(&mut self, key: Key, by: &mut Asking<'_>) -> Look<B> {
-        let Some(op) = self.get_mut(key) else {
-            return Look::Done(None);
-        };
-        match &mut op.state {
-            State::Completed(_) => {}
-            State::Waiting(waker) if waker.will_wake(by.known) => return Look::Waits,
-            state => {
-                let Some(waker) = by.own.take() else {
-                    return Look::Stranger;
-                };
-                if let State::Waiting(former) = std::mem::replace(state, State::Waiting(waker)) {
-                    by.own = Some(former);
-                }
-                return Look::Waits;
-            }
-        }
-        let State::Completed(outcome) = std::mem::replace(&mut op.state, State::Held) else {
-            return Look::Waits;
-        };
-        if !matches!(outcome, Outcome::Completed { is_held: true, .. }) {
-            self.release(key);
-        }
-        Look::Done(Some(outcome))
-    }
-
-    /// Ends the asker's interest in a reply that it has read; `true` when the place is free again.
-    #[inline]
-    pub(crate) fn release(&mut self, key: Key) -> bool {
-        let Some(op) = self.get_mut(key) else {
-            return false;
-        };
-        if let State::Waiting(_) = op.state {
-            return false; // nothing was read yet
-        }
-        op.state = State::Ignored;
-        if op.is_final() {
-            self.remove(key);
-            return true;
-        }
-        false
-    }
-
-    /// The asker gave up. Tells what its reply, if one is there already, needs; its waker goes to `left`.
-    pub(crate) fn ignore(&mut self, key: Key, left: &mut Option<Waker>) -> Ignored {
-        let Some(op) = self.get_mut(key) else {
-            return Ignored::Gone;
-        };
-        let former = std::mem::replace(&mut op.state, State::Ignored);
-        let was_completed = matches!(former, State::Completed(_) | State::Held);
-        let unread = match &former {
-            State::Completed(Outcome::Completed { words, .. }) => {
-                let kind = EntryToken::from_words(*words).kind();
-                (kind == Some(EntryKind::Reply)).then_some(op.words[1])
-            }
-            _ => None,
-        };
-        if let State::Waiting(waker) = former {
-            *left = Some(waker);
-        }
-        match (was_completed, op.is_final()) {
-            (false, _) => Ignored::InFlight,
-            (true, true) => {
-                self.remove(key);
-                Ignored::Completed(unread)
-            }
-            (true, false) => Ignored::Completed(unread),
-        }
-    }
-
-    /// Takes in the completion of `key`, whose asker is looking, if it is an ask's last word and lies in its entry: the op
-    /// is over, and what it held is all that is left of it. `None` for any other completion, of which nothing was taken in.
-    ///
-    /// What [`complete`](Self::complete) and [`look`](Self::look) would do one after the other, without the words.
-    #[inline]
-    pub(crate) fn answer(&mut self, key: Key, said: Said) -> Option<Answered<B>> {
-        let op = self.get_mut(key)?;
-        let is_last = op.kind == OpKind::Ask && op.awaits_reply && !(op.is_lent && said.more);
-        let is_plain = said.answers && !said.has_block && !said.displaced;
-        if !(is_last && is_plain && matches!(op.state, State::Submitted | State::Waiting(_))) {
-            return None;
-        }
-        op.awaits_reply = false;
-        op.is_lent = false;
-        let block = op.block.take();
-        let former = std::mem::replace(&mut op.state, State::Free);
-        self.credit += op.weight;
-        self.decided.completed += 1;
-        self.in_flight -= 1;
-        self.free.push(key.index());
-        let waker = match former {
-            State::Waiting(waker) => Some(waker),
-            _ => None,
-        };
-        Some(Answered { waker, block })
-    }
-
-    /// Takes in a completion.
-    #[inline]
-    pub(crate) fn complete(
-        &mut self,
-        words: EntryWords,
-        said: Said,
-    ) -> Result<Effect<B>, UnknownOp> {
-        let mut effect = Effect::default();
-        let key = Key::from_bits(words[0]).ok_or(UnknownOp(words[0]))?;
-        let Some(op) = self.get_mut(key).filter(|op| !op.is_final()) else {
-            return Err(UnknownOp(words[0]));
-        };
-        // What a tell's completion says is not read, nor is a text beside a message that comes back.
-        let is_tell = op.kind == OpKind::Tell;
-        effect.release = (said.has_block && (is_tell || said.displaced)).then_some(key);
-        let is_inline_tell = is_tell && !op.is_lent;
-        let mut returned = None;
-        if !said.more && op.is_lent {
-            op.is_lent = false;
-            returned = op.block.take();
-        }
-        let is_answered = op.awaits_reply && (said.answers || is_inline_tell);
-        if is_answered {
-            op.awaits_reply = false;
-            match std::mem::replace(&mut op.state, State::Ignored) {
-                State::Ignored => {
-                    effect.release = said.has_block.then_some(key);
-                    if !is_tell && !said.failed {
-                        effect.unread = op.words[1];
-                    }
-                }
-                awaited => {
-                    op.state = State::Completed(if said.displaced {
-                        let (words, block) = (op.words, returned.take());
-                        Outcome::Ended(Box::new(Unanswered {
-                            taken: false,
-                            why: Undone::Dropped,
-                            message: Some(Unsent {
-                                words,
-                                block,
-                                long: None,
-                            }),
-                        }))
-                    } else {
-                        let is_held = said.has_block;
-                        Outcome::Completed { words, is_held }
-                    });
-                    if let State::Waiting(waker) = awaited {
-                        effect.waker = Some(waker);
-                    }
-                }
-            }
-        }
-        let is_over = returned.is_some() || (is_inline_tell && is_answered);
-        let came_undone = is_tell && said.failed && is_over && op.known != Known::Told;
-        if came_undone {
-            effect.undone = Some(Box::new((op.words, returned)));
-        } else {
-            effect.freed = returned;
-        }
-        let is_decided = is_answered || (is_tell && is_over && op.known == Known::Nothing);
-        let is_ignored = matches!(op.state, State::Ignored);
-        let is_final = op.is_final();
-        self.decided.completed += u64::from(is_decided);
-        if is_final {
-            self.in_flight -= 1;
-            if is_ignored {
-                self.remove(key);
-            }
-        }
-        Ok(effect)
-    }
-
-    /// Finds the askers whose deadlines have passed; returns the earliest deadline to look for next.
-    ///
-    /// Who is woken here looks at the clock itself, so each is found once. Of one that has sent but not yet waited the
-    /// deadline stays to be looked for: only its next look is its first wait.
-    pub(crate) fn overdue(&mut self, now: Nanos, wakers: &mut Vec<Waker>) -> Option<Nanos> {
-        let mut next = None;
-        for op in self.places.iter_mut().filter(|op| op.awaits_reply) {
-            let due = op.deadline();
-            match &mut op.state {
-                _ if due == Nanos::NONE => {}
-                State::Waiting(waker) if due <= now => {
-                    // The waker itself goes: cloning it would be the user's code, under the lock.
-                    wakers.push(std::mem::replace(waker, Waker::noop().clone()));
-                }
-                State::Waiting(_) | State::Submitted => {
-                    next = Some(next.map_or(due, |next: Nanos| next.min(due)));
-                }
-                _ => {}
-            }
-        }
-        next
-    }
-
     /// Takes out the blocks that are still lent.
     pub(crate) fn take_lent(&mut self) -> Vec<B> {
         let lent = self.places.iter_mut().filter(|op| op.is_lent);
         lent.filter_map(|op| op.block.take()).collect()
     }
-}
-
-/// What giving up on an ask left behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ignored {
-    /// Nothing: it had been taken out already.
-    Gone,
-    /// The entry is on its way; store `cancelled` in its op word.
-    InFlight,
-    /// The completion had come; if it lies in the completer's heap, release it. A reply was not read: the bits of what had
-    /// been asked.
-    Completed(Option<u64>),
 }
