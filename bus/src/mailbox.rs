@@ -7,7 +7,7 @@
 //! The actor takes all that is queued at once, into its private [`Batch`], and so takes the lock once for many letters. A
 //! letter in the batch has not begun: it counts against the bound, and when the actor ends it goes back to its sender.
 //!
-//! Letters of high priority lie in a second queue, made when there is one ([`high`]).
+//! Letters of high priority lie in a second queue, made when there is one ([`high`]). How letters are taken is in [`take`].
 //!
 //! # Invariants
 //! - **edge**: whoever queues a letter in an empty queue, or puts one straight, wakes the actor's task; nobody else does. The
@@ -19,16 +19,12 @@
 //! - **straight-is-one**: the letter in the place counts against the bound, and so a mailbox for one letter has no place: who
 //!   finds a mailbox full finds a letter in its queue or batch, for which there will be a checkpoint. Where the oldest gives
 //!   way there is none either, as senders take it out.
-//! - **one-taker**: letters are taken by the actor alone, with its own batch, and by who closes the mailbox when that is over.
-//! - **checkpoints**: the actor takes the lock when its batch is down to half of the bound, when it is down to none, and for
-//!   the next one; there it wakes those who wait for room. They have registered before they last looked under the lock.
-
-#![allow(
-    unsafe_code,
-    reason = "the actor alone takes what was put straight, and so without a lock"
-)]
 
 mod high;
+mod overflow;
+mod take;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::OnceLock;
@@ -39,33 +35,10 @@ use ringway_shm::once::OnceBox;
 use ringway_shm::sync::Ordering::Relaxed;
 use ringway_shm::sync::{AtomicU32, AtomicU64};
 
-use serde::{Deserialize, Serialize};
-
+pub use self::overflow::Overflow;
+pub(crate) use self::take::Batch;
 use crate::exit::ExitReason;
 use crate::wait_list::WaitList;
-
-/// What happens to a message that meets a full mailbox.
-///
-/// Senders of the actor's own process share one queue, whose bound is [`ActorBuilder::mailbox`](crate::ActorBuilder::mailbox).
-/// Every other process has a uring of its own with as much room, at most 128 entries, and meets the policy when that is
-/// full. A message that was dropped comes back to its sender: a tell on its address's `undelivered()` stream, an ask as
-/// [`AskError::Dropped`](crate::AskError::Dropped).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Overflow {
-    /// The sender waits for room, up to its deadline.
-    #[default]
-    Wait,
-    /// The sender gets its message back at once.
-    Fail,
-    /// The new message is dropped, and counted by the node of its sender.
-    DropNewest,
-    /// The oldest message in the queue is dropped, and counted by the node of the actor.
-    ///
-    /// A uring's are dropped by the actor as it takes, between two handlers: it keeps as many of the newest as the
-    /// mailbox's bound, and at most half of the uring (64). So there is room while a handler runs; a sender that has filled
-    /// the uring all the same waits, or gets its message back from `try_tell`.
-    DropOldest,
-}
 
 /// Why a mailbox refused a letter.
 #[derive(Debug)]
@@ -132,22 +105,6 @@ impl<L> Default for Seldom<L> {
             closed: OnceLock::new(),
             high: OnceBox::new(),
         }
-    }
-}
-
-/// Letters that their actor has taken off its mailbox, and whose handlers have not begun.
-#[derive(Debug)]
-pub(crate) struct Batch<L>(Letters<L>);
-
-impl<L> Default for Batch<L> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-impl<L> Batch<L> {
-    fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|letters| letters.is_empty())
     }
 }
 
@@ -314,136 +271,6 @@ impl<L> Mailbox<L> {
         Ok(is_first)
     }
 
-    /// Whether [`take`](Self::take) has a letter; for the actor alone. None but the actor makes it false again.
-    #[inline]
-    pub(crate) fn has_letter(&self, batch: &Batch<L>) -> bool {
-        // Relaxed: a hint; see edge.
-        !batch.is_empty() || self.straight.is_full() || self.queued.load(Relaxed) > 0
-    }
-
-    /// Takes the oldest letter; for the actor alone, with its own batch.
-    ///
-    /// Cost: the lock at checkpoints, else one store that others see.
-    #[inline]
-    pub(crate) fn take(&self, batch: &mut Batch<L>) -> Option<L> {
-        let next = batch.0.as_mut().and_then(|letters| letters.pop_front());
-        let Some(letter) = next else {
-            return self.take_beyond(batch);
-        };
-        let left = count(&batch.0);
-        // Relaxed: see checkpoints.
-        self.in_batch.store(left, Relaxed);
-        if left == 0 || left == self.capacity / 2 {
-            let state = self.lock();
-            self.offer_room(state, left);
-        }
-        Some(letter)
-    }
-
-    /// Takes the oldest letter that is not in the batch. Not part of `take`: with one more place where its result may come from, it
-    /// would be copied once more.
-    #[inline(never)]
-    fn take_beyond(&self, batch: &mut Batch<L>) -> Option<L> {
-        if self.straight.is_full() {
-            // SAFETY: one-taker: the actor, with its batch.
-            return unsafe { self.straight.take() };
-        }
-        // Relaxed: a hint; see edge.
-        if self.queued.load(Relaxed) == 0 {
-            return None;
-        }
-        self.take_batch(batch)
-    }
-
-    fn take_batch(&self, batch: &mut Batch<L>) -> Option<L> {
-        let mut state = self.lock();
-        if self.straight.is_full() {
-            // It came since the first look, and what is queued may have been sent after it.
-            drop(state);
-            // SAFETY: one-taker: the actor, with its batch.
-            return unsafe { self.straight.take() };
-        }
-        let letter = if self.overflow == Overflow::DropOldest {
-            // Senders take the oldest out: none leaves the queue before its turn.
-            state.pop()
-        } else {
-            std::mem::swap(&mut batch.0, &mut state.letters);
-            batch.0.as_mut().and_then(|letters| letters.pop_front())
-        };
-        let left = count(&batch.0);
-        // Relaxed: see checkpoints; and a hint, as in `push`.
-        self.in_batch.store(left, Relaxed);
-        self.queued.store(state.len(), Relaxed);
-        self.offer_room(state, left);
-        letter
-    }
-
-    /// Wakes senders once half of the bound is free.
-    fn offer_room(&self, state: Guard<'_, State<L>>, in_batch: u32) {
-        let has_room = self.waiting(&state) + in_batch <= self.capacity / 2;
-        drop(state);
-        if has_room
-            && let Some(room) = self.room_if_any()
-            && room.has_waiters()
-        {
-            room.wake_all();
-        }
-    }
-
-    /// Takes a batch back whose actor has ended: its letters come first again, and go where those go that are queued.
-    pub(crate) fn put_back(&self, batch: Batch<L>) {
-        // Closed, as what goes straight comes before the queue, where the batch is about to be.
-        // SAFETY: one-taker: the actor, with its batch.
-        let straight = unsafe { self.straight.close() };
-        if batch.is_empty() && straight.is_none() {
-            return;
-        }
-        let mut state = self.lock();
-        let mut letters = batch.0.unwrap_or_default();
-        letters.extend(straight);
-        if let Some(more) = &mut state.letters {
-            letters.append(more);
-        }
-        state.letters = Some(letters);
-        // Relaxed: as in `take_batch`.
-        self.in_batch.store(0, Relaxed);
-        self.queued.store(state.len(), Relaxed);
-    }
-
-    /// Refuses all further letters and hands out those queued, in the order in which they would have been taken: those of high
-    /// priority first, of each the oldest first.
-    pub(crate) fn close(&self, reason: &ExitReason) -> VecDeque<L> {
-        let mut letters = self.close_lane(reason);
-        if let Some(high) = self.high_if_any() {
-            let mut first = high.close_lane(reason);
-            first.append(&mut letters);
-            return first;
-        }
-        letters
-    }
-
-    fn close_lane(&self, reason: &ExitReason) -> VecDeque<L> {
-        let mut state = self.lock();
-        self.seldom().closed.get_or_init(|| reason.clone());
-        let letters = state.letters.take();
-        drop(state);
-        let mut letters = letters.map_or_else(VecDeque::new, |letters| *letters);
-        // Not under the lock: one who fills the place may have to be waited for. Whoever finds it closed meets the lock.
-        // SAFETY: one-taker: the actor is over.
-        if let Some(straight) = unsafe { self.straight.close() } {
-            letters.push_front(straight);
-        }
-        if let Some(room) = self.room_if_any() {
-            room.wake_all();
-        }
-        letters
-    }
-
-    /// Letters that wait, with those in the actor's batch.
-    pub(crate) fn ahead(&self, batch: &Batch<L>) -> usize {
-        (self.waiting(&self.lock()) + count(&batch.0)) as usize
-    }
-
     /// Senders waiting for room.
     pub(crate) fn room(&self) -> &WaitList {
         &self.seldom().room
@@ -477,232 +304,5 @@ impl<L> Mailbox<L> {
         let high = seldom.high.get().map_or(0, |high| high.dropped());
         // Relaxed: a count, which orders nothing.
         seldom.dropped.load(Relaxed) + high
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
-    use std::task::{Context, Wake, Waker};
-
-    use super::*;
-    use crate::wait_list::WaitKey;
-
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
-
-    fn full(overflow: Overflow) -> Mailbox<u32> {
-        let mailbox = Mailbox::new(2, overflow);
-        for letter in [1, 2] {
-            let pushed = mailbox.push(|| letter);
-            // The first goes straight, unless the oldest gives way; then the queue is empty for the second.
-            let wakes = letter == 1 || overflow != Overflow::DropOldest;
-            assert!(matches!(pushed, Ok(Pushed::First)) == wakes);
-        }
-        mailbox
-    }
-
-    // Goal: each policy does what it says to the third letter of two; `make` runs only for a letter that is used.
-    #[test]
-    fn full_follows_the_policy() {
-        for overflow in [Overflow::Wait, Overflow::Fail] {
-            let mailbox = full(overflow);
-            assert!(matches!(
-                mailbox.push(|| panic!("made a refused letter")),
-                Err(Refused::Full)
-            ));
-            assert_eq!(mailbox.close(&ExitReason::Stopped), [1, 2]);
-        }
-        let mailbox = full(Overflow::DropNewest);
-        assert!(matches!(mailbox.push(|| 3), Ok(Pushed::Dropped(3))));
-        assert_eq!(mailbox.close(&ExitReason::Stopped), [1, 2]);
-        let mailbox = full(Overflow::DropOldest);
-        assert!(matches!(mailbox.push(|| 3), Ok(Pushed::Displaced(1))));
-        assert_eq!(mailbox.close(&ExitReason::Stopped), [2, 3]);
-    }
-
-    // Goal: many at once go in up to the bound, in order, behind those that are there and those in the batch; whoever fills
-    // an empty queue wakes, once; what is left is as it was, also of a closed mailbox.
-    #[test]
-    fn many_go_in_while_there_is_room() {
-        let mailbox = Mailbox::new(4, Overflow::DropOldest);
-        let mut letters: VecDeque<u32> = (1..=3).collect();
-        assert!(matches!(mailbox.push_all(&mut letters, |it| it), Ok(true)));
-        letters.extend(4..=6);
-        assert!(matches!(mailbox.push_all(&mut letters, |it| it), Ok(false)));
-        assert_eq!(letters, [5, 6]);
-        assert!(matches!(mailbox.push_all(&mut letters, |it| it), Ok(false)));
-        assert_eq!(mailbox.close(&ExitReason::Stopped), [1, 2, 3, 4]);
-        let refused = mailbox.push_all(&mut letters, |it| it);
-        assert!(matches!(refused, Err(Refused::Closed(ExitReason::Stopped))));
-        assert_eq!(letters, [5, 6]);
-
-        let mailbox = Mailbox::new(4, Overflow::Wait);
-        let mut batch = Batch::default();
-        letters = (1..=4).collect();
-        assert!(mailbox.push_all(&mut letters, |it| it).is_ok());
-        assert_eq!(mailbox.take(&mut batch), Some(1));
-        letters.extend(5..=7);
-        assert!(matches!(mailbox.push_all(&mut letters, |it| it), Ok(true)));
-        assert_eq!(letters, [6, 7], "three are in the batch");
-    }
-
-    // Goal: a closed mailbox refuses with the reason that closed it first.
-    #[test]
-    fn closed_refuses() {
-        let mailbox = full(Overflow::Wait);
-        assert_eq!(mailbox.close(&ExitReason::Killed).len(), 2);
-        assert!(mailbox.close(&ExitReason::Stopped).is_empty());
-        assert!(matches!(
-            mailbox.push(|| 4),
-            Err(Refused::Closed(ExitReason::Killed))
-        ));
-    }
-    // Goal: what the actor has taken into its batch counts against the bound until its turn comes, and comes in order.
-    #[test]
-    fn batch_counts_against_the_bound() {
-        let mailbox = Mailbox::new(4, Overflow::Fail);
-        let mut batch = Batch::default();
-        (1..=4).for_each(|letter| assert!(mailbox.push(|| letter).is_ok()));
-        assert_eq!(mailbox.take(&mut batch), Some(1));
-        assert!(matches!(mailbox.push(|| 5), Ok(Pushed::Queued)));
-        assert!(matches!(mailbox.push(|| 6), Err(Refused::Full)));
-        assert_eq!(mailbox.take(&mut batch), Some(2));
-        assert!(matches!(mailbox.push(|| 6), Ok(Pushed::First)));
-        assert!(matches!(mailbox.push(|| 7), Err(Refused::Full)));
-        let taken: Vec<_> = (0..2).filter_map(|_| mailbox.take(&mut batch)).collect();
-        assert_eq!(taken, [3, 4]);
-        assert_eq!(mailbox.take(&mut batch), Some(5));
-        mailbox.put_back(batch);
-        assert_eq!(mailbox.close(&ExitReason::Killed), [6]);
-    }
-
-    // Goal: what an actor that ended had taken and not begun comes out first, in order, and what was queued since after it.
-    #[test]
-    fn a_batch_that_is_put_back_comes_first() {
-        let mailbox = Mailbox::new(8, Overflow::Fail);
-        let mut batch = Batch::default();
-        (1..=4).for_each(|letter| assert!(mailbox.push(|| letter).is_ok()));
-        assert_eq!(mailbox.take(&mut batch), Some(1));
-        assert_eq!(mailbox.take(&mut batch), Some(2));
-        (5..=6).for_each(|letter| assert!(mailbox.push(|| letter).is_ok()));
-        mailbox.put_back(batch);
-        assert!(mailbox.has_letter(&Batch::default()));
-        assert_eq!(mailbox.close(&ExitReason::Killed), [3, 4, 5, 6]);
-    }
-
-    // Goal: a letter that goes straight counts against the bound, comes before what is queued later, and waits for its turn
-    // behind the batch; where there is room for one letter only, it is queued.
-    #[test]
-    fn straight_counts_and_keeps_its_turn() {
-        let mailbox = Mailbox::new(2, Overflow::Fail);
-        let mut batch = Batch::default();
-        for letters in [[1, 2], [3, 4]] {
-            for letter in letters {
-                assert!(matches!(mailbox.push(|| letter), Ok(Pushed::First)));
-            }
-            assert!(matches!(mailbox.push(|| 9), Err(Refused::Full)));
-            assert_eq!(mailbox.ahead(&batch), 2);
-            for letter in letters {
-                assert!(mailbox.has_letter(&batch));
-                assert_eq!(mailbox.take(&mut batch), Some(letter));
-            }
-            assert!(!mailbox.has_letter(&batch));
-        }
-        let mailbox = Mailbox::new(1, Overflow::Fail);
-        assert!(matches!(mailbox.push(|| 1), Ok(Pushed::First)));
-        assert!(!mailbox.straight.is_used());
-        assert!(matches!(mailbox.push(|| 2), Err(Refused::Full)));
-    }
-
-    // Goal: a letter that went straight after the actor had looked for one comes before those that were queued after it. Method:
-    // the second half of the taking, when the first would have found nothing.
-    #[test]
-    fn straight_comes_before_what_is_queued_since() {
-        let mailbox = Mailbox::new(4, Overflow::Fail);
-        let mut batch = Batch::default();
-        (1..=3).for_each(|letter| assert!(mailbox.push(|| letter).is_ok()));
-        let taken: Vec<_> = (0..2)
-            .filter_map(|_| mailbox.take_batch(&mut batch))
-            .collect();
-        assert_eq!(taken, [1, 2]);
-        assert_eq!(mailbox.take(&mut batch), Some(3));
-    }
-
-    // Goal: whichever way letters go, those of one sender come in their order, and all that were accepted come, or come back
-    // when the mailbox is closed. Method: two threads send as fast as there is room, a third takes, and closes at some point.
-    #[test]
-    fn letters_of_two_threads_come_in_order() {
-        const EACH: u32 = 5_000;
-        let mailbox = Mailbox::new(4, Overflow::Fail);
-        let send = |sender: u32| {
-            for number in 0..EACH {
-                loop {
-                    match mailbox.push(|| (sender, number)) {
-                        Ok(_) => break,
-                        Err(Refused::Full) => std::thread::yield_now(),
-                        Err(Refused::Closed(_)) => return number,
-                    }
-                }
-            }
-            EACH
-        };
-        std::thread::scope(|threads| {
-            let senders = [0, 1].map(|sender| threads.spawn(move || send(sender)));
-            let mut batch = Batch::default();
-            let mut next = [0; 2];
-            let mut come = |(sender, number): (u32, u32)| {
-                assert_eq!(next[sender as usize], number, "of {sender}");
-                next[sender as usize] += 1;
-            };
-            for _ in 0..EACH {
-                match mailbox.take(&mut batch) {
-                    Some(letter) => come(letter),
-                    None => std::thread::yield_now(),
-                }
-            }
-            mailbox.put_back(batch);
-            mailbox
-                .close(&ExitReason::Killed)
-                .into_iter()
-                .for_each(come);
-            assert_eq!(senders.map(|sender| sender.join().unwrap()), next);
-        });
-    }
-
-    // Goal: the oldest gives way even when it would be next: none hides in the actor's batch.
-    #[test]
-    fn drop_oldest_finds_the_oldest() {
-        let mailbox = full(Overflow::DropOldest);
-        let mut batch = Batch::default();
-        assert_eq!(mailbox.take(&mut batch), Some(1));
-        assert!(matches!(mailbox.push(|| 3), Ok(Pushed::Queued)));
-        assert!(matches!(mailbox.push(|| 4), Ok(Pushed::Displaced(2))));
-        let taken: Vec<_> = (0..3).filter_map(|_| mailbox.take(&mut batch)).collect();
-        assert_eq!(taken, [3, 4]);
-    }
-
-    // Goal: a sender that waits for room is woken when half of the bound is free, and not before.
-    #[test]
-    fn room_is_offered_at_half() {
-        let count = Arc::new(Count(AtomicUsize::new(0)));
-        let waker = Waker::from(Arc::clone(&count));
-        let mailbox = Mailbox::new(4, Overflow::Wait);
-        let mut batch = Batch::default();
-        (1..=4).for_each(|letter| assert!(mailbox.push(|| letter).is_ok()));
-        let mut key = WaitKey::default();
-        let room = mailbox.room();
-        room.register(&mut key, &Context::from_waker(&waker));
-        assert_eq!(mailbox.take(&mut batch), Some(1));
-        assert_eq!(count.0.load(Relaxed), 0);
-        assert_eq!(mailbox.take(&mut batch), Some(2));
-        assert_eq!(count.0.load(Relaxed), 1);
-        room.remove(&mut key);
     }
 }
