@@ -12,14 +12,14 @@ mod error;
 mod forward;
 mod many;
 pub(crate) mod redeliver;
+mod sending;
 mod tell;
 mod tell_all;
 mod unsent;
 mod way;
 
-pub(crate) use self::again::Follow;
 pub use self::again::NoSuccessor;
-pub(crate) use self::again::next_life;
+pub(crate) use self::again::{Follow, next_life};
 pub use self::ask::Ask;
 pub(crate) use self::ask::DEADLINE as ASK_DEADLINE;
 pub use self::error::{AskError, LoanError, SendError};

@@ -4,7 +4,8 @@
 
 use std::collections::VecDeque;
 
-use super::way::{Load, Way};
+use super::sending::Load;
+use super::way::Way;
 use crate::actor::letter::Handed;
 use crate::clock::Nanos;
 use crate::completion;

@@ -12,7 +12,8 @@ use ringway_shm::sys::fork;
 
 use super::again::{self, Boxed, Lost};
 use super::drawn::Drawn;
-use super::way::{Load, Patience, Sending, Wanted, Way};
+use super::sending::{Load, Patience, Sending, Wanted};
+use super::way::Way;
 use super::{Follow, SendError, TellAllError, Unsent};
 use crate::clock::Nanos;
 use crate::message::Sendable;
