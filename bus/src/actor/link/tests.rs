@@ -1,13 +1,18 @@
 //! Links made, taken back, and broken, by both sides at once.
 
+use std::task::Waker;
 use std::thread;
 
-use ringway_shm::sync::Ordering::{Acquire, Release};
+use ringway_shm::sync::AtomicUsize;
+use ringway_shm::sync::Ordering::{Acquire, Relaxed, Release};
 
+use super::peers::ASKED_MAX;
+use super::table::died;
 use super::*;
 use crate::actor::monitor::Monitors;
 use crate::actor::monitor::sealed::Watchable;
 use crate::prelude::*;
+use crate::shared::lock;
 use crate::testing::TempDir;
 use crate::testing::pair::Pair;
 
