@@ -3,7 +3,8 @@
 
 use ringway_shm::uring::AsideClaim;
 
-use super::{Open, long_at};
+use super::Open;
+use super::judge::long_at;
 use crate::actor::Undone;
 use crate::entry::Beside;
 use crate::message::TypeId;
