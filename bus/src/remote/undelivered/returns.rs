@@ -4,116 +4,28 @@
 //! and shares its message with those who were shown it. What comes back while somebody listens becomes a dead letter only
 //! when it is lost: there is no room for it any more, or nobody has an address.
 
-use std::collections::VecDeque;
+mod kept;
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ringway_shm::block::Block;
 use ringway_shm::card::Counter;
 use ringway_shm::words::EntryWords;
 
+pub(in crate::remote) use self::kept::Queued;
+use self::kept::{Begun, Kept, Place, Queue, RETURNS_MAX, make_room};
 use super::Undelivered;
 use super::shelf::{Item, Raw, Shelf};
 use crate::actor::Undone;
 use crate::dead::{DeadLetter, DeadReason, Whom};
-use crate::entry::Beside;
 use crate::exit::ExitReason;
-use crate::message::{HandlerError, Message, Parcel, TypeId};
+use crate::message::{Message, Parcel, TypeId};
 use crate::priority::Priority;
 use crate::queue::UndeliveredToken;
 use crate::shared::Shared;
 use crate::wait_list::WaitList;
-
-/// Messages kept for readers of one address's stream, and as many again whose handlers began until their actor ends; the
-/// oldest beyond it are dead letters.
-const RETURNS_MAX: usize = 4096;
-
-/// Something was queued for the readers, who are still to be told; with it goes what gave way to it.
-#[must_use = "readers are woken, and what gave way is dropped, outside of the lock"]
-pub(in crate::remote) struct Queued {
-    /// Nobody listened for it.
-    letter: Option<DeadLetter>,
-    gave_way: Option<Kept>,
-    begun: Option<Begun>,
-}
-
-/// A message that came back.
-struct Kept {
-    type_id: Option<TypeId>,
-    place: Place,
-    /// It was shown as a dead letter.
-    is_shown: bool,
-}
-
-enum Place {
-    Own(Item),
-    Shared(Shelf),
-}
-
-impl Place {
-    fn take(self) -> Option<Item> {
-        match self {
-            Self::Own(item) => Some(item),
-            Self::Shared(shelf) => shelf.take_item(),
-        }
-    }
-}
-
-/// A message whose handler began and did not come to its end: why is known when its actor has ended.
-enum Begun {
-    Typed(fn(Undone) -> Item),
-    /// With the message.
-    Whole(Box<dyn FnOnce(Undone) -> Item + Send>),
-    Raw(EntryWords, Option<Block>),
-}
-
-impl Begun {
-    /// What is told of it when how its actor ends is not waited for.
-    fn unknown(self) -> Kept {
-        let error = HandlerError::new("it did not come to its end");
-        Kept::new(self.because(Undone::Failed(error)))
-    }
-
-    fn because(self, why: Undone) -> Item {
-        match self {
-            Self::Typed(item) => item(why),
-            Self::Whole(item) => item(why),
-            Self::Raw(words, block) => Item::Raw(Raw {
-                words,
-                beside: block.map_or(Beside::Nothing, Beside::Block),
-                taken: true,
-                why,
-            }),
-        }
-    }
-}
-
-/// Takes the oldest out of a full queue.
-fn make_room<T>(queue: &mut VecDeque<T>) -> Option<T> {
-    (queue.len() >= RETURNS_MAX)
-        .then(|| queue.pop_front())
-        .flatten()
-}
-
-#[derive(Default)]
-struct Queue {
-    items: VecDeque<Kept>,
-    begun: VecDeque<Begun>,
-    /// What is sent with normal priority comes back no more, and why.
-    ending: Option<ExitReason>,
-    /// What is sent with high priority may come back by a way of its own.
-    has_high: bool,
-    /// Nothing comes back any more.
-    ended: Option<ExitReason>,
-    /// Streams by the type that they read.
-    listeners: Vec<(TypeId, usize)>,
-}
-
-impl Queue {
-    fn is_listened(&self, type_id: Option<TypeId>) -> bool {
-        let mut listeners = self.listeners.iter();
-        listeners.any(|(listened, _)| Some(*listened) == type_id)
-    }
-}
 
 /// Who reads what comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -419,16 +331,6 @@ impl Returns {
     }
 }
 
-impl Kept {
-    fn new(item: Item) -> Self {
-        Self {
-            type_id: item.message_type(),
-            place: Place::Own(item),
-            is_shown: false,
-        }
-    }
-}
-
 impl Drop for Returns {
     /// Nobody has an address, or a stream, any more.
     fn drop(&mut self) {
@@ -439,75 +341,5 @@ impl Drop for Returns {
         );
         self.lose(begun.into_iter().map(Begun::unknown));
         self.lose(items);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::addr::ActorId;
-    use crate::dead::Types;
-    use crate::node::Node;
-    use crate::number::Number;
-    use crate::testing::TempDir;
-
-    fn returns_of(node: &Node) -> Arc<Returns> {
-        let whom = Whom {
-            actor: ActorId::new(node.id(), Number::FIRST),
-            name: None,
-            types: Types::Accepted(&[]),
-        };
-        Returns::new(node.shared(), whom, Readers::Sender)
-    }
-
-    fn begun(returns: &Returns, number: u64) {
-        let mut words = EntryWords::default();
-        words[1] = <u64 as Message>::TYPE_ID.to_bits();
-        words[2] = number;
-        returns.announce([returns.queue_begun(words, None)]);
-    }
-
-    // Goal: a receiver that answers every tell with 'began and did not end' does not make the sender keep every message:
-    // the oldest beyond the bound are dead letters, before its end as after. Method: some more than the bound of each.
-    #[test]
-    fn what_comes_back_is_bounded() {
-        let temp = TempDir::new();
-        let node = Node::attach(temp.config("node")).unwrap();
-        let returns = returns_of(&node);
-        let lost = || node.shared().core().counted(Counter::DeadLetters);
-        let bound = RETURNS_MAX as u64;
-        (0..bound + 3).for_each(|number| begun(&returns, number));
-        assert_eq!(lost(), 3);
-        let returned = |why| Undelivered::<u64> {
-            message: None,
-            taken: false,
-            why,
-        };
-        (0..5).for_each(|_| returns.push(returned(Undone::Expired)));
-        assert_eq!(lost(), 3, "a queue of their own");
-        returns.end(Priority::Normal, &ExitReason::Killed);
-        assert_eq!(lost(), 3 + 5, "the oldest of both");
-        let first = returns.take_token().0;
-        assert!(first.is_some_and(|first| first.taken));
-        returns.push(returned(Undone::Expired));
-        assert_eq!(lost(), 3 + 5, "there is room");
-        (0..7).for_each(|_| returns.push(returned(Undone::Dropped)));
-        assert_eq!(lost(), 3 + 5 + 7);
-    }
-
-    // Goal: what a mailbox's policy has counted as dropped is not counted once more.
-    #[test]
-    fn the_dropped_are_counted_once() {
-        let temp = TempDir::new();
-        let node = Node::attach(temp.config("node")).unwrap();
-        let returns = returns_of(&node);
-        for _ in 0..=RETURNS_MAX {
-            returns.push(Undelivered::<u64> {
-                message: None,
-                taken: false,
-                why: Undone::Dropped,
-            });
-        }
-        assert_eq!(node.shared().core().counted(Counter::DeadLetters), 0);
     }
 }
