@@ -11,7 +11,12 @@
 //! - **no orphans**: however this task ends, dropped or by a panic too, no life is left that was not told to die.
 
 mod alarm;
+mod climb;
+mod lives;
+mod reason;
+mod requests;
 mod show;
+mod slot;
 
 use std::future::poll_fn;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -20,31 +25,28 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use self::alarm::Alarm;
-use super::board::{Board, ChildType, Face};
+use self::lives::LifeEnd;
+use self::requests::{Asked, answer_of, is_settled};
+use self::slot::Slot;
+use super::board::{Board, Face};
 use super::child::Spec;
-use super::error::SuperviseError;
-use super::kind::{Begun, Boxed, Life};
-use super::plan::{ChildKey, Ending, Moment, Plan, Rules, State, Step};
-use super::request::{Outcome, Request, Want};
+use super::kind::Boxed;
+use super::plan::{ChildKey, Ending, Moment, Plan, Rules, Step};
+use super::request::Request;
 use crate::actor::cell::{Cell, Told};
 use crate::actor::incoming::Incoming;
 use crate::actor::port::Back;
-use crate::actor::reply::Answerer;
 use crate::actor::run::panic_text;
 use crate::actor::{Accepted, Actor, Context as ActorContext};
 use crate::clock::{Clock, Nanos};
 use crate::exit::ExitReason;
 use crate::mailbox::Batch;
 use crate::message::{BoxError, HandlerError};
-use crate::stop::{BURIAL, Climber, StopStep};
-use crate::trace::{debug, warning};
-
-/// Bytes of a process's last words in the reason for which its supervisor gives up; [`ChildInfo`](super::ChildInfo) has all of them.
-const WORDS_MAX: usize = 2048;
+use crate::stop::StopStep;
+use crate::trace::warning;
 
 /// What a supervisor's cell is of. No message reaches it.
 pub(super) struct Overseen;
@@ -83,23 +85,6 @@ pub(super) struct Setup {
     pub(super) ends_program: bool,
 }
 
-/// One child.
-struct Slot {
-    key: ChildKey,
-    spec: Spec,
-    life: Option<Arc<dyn Life>>,
-    /// While it runs.
-    face: Option<Face>,
-    /// Lives so far: the number of this one.
-    starts: u64,
-    last_exit: Option<ExitReason>,
-    last_stderr: String,
-    last_stop: Option<StopStep>,
-}
-
-/// The end of one life of a child, by its number.
-type LifeEnd = (ChildKey, u64, ExitReason);
-
 /// What is under way.
 enum Doing {
     Nothing,
@@ -115,13 +100,6 @@ enum Doing {
         step: StopStep,
         until: Option<Nanos>,
     },
-}
-
-/// Somebody who waits for a child to run, or to have ended.
-struct Asked {
-    key: ChildKey,
-    to_run: bool,
-    answer: Answerer<Outcome>,
 }
 
 struct Overseer {
@@ -291,338 +269,6 @@ impl Overseer {
         let slot = self.slots.iter_mut().find(|slot| slot.key == key);
         slot.expect("known: the plan forgets a child before its slot goes")
     }
-
-    fn begin(&mut self, key: ChildKey) {
-        let shared = Arc::clone(self.cell.core().shared());
-        let slot = self.slot(key);
-        slot.starts += 1;
-        let number = slot.starts;
-        match slot.spec.kind.begin(&shared, slot.last_exit.as_ref()) {
-            Ok(Begun { life, ready }) => {
-                slot.life = Some(Arc::clone(&life));
-                let ended = life.ended();
-                self.ends
-                    .push(Box::pin(async move { (key, number, ended.await) }));
-                self.doing = Doing::Starting {
-                    key,
-                    ready,
-                    ended: None,
-                };
-            }
-            Err(reason) => self.start_failed(key, reason),
-        }
-    }
-
-    fn start_failed(&mut self, key: ChildKey, reason: ExitReason) {
-        let slot = self.slot(key);
-        slot.is_over(&reason);
-        debug!(child = slot.spec.id, %reason, "a child did not start");
-        let moment = self.moment();
-        self.plan.start_failed(key, reason, moment);
-    }
-
-    /// Looks whether the child that is being started has, or need not any more.
-    fn poll_start(&mut self, cx: &mut Context<'_>) -> bool {
-        let Doing::Starting { key, ready, ended } = &mut self.doing else {
-            return false;
-        };
-        let key = *key;
-        let started = ready.as_mut().poll(cx);
-        if started.is_pending() && self.plan.is_doomed(key) {
-            // Dropping what it awaits kills what has begun; the rest is told to.
-            let has_ended = ended.take();
-            self.doing = Doing::Nothing;
-            match has_ended {
-                Some(reason) => self.ended(key, reason),
-                None => self.kill(key),
-            }
-            return true;
-        }
-        let Poll::Ready(started) = started else {
-            return false;
-        };
-        let has_ended = ended.take();
-        self.doing = Doing::Nothing;
-        match started {
-            Ok(face) => {
-                let slot = self.slot(key);
-                slot.face = Some(face);
-                debug!(child = slot.spec.id, "a child has started");
-                let now = self.clock().now();
-                self.plan.started(key, now);
-                if let Some(reason) = has_ended {
-                    self.ended(key, reason);
-                }
-            }
-            Err(reason) => self.start_failed(key, reason),
-        }
-        true
-    }
-
-    /// Hears of lives that have ended.
-    fn poll_ends(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut has_moved = false;
-        while let Poll::Ready(Some((key, number, reason))) = self.ends.poll_next_unpin(cx) {
-            let is_it =
-                |slot: &&Slot| slot.key == key && slot.starts == number && slot.life.is_some();
-            if self.slots.iter().find(is_it).is_none() {
-                continue; // a start that failed, which has been told
-            }
-            match &mut self.doing {
-                Doing::Starting {
-                    key: starting,
-                    ended,
-                    ..
-                } if *starting == key => *ended = Some(reason),
-                _ => {
-                    self.ended(key, reason);
-                    has_moved = true;
-                }
-            }
-        }
-        has_moved
-    }
-
-    fn ended(&mut self, key: ChildKey, reason: ExitReason) {
-        let mut last_stop = None;
-        if let Doing::Stopping {
-            key: stopping,
-            step,
-            ..
-        } = self.doing
-            && stopping == key
-        {
-            last_stop = Some(step);
-            self.doing = Doing::Nothing;
-        }
-        let slot = self.slot(key);
-        slot.is_over(&reason);
-        slot.last_stop = last_stop;
-        debug!(child = slot.spec.id, %reason, "a child has ended");
-        let moment = self.moment();
-        self.plan.ended(key, reason, moment);
-    }
-
-    /// Begins to stop a child: by its ladder, or kills it if there is no time for that.
-    fn stop(&mut self, key: ChildKey) {
-        self.climb(key, StopStep::Drain);
-    }
-
-    fn kill(&mut self, key: ChildKey) {
-        self.climb(key, StopStep::Kill);
-    }
-
-    /// Takes the first step with a time, `from` that one on.
-    fn climb(&mut self, key: ChildKey, from: StopStep) {
-        let is_killed = self.is_killed;
-        let shared = Arc::clone(self.cell.core().shared());
-        let slot = self.slot(key);
-        let of = match slot.spec.kind.child_type() {
-            ChildType::Process => Climber::Process,
-            ChildType::Actor | ChildType::Supervisor => Climber::Actor,
-        };
-        let (step, within) = match slot.spec.ladder {
-            _ if is_killed => (StopStep::Kill, None),
-            Some(ladder) => ladder.step(from, of),
-            None => (from.max(StopStep::Stop), None),
-        };
-        if let Some(life) = &slot.life {
-            match step {
-                StopStep::Drain => life.drain(),
-                StopStep::Stop => life.stop(),
-                StopStep::Terminate => life.terminate(),
-                StopStep::Kill | StopStep::Left => life.kill(ExitReason::StopTimeout),
-            }
-        }
-        let until = within.map(|within| shared.clock.after(within));
-        self.doing = Doing::Stopping { key, step, until };
-    }
-
-    /// Goes on to the next step with a child that does not stop in time; leaves one behind that cannot be killed.
-    fn mind_the_time(&mut self) -> bool {
-        let is_ending = self.plan.is_ending();
-        let shared = Arc::clone(self.cell.core().shared());
-        let clock = &shared.clock;
-        let Doing::Stopping { key, step, until } = &mut self.doing else {
-            return false;
-        };
-        let (key, step) = (*key, *step);
-        match *until {
-            // A supervisor ends, whatever it has below it.
-            None if step == StopStep::Kill && is_ending => {
-                let slot = self.slots.iter().find(|slot| slot.key == key);
-                if slot.is_some_and(|it| it.spec.kind.child_type() != ChildType::Supervisor) {
-                    *until = Some(clock.after(BURIAL));
-                }
-                false
-            }
-            Some(at) if clock.has_passed(at) && step == StopStep::Kill => {
-                let child = &self.slot(key).spec.id;
-                warning!(child, "a child that does not end is left behind");
-                let _ = child;
-                self.doing = Doing::Stopping {
-                    key,
-                    step: StopStep::Left,
-                    until: None,
-                };
-                self.ended(key, ExitReason::StopTimeout);
-                true
-            }
-            Some(at) if clock.has_passed(at) => {
-                self.climb(key, step.next());
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn take_request(&mut self) -> bool {
-        let Some(Request { want, answer }) = self.cell.mailbox().take(&mut self.batch) else {
-            return false;
-        };
-        let asked = match self.plan.ending() {
-            Some(ending) => Err(SuperviseError::Ended(match ending {
-                Ending::Told(reason) => reason.clone(),
-                Ending::StartFailed(..) | Ending::GaveUp(..) => ExitReason::Shutdown,
-            })),
-            None => self.consent(want),
-        };
-        match asked {
-            Ok((key, to_run)) => self.asked.push(Asked {
-                key,
-                to_run,
-                answer,
-            }),
-            Err(error) => drop(answer.answer(Err(error))),
-        }
-        true
-    }
-
-    /// Has the plan changed; returns which child is to run, or to have ended.
-    fn consent(&mut self, want: Want) -> Result<(ChildKey, bool), SuperviseError> {
-        match want {
-            Want::Start(spec) => {
-                if self.slots.iter().any(|slot| slot.spec.id == spec.id) {
-                    return Err(SuperviseError::Exists { child: spec.id });
-                }
-                let key = self.plan.add_asked(spec.restart);
-                self.slots.push(Slot::new(key, spec));
-                Ok((key, true))
-            }
-            Want::Stop(child) => {
-                let key = self.find(child)?;
-                self.plan.stop(key, false);
-                Ok((key, false))
-            }
-            Want::Remove(child) => {
-                let key = self.find(child)?;
-                self.plan.stop(key, true);
-                Ok((key, false))
-            }
-            Want::Restart(child) => {
-                let key = self.find(child.clone())?;
-                if self.plan.start(key) {
-                    Ok((key, true))
-                } else {
-                    Err(SuperviseError::Runs { child })
-                }
-            }
-        }
-    }
-
-    fn find(&self, child: String) -> Result<ChildKey, SuperviseError> {
-        let slot = self.slots.iter().find(|slot| slot.spec.id == child);
-        slot.map(|slot| slot.key)
-            .ok_or(SuperviseError::NoSuchChild { child })
-    }
-
-    /// Which life of a child was its last, in words.
-    fn which_life(&self, key: ChildKey) -> String {
-        let slot = self.slots.iter().find(|slot| slot.key == key);
-        slot.map_or_else(String::new, |slot| format!(" (life {})", slot.starts))
-    }
-
-    /// What a child's process had written last to its standard error, behind what is said of its end.
-    fn last_words(&self, key: ChildKey) -> String {
-        let slot = self.slots.iter().find(|slot| slot.key == key);
-        let words = slot.map_or("", |slot| slot.last_stderr.trim_end());
-        if words.is_empty() {
-            return String::new();
-        }
-        // The end of it, where a text that crosses to another process is cut at 4096 bytes.
-        let from = words.ceil_char_boundary(words.len().saturating_sub(WORDS_MAX));
-        format!("; its last words: {}", &words[from..])
-    }
-
-    /// How an overseer ends.
-    fn reason(&self, ending: Ending, rules: &Rules) -> ExitReason {
-        let id = |key| {
-            let slot = self.slots.iter().find(|slot| slot.key == key);
-            slot.map_or_else(String::new, |slot| slot.spec.id.clone())
-        };
-        match ending {
-            Ending::Told(reason) => reason,
-            Ending::StartFailed(key, reason) => {
-                let child = id(key);
-                let text = format!("child {child:?}: {reason}{}", self.last_words(key));
-                self.board.look().no_start = Some((child, reason));
-                ExitReason::StartFailed(text)
-            }
-            Ending::GaveUp(key, reason) => {
-                let (restarts, within) = (rules.intensity.restarts, rules.intensity.within);
-                ExitReason::GaveUp(format!(
-                    "more than {restarts} restarts within {within:?}; the last to end was {:?}{}: {reason}{}",
-                    id(key),
-                    self.which_life(key),
-                    self.last_words(key),
-                ))
-            }
-        }
-    }
-}
-
-impl Slot {
-    fn new(key: ChildKey, spec: Spec) -> Self {
-        Self {
-            key,
-            spec,
-            life: None,
-            face: None,
-            starts: 0,
-            last_exit: None,
-            last_stderr: String::new(),
-            last_stop: None,
-        }
-    }
-
-    /// Its life has ended so, or did not begin.
-    fn is_over(&mut self, reason: &ExitReason) {
-        let life = self.life.take();
-        self.face = None;
-        self.last_exit = Some(reason.clone());
-        self.last_stderr = life.map_or_else(String::new, |life| life.stderr_tail());
-    }
-}
-
-/// Whether what was asked for has come, or never will.
-fn is_settled(plan: &Plan, key: ChildKey, to_run: bool) -> bool {
-    match plan.state(key) {
-        None | Some(State::Idle) => true,
-        Some(State::Running(_)) => to_run,
-        Some(State::Due(_) | State::Starting) => false,
-    }
-}
-
-fn answer_of(plan: &Plan, slot: Option<&Slot>, key: ChildKey, to_run: bool) -> Outcome {
-    if !to_run || matches!(plan.state(key), Some(State::Running(_))) {
-        return Ok(());
-    }
-    // Stopped before it ran, by another call, it has no reason of its own.
-    let last_exit = slot.and_then(|slot| slot.last_exit.clone());
-    Err(SuperviseError::StartFailed {
-        child: slot.map_or_else(String::new, |slot| slot.spec.id.clone()),
-        reason: last_exit.unwrap_or(ExitReason::Stopped),
-    })
 }
 
 impl Drop for Overseer {
