@@ -6,27 +6,21 @@
 //!   places has a limit.
 //! - **forward**: every step goes on in the file, so reading ends.
 
+mod records;
+mod survey;
+
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use self::records::{BUFFER, Found};
 use super::format::{
-    ALIGN, END_LEN, EndBody, FILE_HEAD, FileHead, Form, HEAD, HEAD_LEN, Head, IndexBody,
-    IndexEntry, Kind, MAJOR, NotAHead, PUBLISHERS_MAX, RecordedPublisher, RecordedTopic,
-    SAMPLE_HEAD, SampleHead, TOPICS_MAX,
+    FILE_HEAD, FileHead, Form, Kind, MAJOR, NotAHead, RecordedPublisher, RecordedTopic,
+    SAMPLE_HEAD, SampleHead,
 };
 use super::index::Index;
-
-/// Bytes that are read from the file at a time.
-const BUFFER: usize = 64 << 10;
-/// Bytes by which memory for a body grows.
-const STEP: u64 = 1 << 20;
-/// Bytes of a file between two places that a scan notes.
-const SPACING: u64 = 256 << 10;
-/// Bytes of all declarations, at most.
-const DECLARED_MAX: u64 = 64 << 20;
 
 /// A recording could not be read, or not all of it.
 #[derive(Debug, thiserror::Error)]
@@ -114,17 +108,6 @@ pub struct RecordingReader<R> {
     duration: u64,
     ending: Ending,
     body: Vec<u8>,
-}
-
-/// What stands at a place.
-enum Found {
-    Record(Head),
-    /// A record that is not all there.
-    Cut,
-    /// No record.
-    Nothing,
-    /// The file's end.
-    End,
 }
 
 impl RecordingReader<File> {
@@ -311,257 +294,6 @@ impl<R: Read + Seek> RecordingReader<R> {
     pub(super) fn memory(&self) -> usize {
         self.body.capacity()
     }
-
-    /// Has the file stand at a place.
-    fn stand_at(&mut self, at: u64) -> io::Result<()> {
-        if at != self.stands_at {
-            match i64::try_from(i128::from(at) - i128::from(self.stands_at)) {
-                Ok(offset) => self.file.seek_relative(offset)?,
-                Err(_) => drop(self.file.seek(SeekFrom::Start(at))?),
-            }
-            self.stands_at = at;
-        }
-        Ok(())
-    }
-
-    /// Reads bytes that are there: before `len`.
-    fn read_at(&mut self, at: u64, into: &mut [u8]) -> io::Result<()> {
-        self.stand_at(at)?;
-        let read = self.file.read_exact(into);
-        match &read {
-            Ok(()) => self.stands_at += into.len() as u64,
-            // Nobody knows where it stands now.
-            Err(_) => self.stands_at = self.file.seek(SeekFrom::Start(0))?,
-        }
-        read
-    }
-
-    /// What stands at a place.
-    fn find(&mut self, at: u64) -> io::Result<Found> {
-        if at >= self.len {
-            return Ok(Found::End);
-        }
-        if self.len - at < HEAD_LEN {
-            return Ok(Found::Cut);
-        }
-        let mut bytes = [0; HEAD];
-        self.read_at(at, &mut bytes)?;
-        let head = Head::decode(&bytes, self.head.salt, at);
-        Ok(head.map_or(Found::Nothing, |head| self.judge(at, head)))
-    }
-
-    /// Whether the record of this head can be there.
-    fn judge(&self, at: u64, head: Head) -> Found {
-        let is_sound = head.len <= head.kind.len_max() as u64;
-        match head.next(at) {
-            Some(next) if is_sound && next <= self.len => Found::Record(head),
-            Some(_) if is_sound => Found::Cut,
-            _ => Found::Nothing,
-        }
-    }
-
-    /// Goes to the next record behind bytes that are none; `None` if there is none, which is the end.
-    fn pass_over(&mut self, from: u64) -> io::Result<Option<u64>> {
-        let found = self.next_record(from)?;
-        self.at = found.unwrap_or(self.len);
-        Ok(found)
-    }
-
-    /// The first place behind `from` where a record stands.
-    fn next_record(&mut self, from: u64) -> io::Result<Option<u64>> {
-        let mut at = from.next_multiple_of(ALIGN);
-        let mut window = vec![0; BUFFER];
-        while self.len.saturating_sub(at) > HEAD_LEN {
-            at += ALIGN;
-            let there = usize::try_from(self.len - at).unwrap_or(BUFFER);
-            let window = &mut window[..there.min(BUFFER)];
-            self.read_at(at, window)?;
-            let last = window.len().saturating_sub(HEAD);
-            for place in (0..=last).step_by(8) {
-                let here = at + place as u64;
-                let head = Head::decode(&window[place..], self.head.salt, here);
-                let found = head.map(|head| self.judge(here, head));
-                if matches!(found, Some(Found::Record(_))) {
-                    return Ok(Some(here));
-                }
-            }
-            at += (last / 8 * 8) as u64;
-        }
-        Ok(None)
-    }
-
-    /// Reads a record's body; whether it is what was written.
-    fn read_body(&mut self, at: u64, head: &Head) -> io::Result<bool> {
-        self.body.clear();
-        self.stand_at(at + HEAD_LEN)?;
-        let mut left = head.len;
-        while left > 0 {
-            let step = left.min(STEP);
-            let read = self.file.by_ref().take(step).read_to_end(&mut self.body);
-            let read = match read {
-                Ok(read) => read as u64,
-                Err(error) => {
-                    self.stands_at = self.file.seek(SeekFrom::Start(0))?;
-                    return Err(error);
-                }
-            };
-            self.stands_at += read;
-            left -= read;
-            if read < step {
-                return Err(ErrorKind::UnexpectedEof.into()); // it has become shorter since
-            }
-        }
-        Ok(crc32fast::hash(&self.body) == head.body_sum)
-    }
-
-    /// Reads the end, the index and all declarations; `false` if the recording has no end or they are not sound.
-    fn read_index(&mut self) -> Result<bool, ReadError> {
-        let end_at = self.len.checked_sub(HEAD_LEN + END_LEN as u64);
-        let Some(end_at) = end_at.filter(|at| *at >= FILE_HEAD && at.is_multiple_of(ALIGN)) else {
-            return Ok(false);
-        };
-        let Some(end) = self.body_of(end_at, Kind::End)? else {
-            return Ok(false);
-        };
-        let Some(end) = EndBody::decode(&self.body).filter(|_| end.next(end_at) == Some(self.len))
-        else {
-            return Ok(false);
-        };
-        // From the last to the first: each stands before the one that names it.
-        let (mut places, mut at, mut before) = (Vec::new(), end.index, end_at);
-        let mut declarations = Vec::new();
-        while at != 0 {
-            if at >= before || self.body_of(at, Kind::Index)?.is_none() {
-                return Ok(false);
-            }
-            let Some(body) = IndexBody::decode(&self.body) else {
-                return Ok(false);
-            };
-            places.push(at);
-            declarations.extend(body.declarations.into_iter().rev());
-            if declarations.len() > TOPICS_MAX + PUBLISHERS_MAX {
-                return Err(ReadError::TooMany);
-            }
-            (before, at) = (at, body.before);
-        }
-        for at in declarations.into_iter().rev() {
-            let Found::Record(head) = self.find(at)? else {
-                return Ok(false);
-            };
-            if !self.declare(at, &head)? {
-                return Ok(false);
-            }
-        }
-        let has_all = self.topics.len() == end.topics as usize
-            && self.publishers.len() == end.publishers as usize;
-        if !has_all {
-            return Ok(false);
-        }
-        for at in places.into_iter().rev() {
-            if self.body_of(at, Kind::Index)?.is_some()
-                && let Some(body) = IndexBody::decode(&self.body)
-            {
-                body.entries.into_iter().for_each(|it| self.index.add(it));
-            }
-        }
-        (self.samples, self.duration) = (end.samples, end.duration);
-        Ok(true)
-    }
-
-    /// The head of the record of this kind that stands there, with its body read; `None` if it is not that, or damaged.
-    fn body_of(&mut self, at: u64, kind: Kind) -> io::Result<Option<Head>> {
-        match self.find(at)? {
-            Found::Record(head) if head.kind == kind && self.read_body(at, &head)? => {
-                Ok(Some(head))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// Takes in a declaration; whether it is a sound one.
-    fn declare(&mut self, at: u64, head: &Head) -> Result<bool, ReadError> {
-        if !matches!(head.kind, Kind::Topic | Kind::Publisher) || !self.read_body(at, head)? {
-            return Ok(false);
-        }
-        self.declared = self.declared.saturating_add(head.len);
-        if self.declared > DECLARED_MAX {
-            return Err(ReadError::TooMany);
-        }
-        Ok(match head.kind {
-            Kind::Topic => {
-                let read = RecordedTopic::decode(&self.body);
-                read.is_some_and(|(id, topic)| keep(&mut self.topics, id, topic, TOPICS_MAX))
-            }
-            _ => {
-                let read = RecordedPublisher::decode(&self.body);
-                read.is_some_and(|(id, it)| keep(&mut self.publishers, id, it, PUBLISHERS_MAX))
-            }
-        })
-    }
-
-    /// Looks at every record.
-    fn scan(&mut self) -> Result<(), ReadError> {
-        self.topics.clear();
-        self.publishers.clear();
-        (self.index, self.declared) = (Index::default(), 0);
-        let (mut time, mut next_entry) = (0, 0);
-        let (mut at, mut end, mut is_whole) = (FILE_HEAD, FILE_HEAD, false);
-        loop {
-            let head = match self.find(at)? {
-                Found::Record(head) => head,
-                Found::Nothing => match self.next_record(at)? {
-                    Some(next) => {
-                        at = next;
-                        continue;
-                    }
-                    None => break,
-                },
-                Found::Cut | Found::End => break,
-            };
-            is_whole = head.kind == Kind::End;
-            match head.kind {
-                Kind::Topic | Kind::Publisher => drop(self.declare(at, &head)?),
-                Kind::Sample => {
-                    time = time.max(head.time);
-                    if at >= next_entry {
-                        next_entry = at.saturating_add(SPACING);
-                        let (offset, ordinal) = (at, self.samples);
-                        self.index.add(IndexEntry {
-                            time,
-                            offset,
-                            ordinal,
-                        });
-                    }
-                    self.samples += 1;
-                }
-                Kind::Index | Kind::End | Kind::Unknown => {}
-            }
-            at = head.next(at).unwrap_or(self.len);
-            end = at;
-        }
-        self.duration = time;
-        self.ending = match is_whole && end == self.len {
-            true => Ending::Whole,
-            false => Ending::Cut {
-                at: end.min(self.len),
-                lost: self.len.saturating_sub(end),
-            },
-        };
-        Ok(())
-    }
-}
-
-/// Puts a declaration in its place; whether it may be there. Numbers come in order: a gap is one that was damaged.
-fn keep<T>(all: &mut Vec<Option<T>>, id: u32, declared: T, max: usize) -> bool {
-    let id = id as usize;
-    if id >= max {
-        return false;
-    }
-    if id >= all.len() {
-        all.resize_with(id + 1, || None);
-    }
-    all[id] = Some(declared);
-    true
 }
 
 impl<R> fmt::Debug for RecordingReader<R> {
