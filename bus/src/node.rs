@@ -1,20 +1,20 @@
 //! A node: this process on a bus.
 
 mod builder;
+mod detach;
 mod drive;
 pub(crate) mod lookup;
 mod own_thread;
 pub(crate) mod stop;
+mod workers;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use ringway_shm::card::{Accounts, Counter};
 use ringway_shm::heap::Heap;
 use ringway_shm::sync::AtomicBool;
-use ringway_shm::sync::Ordering::Relaxed;
 
 pub(crate) use self::builder::make_reachable;
 pub use self::builder::{ActorBuilder, SpawnError};
@@ -26,34 +26,22 @@ pub use self::stop::{NodeStopped, StopNode};
 use crate::actor::Actor;
 use crate::addr::Addr;
 pub(crate) use crate::blocking::block_on;
-use crate::blocking::{AtWork, drive_or_park, is_at_work, is_own_thread};
-use crate::clock::Nanos;
-use crate::config::{NodeConfig, Workers};
+use crate::config::NodeConfig;
 use crate::control::Core;
 use crate::dead::{DeadLetterCount, DeadLetterStream};
 use crate::driver::Driver;
 use crate::error::AttachError;
-use crate::exit::ExitReason;
 use crate::groups::{Group, GroupError};
 use crate::message::Message;
 use crate::peering::{NodeId, Peer, PeerState};
 use crate::process;
-use crate::shared::{Living, Shared, UpperOf, lock, try_lock};
+use crate::shared::{Shared, UpperOf};
 use crate::task::RunQueue;
 use crate::topics::{AllTopics, Event, Topic, TopicError};
-use crate::wait_list::WaitKey;
 
 /// The stack of a thread that runs handlers: as a main thread's usually is. Messages and replies of many KiB lie on it by value,
 /// and where nothing is optimized a dozen times over. Only what is touched is memory.
 pub(crate) const STACK: usize = 8 << 20;
-
-/// How long a detaching node waits for its actors to stop before it kills them.
-const STOP_DEADLINE: Duration = Duration::from_secs(5);
-/// How long it then waits for those that it killed: one that never comes to an `await` is left behind.
-const KILL_DEADLINE: Duration = Duration::from_secs(1);
-
-/// What a node's own threads are called.
-const WORKER_NAMES: [&str; 2] = ["ringway-driver", "ringway-worker"];
 
 /// This process's place on a bus. Cheap to clone; the last clone that is dropped detaches.
 ///
@@ -349,155 +337,5 @@ impl std::fmt::Debug for Node {
             .field("name", &self.name())
             .field("id", &self.id())
             .finish_non_exhaustive()
-    }
-}
-
-impl Attached {
-    /// Starts the threads that a node is to have; without any, the driver waits for a caller.
-    fn start_workers(&mut self, mut driver: Driver, workers: Workers) -> Result<(), AttachError> {
-        let Workers::Threads(count) = workers else {
-            *lock(&self.shared.driver) = Some(driver);
-            return Ok(());
-        };
-        let (shared, stop) = (Arc::clone(&self.shared), Arc::clone(&self.stopped));
-        self.start(WORKER_NAMES[0], move || {
-            let _at_work = AtWork::begin(&shared);
-            let _driving = shared.queue.drive_here();
-            // Relaxed: set before the rousing fence of `Attached::drop`.
-            while !stop.load(Relaxed) {
-                driver.turn_unless(&stop);
-            }
-            shared.queue.run_rest();
-            shared.count_up();
-        })?;
-        for worker in 1..count.get() {
-            let (shared, stop) = (Arc::clone(&self.shared), Arc::clone(&self.stopped));
-            self.start(WORKER_NAMES[1], move || {
-                let _at_work = AtWork::begin(&shared);
-                let (count_up, offer_room) = (|| shared.count_up(), || shared.offer_room());
-                shared.queue.help(worker, &stop, count_up, offer_room);
-            })?;
-        }
-        Ok(())
-    }
-
-    fn start(
-        &mut self,
-        name: &str,
-        work: impl FnOnce() + Send + 'static,
-    ) -> Result<(), AttachError> {
-        let thread = std::thread::Builder::new().name(name.to_owned());
-        let started = thread
-            .stack_size(STACK)
-            .spawn(work)
-            .map_err(AttachError::NoThread)?;
-        self.workers.push(started);
-        Ok(())
-    }
-}
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        self.shared.detach_now();
-        self.shared.end_stop();
-        // Relaxed: `rouse` fences after it.
-        self.stopped.store(true, Relaxed);
-        self.shared.queue.rouse();
-        self.shared.queue.stop_helpers();
-        // Whoever drives now sees that the node is detached, and lets the driver go.
-        if let Some(mut driver) = try_lock(&self.shared.driver) {
-            drop(driver.take());
-        }
-        self.shared.own_threads.join();
-        for worker in self.workers.drain(..) {
-            // A node dropped by its own worker cannot wait for it; the thread ends by itself.
-            if worker.thread().id() != std::thread::current().id() {
-                // A worker that panicked has said so on its own.
-                let _ = worker.join();
-            }
-        }
-    }
-}
-
-impl Shared {
-    /// Ends the actors and leaves the bus, once.
-    fn detach_now(self: &Arc<Self>) {
-        if !self.begin_detaching() {
-            return;
-        }
-        self.clock.let_run();
-        // A handler, or a future in `run_until`, that detaches its own node cannot wait for it.
-        let can_wait = !is_at_work(self) && !is_own_thread(self);
-        // Supervisors first: they stop what is below them in their order.
-        for living in [self.tops.living(), self.living()] {
-            living
-                .iter()
-                .for_each(|actor| actor.end(ExitReason::Shutdown));
-            if can_wait {
-                wait_for(self, &living, STOP_DEADLINE);
-                let late: Vec<_> = living.into_iter().filter(|it| !it.has_ended()).collect();
-                late.iter()
-                    .for_each(|actor| actor.kill(ExitReason::StopTimeout));
-                wait_for(self, &late, KILL_DEADLINE);
-            }
-        }
-        // After the actors, which may need them to the last.
-        process::release_all(self);
-        if can_wait {
-            drive_or_park(self, process::all_gone(self), Some(STOP_DEADLINE));
-        }
-        self.go();
-    }
-
-    /// Ends what is left of a stop that has begun and does not come to its end any more.
-    fn end_stop(self: &Arc<Self>) {
-        if self.has_left() {
-            return;
-        }
-        let living: Vec<_> = [self.tops.living(), self.living()].concat();
-        living
-            .iter()
-            .for_each(|actor| actor.kill(ExitReason::StopTimeout));
-        process::release_all(self);
-        if !is_at_work(self) && !is_own_thread(self) {
-            wait_for(self, &living, KILL_DEADLINE);
-            drive_or_park(self, process::all_gone(self), Some(STOP_DEADLINE));
-        }
-        self.go();
-    }
-
-    /// Leaves the bus, once.
-    fn go(&self) {
-        if !self.begin_leaving() {
-            return;
-        }
-        self.leave();
-        self.core().detach();
-        self.changes.wake_all();
-    }
-}
-
-/// Waits until all of these have ended, but no longer than this.
-fn wait_for(shared: &Arc<Shared>, living: &[Arc<dyn Living>], within: Duration) {
-    let all_ended = all_ended(shared, living, shared.clock.after(within));
-    drive_or_park(shared, all_ended, Some(within));
-}
-
-async fn all_ended(shared: &Arc<Shared>, living: &[Arc<dyn Living>], deadline: Nanos) {
-    for actor in living {
-        let (mut key, mut timer) = (WaitKey::default(), None);
-        std::future::poll_fn(|cx| {
-            actor.ended().register(&mut key, cx);
-            if actor.has_ended() || shared.clock.has_passed(deadline) {
-                return std::task::Poll::Ready(());
-            }
-            timer.get_or_insert_with(|| shared.arm_timer(deadline, cx.waker()));
-            std::task::Poll::Pending
-        })
-        .await;
-        actor.ended().remove(&mut key);
-        if let Some(timer) = timer {
-            shared.timers.disarm(timer);
-        }
     }
 }

@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{Node, all_ended};
+use super::Node;
+use super::detach::all_ended;
 use crate::exit::ExitReason;
 use crate::node::lookup::Deadline;
 use crate::process;
