@@ -1,14 +1,17 @@
 //! An actor that hands its messages to the test, and answers as the test says.
 
+mod next;
+mod received;
+
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::{Future, IntoFuture, poll_fn};
-use std::ops::Deref;
+use std::future::poll_fn;
 use std::panic::Location;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::Waker;
 
+pub use self::next::{Expect, NextReceived};
+pub use self::received::Received;
 use crate::actor::incoming::Incoming;
 use crate::actor::letter::{Handed, Letter};
 use crate::actor::port::{Back, ReplyPort};
@@ -18,12 +21,13 @@ use crate::addr::{Addr, Recipient};
 use crate::clock::Nanos;
 use crate::exit::ExitReason;
 use crate::message::{BoxError, HandlerError, Message};
-use crate::node::{ActorBuilder, Node, SpawnError, block_on};
+use crate::node::{ActorBuilder, Node, SpawnError};
 use crate::shared::{Shared, lock};
 use crate::wait_list::{WaitKey, WaitList};
 
 /// What a handler of a probe ends with.
 type Answer<M> = Result<<M as Message>::Reply, HandlerError>;
+
 /// What the test has said to answer.
 type Script<M> = Box<dyn FnMut(&<M as Message>::Arrival) -> Answer<M> + Send>;
 
@@ -71,15 +75,6 @@ struct State<M: Message + ?Sized> {
     always: Option<Script<M>>,
     /// Tells wait as well.
     holds: bool,
-}
-
-/// A message that a [`Probe`] has got; reads as what a handler gets of it.
-///
-/// Dropped, it lets the handling of a message end that waits for it. An ask that neither the test nor the script has answered is
-/// left without a reply: the asker gets an [`AskError::Handler`](crate::AskError::Handler).
-pub struct Received<M: Message + ?Sized> {
-    arrival: M::Arrival,
-    answerer: Option<Answerer<Answer<M>>>,
 }
 
 impl<M: Message + ?Sized> Probe<M> {
@@ -264,146 +259,6 @@ impl<M: Message + ?Sized> Desk<M> {
     }
 }
 
-impl<M: Message + ?Sized> Received<M> {
-    /// Answers an ask; of no effect for a tell, and for an ask that was answered by the script. Returns the message.
-    pub fn reply(self, reply: M::Reply) -> M::Arrival {
-        self.answer(Ok(reply))
-    }
-
-    /// Has the handler fail: the asker gets an [`AskError::Handler`](crate::AskError::Handler). Returns the message.
-    pub fn fail(self, error: impl Into<String>) -> M::Arrival {
-        self.answer(Err(HandlerError::new(error)))
-    }
-
-    fn answer(self, answer: Answer<M>) -> M::Arrival {
-        if let Some(answerer) = self.answerer {
-            answerer.answer(answer);
-        }
-        self.arrival
-    }
-
-    /// Whether its handling waits for the test: for the reply to an ask, or as the probe [holds](Probe::hold).
-    pub fn waits(&self) -> bool {
-        self.answerer.as_ref().is_some_and(|it| !it.is_cancelled())
-    }
-
-    /// The message; its handling ends, as when this is dropped.
-    pub fn into_inner(self) -> M::Arrival {
-        self.arrival
-    }
-}
-
-impl<M: Message + ?Sized> Deref for Received<M> {
-    type Target = M::Arrival;
-
-    fn deref(&self) -> &M::Arrival {
-        &self.arrival
-    }
-}
-
-/// A wait for the next message of a [`Probe`]: await it, or [`wait`](Self::wait).
-///
-/// # Cancel safety
-///
-/// Dropped before it is ready, it has taken nothing.
-#[must_use = "nothing is waited for until this is awaited"]
-pub struct NextReceived<'a, M: Message + ?Sized> {
-    probe: &'a mut Probe<M>,
-    key: WaitKey,
-}
-
-impl<M: Message + ?Sized> NextReceived<'_, M> {
-    /// Blocks the calling thread until a message has come.
-    ///
-    /// # Panics
-    ///
-    /// In a handler, or in a future that a node's `run_until` runs: await it there.
-    pub fn wait(self) -> Received<M> {
-        let node = Arc::clone(&self.probe.node);
-        block_on(Some(node), self)
-    }
-}
-
-// Nothing in it is pinned.
-impl<M: Message + ?Sized> Unpin for NextReceived<'_, M> {}
-
-impl<M: Message + ?Sized> Future for NextReceived<'_, M> {
-    type Output = Received<M>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Received<M>> {
-        let this = self.get_mut();
-        if let Some(received) = this.probe.try_next() {
-            return Poll::Ready(received);
-        }
-        this.probe.desk.came.register(&mut this.key, cx);
-        this.probe.try_next().map_or(Poll::Pending, Poll::Ready)
-    }
-}
-
-impl<M: Message + ?Sized> Drop for NextReceived<'_, M> {
-    fn drop(&mut self) {
-        self.probe.desk.came.remove(&mut self.key);
-    }
-}
-
-/// A wait for a certain message: await it, or [`wait`](Self::wait).
-#[must_use = "nothing is waited for until this is awaited"]
-pub struct Expect<'a, M: Message + ?Sized> {
-    next: NextReceived<'a, M>,
-    expected: M::Arrival,
-    caller: &'static Location<'static>,
-}
-
-impl<M: Message + ?Sized> Expect<'_, M>
-where
-    M::Arrival: PartialEq + fmt::Debug,
-{
-    /// Blocks the calling thread until a message has come.
-    ///
-    /// # Panics
-    ///
-    /// When it is another; and in a handler, or in a future that a node's `run_until` runs: await it there.
-    pub fn wait(self) -> Received<M> {
-        compare(self.next.wait(), &self.expected, self.caller)
-    }
-}
-
-/// Returns the message if it is the expected one.
-fn compare<M: Message + ?Sized>(
-    received: Received<M>,
-    expected: &M::Arrival,
-    caller: &'static Location<'static>,
-) -> Received<M>
-where
-    M::Arrival: PartialEq + fmt::Debug,
-{
-    let came = &received.arrival;
-    assert!(
-        came == expected,
-        "expected at {caller}: {expected:?}\nbut another message came: {came:?}"
-    );
-    received
-}
-
-/// # Panics
-///
-/// When the message is another.
-///
-/// # Cancel safety
-///
-/// Dropped before it is ready, it has taken nothing.
-impl<'a, M: Message + ?Sized> IntoFuture for Expect<'a, M>
-where
-    M::Arrival: PartialEq + fmt::Debug,
-{
-    type Output = Received<M>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Received<M>> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { compare(self.next.await, &self.expected, self.caller) })
-    }
-}
-
 impl<M: Message + ?Sized> Actor for ProbeActor<M> {
     type Args = ();
     type Letters = Letter<M>;
@@ -469,26 +324,5 @@ impl<M: Message + ?Sized> fmt::Debug for ProbeActor<M> {
         f.debug_struct("ProbeActor")
             .field("message", &M::NAME)
             .finish_non_exhaustive()
-    }
-}
-
-impl<M: Message + ?Sized> fmt::Debug for Received<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Received")
-            .field("message", &M::NAME)
-            .field("waits", &self.waits())
-            .finish_non_exhaustive()
-    }
-}
-
-impl<M: Message + ?Sized> fmt::Debug for NextReceived<'_, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.probe, f)
-    }
-}
-
-impl<M: Message + ?Sized> fmt::Debug for Expect<'_, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.next, f)
     }
 }
