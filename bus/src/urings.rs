@@ -16,19 +16,20 @@
 //! ```
 
 pub(crate) mod agree;
+mod faults;
 mod held;
 pub(crate) mod notes;
 pub(crate) mod open;
+mod table;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;
 
-use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ringway_shm::block::Block;
-use ringway_shm::error::{PushError, Violation};
+use ringway_shm::error::Violation;
 use ringway_shm::generation::Key;
 use ringway_shm::lane::Peek;
 use ringway_shm::layout::NotesLayout;
@@ -38,10 +39,11 @@ use ringway_shm::sync::{AtomicBool, AtomicU64, AtomicUsize};
 
 use self::held::{Held, Holding};
 use self::notes::{Noted, NotesIn, NotesOut};
+use self::table::{NameGiver, Table};
 use self::wire::{Place, UringWord};
 use crate::access;
 use crate::actor::link::PeerLife;
-use crate::entry::{Segments, Trust, VerifyError};
+use crate::entry::{Segments, Trust};
 use crate::exit::ExitReason;
 use crate::frame::{UringFrame, WireKey};
 use crate::inbox::InboxLane;
@@ -53,42 +55,6 @@ use crate::trace::warning;
 
 /// Notes read at one look; a peer that writes more has its turn again with the next.
 const NOTES_PER_LOOK: u32 = 1024;
-
-/// Urings of one direction, by name.
-struct Table<T> {
-    by_key: HashMap<Key, T>,
-}
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self {
-            by_key: HashMap::new(),
-        }
-    }
-}
-
-/// Names for urings that this node opens: an index is used again with its next generation.
-#[derive(Default)]
-struct NameGiver {
-    last: Vec<Key>,
-    free: Vec<u32>,
-}
-
-impl NameGiver {
-    fn next(&mut self) -> Option<Key> {
-        if let Some(index) = self.free.pop() {
-            let last = self.last.get_mut(index as usize)?;
-            *last = last.next();
-            return Some(*last);
-        }
-        let index = u32::try_from(self.last.len())
-            .ok()
-            .filter(|index| *index <= Key::INDEX_MAX)?;
-        let key = Key::first(index);
-        self.last.push(key);
-        Some(key)
-    }
-}
 
 /// The urings between this node and one peer.
 pub(crate) struct PeerUrings {
@@ -170,25 +136,6 @@ impl PeerUrings {
     /// Whether the peer has mapped that segment of this node's heap.
     pub(crate) fn has_acknowledged(&self, block: &Block) -> bool {
         block.is_acknowledged(self.peer.slot())
-    }
-
-    /// An entry of the peer that is none.
-    pub(crate) fn bad_entry(&self, error: &VerifyError) {
-        if !matches!(error, VerifyError::NoMemory { .. }) {
-            warning!(peer = self.name(), %error, "a bad entry");
-            self.violation(Violation::Meaningless {
-                name: "entry",
-                found: 0,
-            });
-        }
-    }
-
-    /// A word about a uring that says nothing.
-    pub(crate) fn garbled(&self) {
-        self.violation(Violation::Meaningless {
-            name: "word about a uring",
-            found: 0,
-        });
     }
 
     pub(crate) fn slot(&self) -> u16 {
@@ -296,38 +243,6 @@ impl PeerUrings {
         }
     }
 
-    /// Whether what the peer broke is not looked at any more.
-    pub(crate) fn is_cut_off(&self) -> bool {
-        self.peer.is_cut_off()
-    }
-
-    /// Counts what the peer did wrong and blames it.
-    pub(crate) fn violation(&self, violation: Violation) {
-        self.peer.violation(violation);
-    }
-
-    /// A completion named no op in flight: counted, ignored.
-    pub(crate) fn unknown_op(&self, bits: u64) {
-        self.peer.violation(Violation::Meaningless {
-            name: "completed op",
-            found: bits,
-        });
-    }
-
-    /// A completion could not be posted.
-    pub(crate) fn post_refused(&self, refused: PushError) {
-        match refused {
-            // The submitter closed its end, or is gone: nobody waits.
-            PushError::Closed => {}
-            PushError::Peer(violation) => self.violation(violation),
-            // Its own in-flight bound makes room; it broke it.
-            _ => self.violation(Violation::Meaningless {
-                name: "completions in flight",
-                found: u64::MAX,
-            }),
-        }
-    }
-
     /// Says something about a uring on the socket.
     pub(crate) fn say(&self, word: &UringWord) {
         match UringFrame::encode(word) {
@@ -349,103 +264,6 @@ impl PeerUrings {
     /// The words kept back, those about one uring in order.
     pub(crate) fn take_held(&self) -> Vec<UringWord> {
         lock(&self.held).take()
-    }
-
-    /// Whether the peer may have so many bytes more of this node's memory for its urings, of which `share` are for it.
-    pub(crate) fn has_lane_room(&self, len: u64, share: u64) -> bool {
-        // Relaxed: a count; only the control thread adds to it.
-        let used = self.lane_bytes.load(Relaxed);
-        used.saturating_add(len) <= share
-    }
-
-    /// A lane has taken so many bytes.
-    pub(crate) fn count_lane(&self, len: u64) {
-        // Relaxed: as above.
-        self.lane_bytes.fetch_add(len, Relaxed);
-    }
-
-    /// A lane is about to give its bytes back.
-    pub(crate) fn uncount_lane(&self, len: u64) {
-        // Relaxed: as above.
-        self.lane_bytes.fetch_sub(len, Relaxed);
-    }
-
-    #[cfg(test)]
-    fn lane_bytes(&self) -> u64 {
-        self.lane_bytes.load(Relaxed)
-    }
-
-    pub(crate) fn add_lane(&self, lane: &Arc<InboxLane>) {
-        lock(&self.lanes)
-            .by_key
-            .insert(lane.uring, Arc::clone(lane));
-    }
-
-    pub(crate) fn lane(&self, uring: Key) -> Option<Arc<InboxLane>> {
-        lock(&self.lanes).by_key.get(&uring).cloned()
-    }
-
-    pub(crate) fn remove_lane(&self, uring: Key) -> Option<Arc<InboxLane>> {
-        lock(&self.lanes).by_key.remove(&uring)
-    }
-
-    pub(crate) fn lanes(&self) -> Vec<Arc<InboxLane>> {
-        lock(&self.lanes).by_key.values().cloned().collect()
-    }
-
-    pub(crate) fn take_lanes(&self) -> Vec<Arc<InboxLane>> {
-        lock(&self.lanes)
-            .by_key
-            .drain()
-            .map(|(_, lane)| lane)
-            .collect()
-    }
-
-    /// A name for a uring to be opened; `None` when a million are open.
-    pub(crate) fn name_uring(&self) -> Option<Key> {
-        lock(&self.names).next()
-    }
-
-    pub(crate) fn add_end(&self, uring: Key, end: &Arc<RemoteEnd>) {
-        lock(&self.ends).by_key.insert(uring, Arc::downgrade(end));
-    }
-
-    pub(crate) fn end(&self, uring: Key) -> Option<Arc<RemoteEnd>> {
-        lock(&self.ends).by_key.get(&uring).and_then(Weak::upgrade)
-    }
-
-    pub(crate) fn ends(&self) -> Vec<Arc<RemoteEnd>> {
-        lock(&self.ends)
-            .by_key
-            .values()
-            .filter_map(Weak::upgrade)
-            .collect()
-    }
-
-    /// Whether this node has opened a uring of that name and not heard that it is free.
-    pub(crate) fn knows(&self, uring: Key) -> bool {
-        lock(&self.ends).by_key.contains_key(&uring)
-    }
-
-    /// Both halves of a uring that this node opened are free: its name may be used again.
-    pub(crate) fn remove_end(&self, uring: Key) {
-        if lock(&self.ends).by_key.remove(&uring).is_some() {
-            lock(&self.names).free.push(uring.index());
-            lock(&self.notes_out).uncount();
-        }
-    }
-
-    /// Has notes of that name wake a subscriber.
-    pub(crate) fn add_feed(&self, note: Key, end: &Arc<SubscriberEnd>) {
-        lock(&self.feeds).by_key.insert(note, Arc::downgrade(end));
-    }
-
-    pub(crate) fn remove_feed(&self, note: Key) {
-        lock(&self.feeds).by_key.remove(&note);
-    }
-
-    pub(crate) fn feed(&self, note: Key) -> Option<Arc<SubscriberEnd>> {
-        lock(&self.feeds).by_key.get(&note).and_then(Weak::upgrade)
     }
 
     /// A name that was given to a reader of this node's and not to a uring is not written in notes any more.
