@@ -20,8 +20,8 @@ use crate::wait_list::WaitKey;
 /// Dropped before it is ready, it has taken nothing.
 #[must_use = "nothing is waited for until this is awaited"]
 pub struct NextReceived<'a, M: Message + ?Sized> {
-    probe: &'a mut Probe<M>,
-    key: WaitKey,
+    pub(super) probe: &'a mut Probe<M>,
+    pub(super) key: WaitKey,
 }
 
 impl<M: Message + ?Sized> NextReceived<'_, M> {
@@ -67,9 +67,9 @@ impl<M: Message + ?Sized> fmt::Debug for NextReceived<'_, M> {
 /// A wait for a certain message: await it, or [`wait`](Self::wait).
 #[must_use = "nothing is waited for until this is awaited"]
 pub struct Expect<'a, M: Message + ?Sized> {
-    next: NextReceived<'a, M>,
-    expected: M::Arrival,
-    caller: &'static Location<'static>,
+    pub(super) next: NextReceived<'a, M>,
+    pub(super) expected: M::Arrival,
+    pub(super) caller: &'static Location<'static>,
 }
 
 impl<M: Message + ?Sized> Expect<'_, M>

@@ -12,8 +12,8 @@ use crate::message::{HandlerError, Message};
 /// Dropped, it lets the handling of a message end that waits for it. An ask that neither the test nor the script has answered is
 /// left without a reply: the asker gets an [`AskError::Handler`](crate::AskError::Handler).
 pub struct Received<M: Message + ?Sized> {
-    arrival: M::Arrival,
-    answerer: Option<Answerer<Answer<M>>>,
+    pub(super) arrival: M::Arrival,
+    pub(super) answerer: Option<Answerer<Answer<M>>>,
 }
 
 impl<M: Message + ?Sized> Received<M> {
