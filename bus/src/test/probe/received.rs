@@ -7,7 +7,7 @@ use super::Answer;
 use crate::actor::reply::Answerer;
 use crate::message::{HandlerError, Message};
 
-/// A message that a [`Probe`] has got; reads as what a handler gets of it.
+/// A message that a [`Probe`](super::Probe) has got; reads as what a handler gets of it.
 ///
 /// Dropped, it lets the handling of a message end that waits for it. An ask that neither the test nor the script has answered is
 /// left without a reply: the asker gets an [`AskError::Handler`](crate::AskError::Handler).
@@ -34,7 +34,7 @@ impl<M: Message + ?Sized> Received<M> {
         self.arrival
     }
 
-    /// Whether its handling waits for the test: for the reply to an ask, or as the probe [holds](Probe::hold).
+    /// Whether its handling waits for the test: for the reply to an ask, or as the probe [holds](super::Probe::hold).
     pub fn waits(&self) -> bool {
         self.answerer.as_ref().is_some_and(|it| !it.is_cancelled())
     }
