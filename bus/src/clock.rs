@@ -2,7 +2,12 @@
 //!
 //! Reading it costs some twenty nanoseconds. Its coarse twin, which is set at each tick of the kernel, costs four: where
 //! milliseconds do not matter it answers, and only near a deadline the exact one is asked. The coarse clock lags, by a tick
-//! at most (1 to 10 ms), or by some ticks when a host stops the virtual processor that sets it; it is never ahead.
+//! at most (1 to 10 ms), or by as long as a host stops the virtual processor that sets it; it is never ahead.
+//!
+//! # Invariants
+//! - **woken-has-passed**: who wakes others when their time has come goes by [`Clock::passed`], and finds with it what they
+//!   will find with `has_passed`, however far the coarse clock lags. One that was woken and found that it has to wait would
+//!   have no timer left.
 
 use std::time::Duration;
 
@@ -74,6 +79,16 @@ impl Clock {
             return at != Nanos::NONE && at <= test.now();
         }
         at.has_passed()
+    }
+
+    /// The latest point that has passed: [`has_passed`](Self::has_passed) says so of it and of all before it, from now on.
+    #[inline]
+    pub(crate) fn passed(&self) -> Nanos {
+        #[cfg(feature = "test")]
+        if let Some(test) = &self.test {
+            return test.now();
+        }
+        Nanos::passed()
     }
 
     /// When a thread that sleeps until `due` is to wake up by the system's clock; a test's clock wakes it itself.
@@ -162,13 +177,23 @@ impl Nanos {
     ///
     /// Cost: a look at the coarse clock while it is far ahead.
     pub(crate) fn has_passed(self) -> bool {
-        self != Self::NONE && !self.is_far() && self <= Self::now()
+        self != Self::NONE && !self.is_far(Self::tick()) && self <= Self::now()
     }
 
     /// Whether the coarse clock says that this is still to come.
-    fn is_far(self) -> bool {
-        let coarse = Self::read(ClockId::MonotonicCoarse);
-        self.0 > coarse.0.saturating_add(LAG_MAX_NS)
+    fn is_far(self, coarse: Self) -> bool {
+        self > coarse.near()
+    }
+
+    /// Up to where this, as the coarse clock, leaves it to the exact one.
+    fn near(self) -> Self {
+        Self(self.0.saturating_add(LAG_MAX_NS))
+    }
+
+    /// The latest point of which [`has_passed`](Self::has_passed) says so from now on; see woken-has-passed.
+    fn passed() -> Self {
+        // Neither clock goes back: whoever looks later looks at later ones.
+        Self::now().min(Self::tick().near())
     }
 }
 
@@ -185,6 +210,22 @@ mod tests {
             assert!(began <= after && over.since(began) >= wait);
             assert!(over <= after.plus(wait).plus(TICK_MAX));
         }
+    }
+
+    // Goal: one who is woken when his time has come finds that it has, though the coarse clock stands still: what is woken by
+    // is never later than what both clocks admit, and so not than what either of them does later.
+    #[test]
+    fn who_is_woken_finds_that_it_has_passed() {
+        for _ in 0..100 {
+            let passed = Nanos::passed();
+            assert!(passed.has_passed() && Clock::default().has_passed(passed));
+        }
+        // The coarse clock has stopped, and the exact one is well beyond what it may lag.
+        let coarse = Nanos(1_000_000_000);
+        let exact = coarse.plus(Duration::from_secs(1));
+        let passed = exact.min(coarse.near());
+        assert!(passed < exact && !passed.is_far(coarse));
+        assert!(Nanos(passed.0 + 1).is_far(coarse));
     }
 
     // Goal: what has passed is said to have, at once; what is far ahead is not.

@@ -242,7 +242,7 @@ impl Driver {
         self.shared.timers.fire(&self.shared.clock);
         let clock = &self.shared.clock;
         if self.due_ask().is_some_and(|due| clock.has_passed(due)) {
-            let now = clock.now();
+            let now = clock.passed();
             let wakers = &mut self.wakers;
             let ends = self.reaping.iter();
             ends.for_each(|end| end.wake_overdue(now, wakers));

@@ -7,6 +7,8 @@
 //! Wakers are the user's code: they are cloned, woken and dropped outside the lock.
 //!
 //! # Invariants
+//! - **fired-has-passed**: a timer fires only once its time has passed by the same clock as for who waits, who is not armed
+//!   again: see `woken-has-passed` of the clock.
 //! - **first-is-early**: `first` is never later than the first timer that is armed.
 
 use std::collections::BTreeMap;
@@ -93,17 +95,28 @@ impl Timers {
         (key, is_first)
     }
 
-    /// Replaces the waker of an armed timer; does nothing when it has fired.
+    /// Replaces the waker of an armed timer. When that has fired, it wakes `waker` at once: its own may have been that of
+    /// another task, in which the wait was before.
     pub(crate) fn rewake(&self, key: TimerKey, waker: &Waker) {
-        let is_known = |known: &mut Waker| known.will_wake(waker);
-        if self.lock().waker(key).is_none_or(is_known) {
-            return;
+        let is_known = self.lock().waker(key).map(|known| known.will_wake(waker));
+        match is_known {
+            Some(true) => {}
+            Some(false) => self.replace(key, waker.clone()),
+            None => waker.wake_by_ref(),
         }
-        let mut waker = waker.clone();
-        if let Some(known) = self.lock().waker(key) {
-            std::mem::swap(known, &mut waker);
+    }
+
+    fn replace(&self, key: TimerKey, mut waker: Waker) {
+        let is_armed = match self.lock().waker(key) {
+            Some(known) => {
+                std::mem::swap(known, &mut waker);
+                true
+            }
+            None => false,
+        };
+        if !is_armed {
+            waker.wake();
         }
-        drop(waker);
     }
 
     /// Takes a timer out; does nothing when it has fired.
@@ -123,7 +136,7 @@ impl Timers {
         if !clock.has_passed(first) {
             return Some(first);
         }
-        let now = clock.now();
+        let now = clock.passed(); // woken-has-passed
         let due = {
             let mut armed = self.lock();
             let Armed { young, ordered, .. } = &mut *armed;
@@ -171,6 +184,14 @@ mod tests {
 
     use super::*;
 
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
     // Goal: `first` is never later than the first that is armed, and exact when none is young.
     #[test]
     fn first_is_the_earliest() {
@@ -190,14 +211,6 @@ mod tests {
     // Goal: a key finds its own timer, young or in order, and none that took its place since.
     #[test]
     fn keys_name_one_timer() {
-        struct Count(AtomicU32);
-
-        impl Wake for Count {
-            fn wake(self: Arc<Self>) {
-                self.0.fetch_add(1, Relaxed);
-            }
-        }
-
         let timers = Timers::default();
         let wakers: Vec<_> = (0..4).map(|_| Arc::new(Count(AtomicU32::new(0)))).collect();
         let waker = |at: usize| Waker::from(Arc::clone(&wakers[at]));
@@ -207,7 +220,7 @@ mod tests {
         let (stays, is_first) = timers.arm(Nanos(2), &waker(1));
         assert!(is_first);
         timers.disarm(gone);
-        timers.rewake(gone, &waker(0));
+        timers.rewake(gone, &waker(0)); // gone: whoever waits is to look
         let (later, _) = timers.arm(far, &waker(2));
         assert_eq!(timers.fire(&Clock::default()), Some(far)); // the later one is in order now
         timers.rewake(later, &waker(3));
@@ -218,6 +231,20 @@ mod tests {
         assert_eq!(timers.fire(&Clock::default()), None);
         timers.disarm(young);
         let woken = wakers.iter().map(|count| count.0.load(Relaxed));
-        assert_eq!(woken.collect::<Vec<_>>(), [0, 1, 1, 0]);
+        assert_eq!(woken.collect::<Vec<_>>(), [1, 1, 1, 0]);
+    }
+
+    // Goal: a wait that goes on in another task while its timer fires is looked at again there.
+    #[test]
+    fn a_timer_that_has_fired_wakes_who_waits_now() {
+        let timers = Timers::default();
+        let now = Arc::new(Count(AtomicU32::new(0)));
+        let (key, _) = timers.arm(Nanos(1), &noop_waker());
+        assert_eq!(timers.fire(&Clock::default()), None);
+        timers.rewake(key, &Waker::from(Arc::clone(&now)));
+        assert_eq!(now.0.load(Relaxed), 1);
+        timers.replace(key, Waker::from(Arc::clone(&now)));
+        assert_eq!(now.0.load(Relaxed), 2);
+        timers.disarm(key);
     }
 }
