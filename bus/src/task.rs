@@ -33,7 +33,7 @@ use ringway_shm::sys::SysError;
 use ringway_shm::sys::eventfd::Eventfd;
 
 use self::here::Working;
-use self::places::Places;
+use self::places::{Places, Popped};
 use crate::trace::warning;
 
 /// Tasks that a helper runs between two looks at what else there is.
@@ -234,7 +234,18 @@ impl RunQueue {
         if let Some(shared) = shared {
             keep_here(shared);
         }
-        here::take_own().or_else(|| self.places.pop(here::worker()))
+        here::take_own().or_else(|| self.pop_place())
+    }
+
+    fn pop_place(&self) -> Option<Ready> {
+        match self.places.pop(here::worker())? {
+            Popped::One(task) => Some(task),
+            Popped::Half(task) => {
+                // Who looked for a task meanwhile has not found those that this worker is not about to run.
+                self.rouse();
+                Some(task)
+            }
+        }
     }
 
     fn pop_shared(&self) -> Option<Ready> {
@@ -581,5 +592,30 @@ mod tests {
         let order = order.lock().unwrap();
         assert_eq!(order[..2], [1, 2]);
         assert_eq!(order.len(), 5);
+    }
+
+    // Goal: what was taken from another and is not run at once is not left to a taker that may take long: who looked for tasks
+    // while these were in nobody's queue is roused. Method: a driver that has found none falls asleep before the taking ends.
+    #[test]
+    fn who_takes_from_others_rouses_for_the_rest() {
+        let queue = RunQueue::create(3).unwrap();
+        queue.helpers_running.store(2, Relaxed);
+        let helper = Working::begin(&queue, 1);
+        let task = |_| queue.task(async {});
+        (0..4).map(task).for_each(Ready::schedule);
+        {
+            let _other = Working::begin(&queue, 2);
+            queue.fall_asleep();
+            let first = queue.pop().unwrap(); // one of two, and one is kept by the first helper
+            assert!(!queue.driver_asleep.load(Relaxed));
+            first.run();
+            queue.fall_asleep();
+            queue.pop().unwrap().run(); // its own by now
+            assert!(queue.driver_asleep.load(Relaxed), "there was no need");
+        }
+        while let Some(task) = queue.pop() {
+            task.run();
+        }
+        drop(helper);
     }
 }
