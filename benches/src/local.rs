@@ -36,7 +36,7 @@ struct Part {
     measure: fn(&Node, u64) -> Result<Vec<Found>>,
 }
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     Part {
         name: "tell-1",
         count: 800_000,
@@ -48,6 +48,12 @@ const PARTS: [Part; 6] = [
         count: 800_000,
         workers: &[1, 2],
         measure: |node, count| actors::tell(node, count, 4),
+    },
+    Part {
+        name: "tell-outside",
+        count: 800_000,
+        workers: &[2],
+        measure: actors::tell_outside,
     },
     Part {
         name: "ask",

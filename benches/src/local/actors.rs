@@ -143,6 +143,28 @@ pub(super) fn tell(node: &Node, count: u64, senders: u64) -> Result<Vec<Found>> 
     Ok(vec![rate(told.count, took)])
 }
 
+/// Tells from a thread that is none of the node's.
+pub(super) fn tell_outside(node: &Node, count: u64) -> Result<Vec<Found>> {
+    let counter = node.spawn(Counter::default())?;
+    let start = Instant::now();
+    let teller = async {
+        for value in 0..count {
+            counter.tell(Add { value }).await?;
+        }
+        Ok::<_, Box<dyn std::error::Error>>(counter.ask(Get).deadline(LONG).await?)
+    };
+    let totals = node.run_until(teller)?;
+    let took = start.elapsed();
+    let told = Totals {
+        count,
+        sum: count * (count - 1) / 2,
+    };
+    if totals != told {
+        return Err(format!("told {told:?}, it had {totals:?}").into());
+    }
+    Ok(vec![rate(count, took)])
+}
+
 fn rate(n: u64, took: Duration) -> Found {
     Found {
         stat: "",
