@@ -20,6 +20,7 @@
 //! |---|---|---|---|
 //! | value-given | `Claim::fill_with`: store of `FULL` | `take`, `close`: load of it | the value |
 //! | place-free | `take`, `Claim::drop`: store of `EMPTY` | `claim`: compare-exchange | that the value was moved out |
+//! | place-looked-at | `is_used_now`: exchange | `claim`: compare-exchange | what happened before the look |
 #![allow(
     unsafe_code,
     reason = "a value is written and read by turns, of which the state tells"
@@ -29,8 +30,8 @@ use core::fmt;
 use core::mem::MaybeUninit;
 
 use crate::brief::pause;
-use crate::mutant::{Mutant, release_unless};
-use crate::sync::Ordering::{Acquire, Relaxed};
+use crate::mutant::{Mutant, release_unless, under};
+use crate::sync::Ordering::{AcqRel, Acquire, Relaxed};
 use crate::sync::{AtomicU32, UnsafeCell};
 
 const EMPTY: u32 = 0;
@@ -106,6 +107,22 @@ impl<T> Handoff<T> {
         matches!(self.state.load(Relaxed), CLAIMED | FULL)
     }
 
+    /// Whether there is a value, or is about to be; who claims the place after this look has acquired what happened before it.
+    ///
+    /// So what was stored elsewhere before the look is seen by whoever claims the place after it, and who has claimed it before
+    /// is seen here. A plain look promises neither: off x86 a claim may become visible after what its claimer reads next.
+    ///
+    /// Cost: a read-modify-write that changes nothing.
+    #[must_use]
+    pub fn is_used_now(&self) -> bool {
+        if under(Mutant::LookWithoutExchange) {
+            return self.is_used();
+        }
+        // AcqRel place-looked-at: pairs with the compare-exchange in `claim`, and itself; acquires what a claim that was let
+        // go passes on, as that reads what this has written, or what comes of it.
+        matches!(self.state.fetch_add(0, AcqRel), CLAIMED | FULL)
+    }
+
     /// Takes the value, if there is one.
     ///
     /// Cost: a load and a store.
@@ -148,6 +165,10 @@ impl<T> Handoff<T> {
     ///
     /// One-taker, as for [`take`](Self::take).
     pub unsafe fn close(&self) -> Option<T> {
+        if under(Mutant::PlaceTakenBeforeClosing) {
+            // SAFETY: one-taker, the caller's duty.
+            return unsafe { self.take() };
+        }
         let mut waited = 0u32;
         loop {
             // Acquire value-given: as in `take`.
@@ -236,7 +257,8 @@ mod tests {
         drop(place.claim().unwrap());
         assert!(!place.is_used());
         let claim = place.claim().unwrap();
-        assert!(place.is_used() && !place.is_full() && place.claim().is_none());
+        assert!(place.is_used() && place.is_used_now());
+        assert!(!place.is_full() && place.claim().is_none());
         claim.fill_with(|| 7);
         assert!(place.is_full() && place.claim().is_none());
         // SAFETY: one-taker: one thread.

@@ -84,12 +84,24 @@ pub enum Mutant {
     BoxRelaxed,
     /// Who lets a lock go does not release what it has written.
     LetGoOfLockRelaxed,
+    /// Who must know whether a place is used only reads its word.
+    LookWithoutExchange,
+    /// Who closes a place takes the value that is there, and goes.
+    PlaceTakenBeforeClosing,
+    /// Who has claimed the place of a letter does not look once more whether others are queued.
+    NoLookAfterClaim,
+    /// An actor takes what is queued without a look, under the lock, for a letter that went straight before.
+    NoLookUnderLock,
+    /// An actor that has taken what is queued says so when it has let the lock go.
+    HintOutsideLock,
+    /// Who closes a mailbox takes what is queued, and then closes it.
+    ClosedAfterTaking,
 }
 
-/// Whether the running model is under `mutant`.
+/// Whether the running model is under `mutant`; outside of models it is not, and this costs nothing.
 #[cfg(not(loom))]
 #[inline(always)]
-pub(crate) const fn under(_mutant: Mutant) -> bool {
+pub const fn under(_mutant: Mutant) -> bool {
     false
 }
 
@@ -111,7 +123,7 @@ std::thread_local! {
 
 /// Whether the running model is under `mutant`.
 #[cfg(loom)]
-pub(crate) fn under(mutant: Mutant) -> bool {
+pub fn under(mutant: Mutant) -> bool {
     CURRENT.get() == Some(mutant)
 }
 

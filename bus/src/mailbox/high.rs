@@ -92,7 +92,7 @@ impl<L> Mailbox<L> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::exit::ExitReason;

@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 
 use ringway_shm::brief::Guard;
+use ringway_shm::mutant::{Mutant, under};
 use ringway_shm::sync::Ordering::Relaxed;
 
 use super::overflow::Overflow;
@@ -79,7 +80,7 @@ impl<L> Mailbox<L> {
 
     pub(super) fn take_batch(&self, batch: &mut Batch<L>) -> Option<L> {
         let mut state = self.lock();
-        if self.straight.is_full() {
+        if self.straight.is_full() && !under(Mutant::NoLookUnderLock) {
             // It came since the first look, and what is queued may have been sent after it.
             drop(state);
             // SAFETY: one-taker: the actor, with its batch.
@@ -95,7 +96,13 @@ impl<L> Mailbox<L> {
         let left = count(&batch.0);
         // Relaxed: see checkpoints; and a hint, as in `push`.
         self.in_batch.store(left, Relaxed);
-        self.queued.store(state.len(), Relaxed);
+        let queued = state.len();
+        if under(Mutant::HintOutsideLock) {
+            drop(state);
+            self.queued.store(queued, Relaxed);
+            return letter;
+        }
+        self.queued.store(queued, Relaxed);
         self.offer_room(state, left);
         letter
     }
@@ -145,9 +152,10 @@ impl<L> Mailbox<L> {
     }
 
     fn close_lane(&self, reason: &ExitReason) -> VecDeque<L> {
+        let taken = under(Mutant::ClosedAfterTaking).then(|| self.lock().letters.take());
         let mut state = self.lock();
         self.seldom().closed.get_or_init(|| reason.clone());
-        let letters = state.letters.take();
+        let letters = taken.flatten().or_else(|| state.letters.take());
         drop(state);
         let mut letters = letters.map_or_else(VecDeque::new, |letters| *letters);
         // Not under the lock: one who fills the place may have to be waited for. Whoever finds it closed meets the lock.
@@ -161,8 +169,11 @@ impl<L> Mailbox<L> {
         letters
     }
 
-    /// Letters that wait, with those in the actor's batch.
+    /// Letters that wait, with those in the actor's batch. What was sent by now comes among the next so many: a letter that goes
+    /// straight after this look is of a sender that has seen what is queued, and goes behind it.
     pub(crate) fn ahead(&self, batch: &Batch<L>) -> usize {
-        (self.waiting(&self.lock()) + count(&batch.0)) as usize
+        let queued = self.lock().len();
+        // After that: who claims the place then has seen that so many are queued.
+        (queued + u32::from(self.straight.is_used_now()) + count(&batch.0)) as usize
     }
 }

@@ -5,7 +5,8 @@ use ringway_shm::handoff::Handoff;
 use ringway_shm::mutant::Mutant;
 use ringway_shm::once::OnceBox;
 use ringway_shm::oneshot;
-use ringway_shm::sync::{Arc, thread};
+use ringway_shm::sync::Ordering::Relaxed;
+use ringway_shm::sync::{Arc, AtomicU32, thread};
 
 use super::{Plain, check};
 
@@ -87,6 +88,26 @@ fn closed_over() {
         assert!(place.claim().is_none());
     }
     check(model, &[Mutant::FullRelaxed]);
+}
+
+// place-looked-at: a claim that the look did not see sees what happened before the look, and so goes back behind what was queued
+// by then. The word is another's, as a queue's hint is: none of the two orders it.
+#[test]
+fn looked_at() {
+    fn model() {
+        let place = Arc::new(Handoff::<u64>::new());
+        let queued = Arc::new(AtomicU32::new(0));
+        let (theirs, hint) = (Arc::clone(&place), Arc::clone(&queued));
+        let claiming = thread::spawn(move || {
+            let claim = theirs.claim().filter(|_| hint.load(Relaxed) == 0);
+            claim.map(|claim| claim.fill_with(|| 7)).is_some()
+        });
+        queued.store(1, Relaxed);
+        let is_used = place.is_used_now();
+        let has_filled = claiming.join().unwrap();
+        assert!(is_used || !has_filled, "it came before what was queued");
+    }
+    check(model, &[Mutant::LookWithoutExchange]);
 }
 
 // value-given, getter-left: the value is got as it was written, or comes back to who gives it; the place is freed once.
