@@ -71,14 +71,17 @@ struct State {
 }
 
 impl State {
-    /// Takes a lane back from its owner, to the front.
-    fn give_back(&mut self, lane: Arc<InboxLane>) {
+    /// Takes a lane back from its owner, to the front. A closed one comes back: the owner may be the last who has it, and what
+    /// its end brings about is not done under the lock.
+    #[must_use = "to be dropped when the lock is let go"]
+    fn give_back(&mut self, lane: Arc<InboxLane>) -> Option<Arc<InboxLane>> {
         if lane.is_closed() {
             // Whoever closed it may have had it forgotten; if not yet, it has nothing more to give.
             self.remove(&lane);
-        } else {
-            self.queue(lane.priority).push_front(lane);
+            return Some(lane);
         }
+        self.queue(lane.priority).push_front(lane);
+        None
     }
 
     fn queue(&mut self, priority: Priority) -> &mut VecDeque<Arc<InboxLane>> {
@@ -318,16 +321,17 @@ impl Inbox {
     /// Hands the owner the lane whose turn it is: the one that it has, if no other is ready.
     fn next_turn(&self, serving: &mut Serving) {
         serving.finish();
+        let lane = serving.lane.take();
         let mut state = self.lock();
-        if let Some(lane) = serving.lane.take() {
-            state.give_back(lane);
-        }
+        let over = lane.and_then(|lane| state.give_back(lane));
         if serving.served >= TURN_MAX {
             serving.served = 0;
             let turn = 1.min(state.ready.len());
             state.ready.rotate_left(turn);
         }
         serving.lane = state.ready.pop_front();
+        drop(state);
+        drop(over);
     }
 
     /// Takes back what the owner has in its hands, before it turns to something else for long: a lane that is cut meanwhile
@@ -338,14 +342,17 @@ impl Inbox {
         if let Some(lane) = serving.lane.take() {
             let priority = lane.priority;
             let mut state = self.lock();
-            state.give_back(lane);
+            let over = state.give_back(lane);
             if priority == Priority::High {
                 self.high.show(&state);
             }
+            drop(state);
+            drop(over);
         }
     }
 
-    /// Waits until a lane is scheduled or the inbox is closed.
+    /// Waits until a lane is scheduled or the inbox is closed. The waker is that of the actor's own task, and so none of the user's,
+    /// which is never cloned under the lock.
     pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if !state.ready.is_empty() || !state.ready_high.is_empty() || state.closed.is_some() {

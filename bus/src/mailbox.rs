@@ -41,6 +41,9 @@ pub(crate) use self::take::Batch;
 use crate::exit::ExitReason;
 use crate::wait_list::WaitList;
 
+/// Places that a queue has at first.
+const PLACES_MIN: usize = 4;
+
 /// Why a mailbox refused a letter.
 #[derive(Debug)]
 pub(crate) enum Refused {
@@ -132,6 +135,19 @@ impl<L> State<L> {
         letters.push_back(make());
     }
 
+    /// Whether the queue would have to grow for one more.
+    #[inline]
+    fn has_no_place(&self) -> bool {
+        let letters = self.letters.as_ref();
+        letters.is_none_or(|letters| letters.len() == letters.capacity())
+    }
+
+    /// Whether it would for so many.
+    fn has_not(&self, places: usize) -> bool {
+        let letters = self.letters.as_ref();
+        letters.is_none_or(|letters| letters.capacity() - letters.len() < places)
+    }
+
     fn pop(&mut self) -> Option<L> {
         self.letters.as_mut()?.pop_front()
     }
@@ -194,6 +210,33 @@ impl<L> Mailbox<L> {
         place.filter(|_| under(Mutant::NoLookAfterClaim) || may_go())
     }
 
+    /// Sees to it that there are places for so many more letters, unless they are refused anyway, or others take them first.
+    /// Nothing is allocated or given back under the lock.
+    #[cold]
+    fn with_places<'a>(&'a self, state: Guard<'a, State<L>>, more: u32) -> Guard<'a, State<L>> {
+        let room = self.capacity.saturating_sub(state.len());
+        let more = more.min(room) as usize;
+        if more == 0 || self.closed().is_some() || !state.has_not(more) {
+            return state;
+        }
+        let needed = state.len() as usize + more;
+        drop(state);
+        let places = (2 * needed)
+            .max(PLACES_MIN)
+            .min(needed.max(self.capacity()));
+        let mut letters: Letters<L> = Some(Box::new(VecDeque::with_capacity(places)));
+        let mut state = self.lock();
+        if self.closed().is_none() && state.has_not(more) {
+            if let (Some(new), Some(old)) = (&mut letters, &mut state.letters) {
+                new.append(old);
+            }
+            std::mem::swap(&mut letters, &mut state.letters);
+        }
+        drop(state);
+        drop(letters);
+        self.lock()
+    }
+
     /// Letters that wait outside of the batch; under the lock.
     #[inline]
     fn waiting(&self, state: &State<L>) -> u32 {
@@ -211,9 +254,12 @@ impl<L> Mailbox<L> {
         make: impl FnOnce(G) -> L,
     ) -> Result<Pushed<L>, (G, Refused)> {
         let mut state = self.lock();
+        if state.has_no_place() {
+            state = self.with_places(state, 1);
+        }
         if let Some(reason) = self.closed() {
-            let refused = Refused::Closed(reason.clone());
-            return Err((given, refused));
+            drop(state);
+            return Err((given, Refused::Closed(reason.clone())));
         }
         let mut displaced = None;
         // Relaxed: exact on the actor's thread, and a moment old elsewhere; see checkpoints.
@@ -254,7 +300,10 @@ impl<L> Mailbox<L> {
         mut make: impl FnMut(H) -> L,
     ) -> Result<bool, Refused> {
         let mut state = self.lock();
+        let wanted = u32::try_from(handed.len()).unwrap_or(u32::MAX);
+        state = self.with_places(state, wanted);
         if let Some(reason) = self.closed() {
+            drop(state);
             return Err(Refused::Closed(reason.clone()));
         }
         // Nobody goes straight while the room is filled.

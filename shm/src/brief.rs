@@ -2,9 +2,20 @@
 //! takes two.
 //!
 //! It is let go by a plain store, which wakes nobody. So who finds it held looks again, then gives its processor away, and in
-//! the end sleeps a moment between two looks: for what is mostly over sooner than a thread is put to sleep. A holder that now and
-//! then does more (gives back the blocks of many completions, takes a lock of the standard library's) costs who meets it such a
-//! moment or two. It is not fair: among many that meet, one may come last for long.
+//! the end sleeps a moment between two looks: for what is mostly over sooner than a thread is put to sleep. It is not fair: among
+//! many that meet, one may come last for long.
+//!
+//! No waker or value of the user's is cloned, woken or dropped under it. Mailboxes and workers' queues grow
+//! outside of it. Who holds it for longer costs who meets it such a moment or two:
+//!
+//! | holder | does meanwhile | how often |
+//! |---|---|---|
+//! | an end that takes in completions | gives their blocks back, under the heap's lock | for each burst |
+//! | many letters told at once | makes them, where they lie | once for all of them |
+//! | an end that opens | checks the peer's part, makes the table of its ops | once |
+//! | an end that finishes | goes through its ops | once |
+//! | an inbox | looks for a lane in its lists, which may grow | when a lane comes or goes |
+//! | an actor that ends | puts its batch back before what is queued | once |
 //!
 //! # Edges
 //! | edge | released by | acquired by | publishes |

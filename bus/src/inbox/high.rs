@@ -95,15 +95,18 @@ impl Inbox {
     fn next_high(&self, serving: &mut Serving) {
         serving.finish();
         let mut state = self.lock();
-        match serving.lane.take() {
+        let over = match serving.lane.take() {
             Some(lane) if lane.priority == Priority::High && !lane.is_closed() => {
                 state.ready_high.push_back(lane);
+                None
             }
             Some(lane) => state.give_back(lane),
-            None => {}
-        }
+            None => None,
+        };
         serving.lane = state.ready_high.pop_front();
         self.high.show(&state);
+        drop(state);
+        drop(over);
     }
 
     /// Takes a lane of high priority back that the owner has in its hands: others are to have their turn.

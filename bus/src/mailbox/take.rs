@@ -152,15 +152,18 @@ impl<L> Mailbox<L> {
     }
 
     fn close_lane(&self, reason: &ExitReason) -> VecDeque<L> {
+        let (closed, reason) = (&self.seldom().closed, reason.clone());
         let taken = under(Mutant::ClosedAfterTaking).then(|| self.lock().letters.take());
         let mut state = self.lock();
-        self.seldom().closed.get_or_init(|| reason.clone());
+        let second = closed.set(reason);
         let letters = taken.flatten().or_else(|| state.letters.take());
         drop(state);
+        drop(second);
         let mut letters = letters.map_or_else(VecDeque::new, |letters| *letters);
         // Not under the lock: one who fills the place may have to be waited for. Whoever finds it closed meets the lock.
         // SAFETY: one-taker: the actor is over.
-        if let Some(straight) = unsafe { self.straight.close() } {
+        let straight = unsafe { self.straight.close() };
+        if let Some(straight) = straight {
             letters.push_front(straight);
         }
         if let Some(room) = self.room_if_any() {

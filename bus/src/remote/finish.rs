@@ -100,7 +100,7 @@ impl RemoteEnd {
     pub(crate) fn finish(self: &Arc<Self>, reason: &ExitReason, leases: Leases) {
         let _ = self.reap(&mut Vec::new(), Linger::No);
         let mut phase = self.lock();
-        let mut wakers = Vec::new();
+        let (mut wakers, mut before) = (Vec::new(), None);
         // What was heard first is the receiver's own end: that its node leaves, or its process dies, only follows from it.
         let first = match &*phase {
             Phase::Open(open) => open.end_reason().cloned(),
@@ -113,9 +113,10 @@ impl RemoteEnd {
             wakers = open.finish(&Undone::Ended(reason.clone()), leases, &self.returns);
             self.show(open);
         } else if !matches!(*phase, Phase::Refused(_) | Phase::Ended(_)) {
-            *phase = Phase::Ended(reason.clone());
+            before = Some(std::mem::replace(&mut *phase, Phase::Ended(reason.clone())));
         }
         self.unlock(phase);
+        drop(before); // not under the lock: its memory goes back
         self.returns.end(self.key.priority, reason);
         wakers.into_iter().for_each(Waker::wake);
         self.room.wake_all();

@@ -111,7 +111,8 @@ impl RemoteEnd {
     /// The receiver's node refused.
     pub(crate) fn refused(&self, refusal: OpenRefusal) {
         let reason = reason_of(&refusal);
-        *self.lock() = Phase::Refused(refusal);
+        let before = std::mem::replace(&mut *self.lock(), Phase::Refused(refusal));
+        drop(before); // not under the lock: its memory goes back
         self.room.wake_all();
         self.ended.wake_all();
         self.returns.end(self.key.priority, &reason);
