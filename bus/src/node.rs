@@ -307,8 +307,8 @@ impl Node {
         Event::open(&self.shared, name.as_ref())
     }
 
-    /// Drives the node on this thread until `future` is ready, for nodes attached with [`Workers::Caller`]; on others
-    /// this only blocks on the future.
+    /// Drives the node on this thread until `future` is ready, for nodes attached with
+    /// [`Workers::Caller`](crate::Workers::Caller); on others this only blocks on the future.
     ///
     /// # Panics
     ///
@@ -317,8 +317,8 @@ impl Node {
         block_on(Some(Arc::clone(&self.shared)), future)
     }
 
-    /// Returns a future that drives a node attached with [`Workers::Caller`] on the user's executor; it is never ready
-    /// before the node detaches.
+    /// Returns a future that drives a node attached with [`Workers::Caller`](crate::Workers::Caller) on the user's executor;
+    /// it is never ready before the node detaches.
     pub fn drive(&self) -> Drive {
         Drive::new(&self.shared)
     }

@@ -164,8 +164,9 @@ impl<A: Actor> Context<A> {
         own.pipes.get_or_insert_with(new)
     }
 
-    /// Stops this actor, with [`ExitReason::Normal`], when it has had nothing to do for so long: no message has come, of others
-    /// or of what runs beside it. What its own timers give does not count. Replaces the idle timeout that was set before.
+    /// Stops this actor, with [`ExitReason::Normal`](crate::ExitReason::Normal), when it has had nothing to do for so long:
+    /// no message has come, of others or of what runs beside it. What its own timers give does not count. Replaces the idle timeout
+    /// that was set before.
     ///
     /// A message that comes in the moment when it stops goes back to its sender, as at any end.
     pub fn idle_timeout(&mut self, within: Duration) {

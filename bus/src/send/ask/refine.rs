@@ -21,8 +21,8 @@ impl<'a, S: Sendable> Ask<'a, S> {
     /// least* once. What was answered is never sent again; and nothing is sent again by a process that is dead itself.
     ///
     /// A message whose receivers all end after they took it is poison: after the last attempt it is a
-    /// [dead letter](crate::DeadLetter), and the asker gets [`AskError::Poisoned`]. Lives that end before they took it do not
-    /// count.
+    /// [dead letter](crate::DeadLetter), and the asker gets [`AskError::Poisoned`](crate::AskError::Poisoned). Lives
+    /// that end before they took it do not count.
     ///
     /// # Panics
     ///

@@ -13,7 +13,7 @@ use crate::message::Message;
 use crate::node::block_on;
 use crate::wait_list::WaitKey;
 
-/// A wait for the next message of a [`Probe`]: await it, or [`wait`](Self::wait).
+/// A wait for the next message of a [`Probe`](super::Probe): await it, or [`wait`](Self::wait).
 ///
 /// # Cancel safety
 ///
