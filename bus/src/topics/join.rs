@@ -13,7 +13,7 @@ use ringway_shm::layout::{BroadcastLayout, CursorLayout, NotesLayout, Pow2};
 
 use super::half::Half;
 use super::intake::{Lane, Origin, Place as InList, SubscriberEnd, policy};
-use super::label::{Role, TopicEndId};
+use super::label::{Label, Role, TopicEndId};
 use super::matching::Match;
 use super::outlet::{Request, To};
 use super::presence::Cards;
@@ -90,6 +90,15 @@ fn shown_to(shared: &Shared, end: &SubscriberEnd) -> (Vec<Wanted>, Cards) {
         end.prune(&shown);
     }
     (wanted, cards)
+}
+
+/// A publisher of this node was shown: has those of its subscribers look that want that topic.
+pub(super) fn seek_for(shared: &Arc<Shared>, label: &Label) {
+    for number in shared.own_subscribers(label) {
+        if let Some(end) = shared.topics.subscriber(number) {
+            seek(shared, &end);
+        }
+    }
 }
 
 /// The cards have changed: has all subscribers look.

@@ -81,6 +81,11 @@ impl Label {
         &self.text[..self.topic]
     }
 
+    /// What the labels of all messages of this topic begin with, and no others.
+    pub(crate) fn text_before_message(&self) -> &str {
+        &self.text[..self.topic + BETWEEN.len()]
+    }
+
     pub(crate) fn message(&self) -> &str {
         &self.text[self.topic + BETWEEN.len()..]
     }

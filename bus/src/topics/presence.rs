@@ -11,6 +11,7 @@ use super::error::TopicError;
 use super::label::{Label, Role, ShownEnd, TopicEndId, detail, parts};
 use super::shown::EndsByLabel;
 use crate::message::Message;
+use crate::number::Number;
 use crate::peering::replica::Look;
 use crate::peering::{NodeId, PeerState};
 use crate::shared::{Shared, lock};
@@ -101,15 +102,31 @@ impl Shared {
         (found, cards)
     }
 
+    /// The subscribers of this node that want a topic, those of patterns among them, whatever they take its messages for.
+    pub(super) fn own_subscribers(&self, label: &Label) -> Vec<Number> {
+        let shown = lock(&self.topics.shown.0);
+        let own = shown.of(label.text()).map(|(end, _)| end);
+        let own = own.filter(|end| end.role == Role::Subscriber);
+        own.map(|end| end.number).collect()
+    }
+
     /// Calls `look` for each end of a topic that is shown: with its node, its label, and what is shown. Locks are held.
-    pub(super) fn each_end(&self, mut look: impl FnMut(Of<'_>, &str, &ShownEnd)) -> Cards {
+    pub(super) fn each_end(&self, look: impl FnMut(Of<'_>, &str, &ShownEnd)) -> Cards {
+        self.each_end_of(None, look)
+    }
+
+    /// The same of one topic, whatever the messages, if one is named.
+    fn each_end_of(
+        &self,
+        topic: Option<&Label>,
+        mut look: impl FnMut(Of<'_>, &str, &ShownEnd),
+    ) -> Cards {
         let core = self.core();
         let mut cards = Cards::Whole;
         let (id, name) = (core.id(), core.name());
-        for (label, ends) in lock(&self.topics.shown.0).topics() {
-            let own = ends.iter();
-            own.for_each(|(end, _)| look(Of { id, name }, label, end));
-        }
+        let shown = lock(&self.topics.shown.0);
+        shown.each(topic, |label, (end, _)| look(Of { id, name }, label, end));
+        drop(shown);
         for peer in core.peers() {
             if peer.state() != PeerState::Connected {
                 continue;
@@ -119,10 +136,8 @@ impl Shared {
                 cards = Cards::Part;
             }
             let (id, name) = (peer.id(), peer.name());
-            for (label, ends) in replica.ends().topics() {
-                ends.iter()
-                    .for_each(|end| look(Of { id, name }, label, end));
-            }
+            let ends = replica.ends();
+            ends.each(topic, |label, end| look(Of { id, name }, label, end));
         }
         cards
     }
@@ -133,7 +148,7 @@ impl Shared {
         ours: &Label,
     ) -> Result<(), TopicError> {
         let mut found = Ok(());
-        self.each_end(|node, label, end| {
+        self.each_end_of(Some(ours), |node, label, end| {
             let Some((topic, theirs)) = parts(label).filter(|_| found.is_ok()) else {
                 return;
             };

@@ -11,7 +11,7 @@ use ringway_shm::heap::HeapError;
 use ringway_shm::layout::{BroadcastLayout, Pow2};
 
 use super::error::{PublishError, TopicError};
-use super::join::seek_all;
+use super::join::seek_for;
 use super::label::{Label, Role, TopicEndId};
 use super::outlet::{OutletTerms, PublisherEnd};
 use super::presence::Cards;
@@ -134,7 +134,7 @@ impl<M: Message + ?Sized> PublisherBuilder<M> {
         shared.show_end(label, end.id, Role::Publisher)?;
         let look = || {
             // Those of this node join at once; the others see this one on the card.
-            seek_all(shared);
+            seek_for(shared, label);
             let (subscribers, cards) = shared.ends_of(label, Role::Subscriber);
             (end.missing_of(subscribers), cards == Cards::Whole)
         };

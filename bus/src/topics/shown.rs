@@ -2,15 +2,17 @@
 //!
 //! Those of patterns stand apart. Who looks for the ends of one topic looks at all patterns, which are few, and at no other topic.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
-use super::label::parts;
+use super::label::{Label, parts};
 use super::name::TopicPattern;
 
 /// Ends by label.
 #[derive(Debug)]
 pub(crate) struct EndsByLabel<T> {
-    topics: HashMap<Box<str>, Vec<T>>,
+    /// In order: the labels of one topic, one for each message, stand together.
+    topics: BTreeMap<Box<str>, Vec<T>>,
     patterns: HashMap<Box<str>, OfPattern<T>>,
 }
 
@@ -25,7 +27,7 @@ struct OfPattern<T> {
 impl<T> Default for EndsByLabel<T> {
     fn default() -> Self {
         Self {
-            topics: HashMap::new(),
+            topics: BTreeMap::new(),
             patterns: HashMap::new(),
         }
     }
@@ -79,10 +81,16 @@ impl<T> EndsByLabel<T> {
         own.chain(matching.flat_map(|of| &of.ends))
     }
 
-    /// The ends of each topic, by label; none of a pattern's.
-    pub(crate) fn topics(&self) -> impl Iterator<Item = (&str, &[T])> {
-        let topics = self.topics.iter();
-        topics.map(|(label, ends)| (&**label, ends.as_slice()))
+    /// Calls `look` with each end of a topic and its label, or with those of one topic, whatever their messages; none of a pattern's.
+    pub(crate) fn each(&self, topic: Option<&Label>, mut look: impl FnMut(&str, &T)) {
+        let first = topic.map_or("", Label::text_before_message);
+        let from = (Bound::Included(first), Bound::Unbounded);
+        for (label, ends) in self.topics.range::<str, _>(from) {
+            if !label.starts_with(first) {
+                break;
+            }
+            ends.iter().for_each(|end| look(label, end));
+        }
     }
 }
 
@@ -110,7 +118,18 @@ mod tests {
         assert_eq!(of(&ends, "a/b//u64"), [0, 1, 2, 5]);
         assert_eq!(of(&ends, "a/b//u32"), [3]);
         assert_eq!(of(&ends, "c//u64"), [2]);
-        assert_eq!(ends.topics().count(), 2);
+        let each = |topic: Option<&str>| {
+            let topic = topic.map(|it| Label::named(it, "other", 0).unwrap());
+            let mut found = Vec::new();
+            ends.each(topic.as_ref(), |label, end| {
+                found.push((label.to_owned(), *end))
+            });
+            found
+        };
+        let (first, last) = (("a/b//u64".to_owned(), 0), ("b//u64".to_owned(), 4));
+        assert_eq!(each(None), [first.clone(), last]);
+        assert_eq!(each(Some("a/b")), [first]);
+        assert_eq!(each(Some("a")), []);
         assert_eq!(ends.remove("a/*//u64", |it| *it == 1), Some(1));
         assert_eq!(ends.remove("a/*//u64", |it| *it == 1), None);
         assert_eq!(of(&ends, "a/b//u64"), [0, 2, 5]);

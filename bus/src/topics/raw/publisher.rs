@@ -12,7 +12,7 @@ use crate::node::lookup::Deadline;
 use crate::shared::Shared;
 use crate::token::TokenizeCause;
 use crate::topics::error::TopicError;
-use crate::topics::join::seek_all;
+use crate::topics::join::seek_for;
 use crate::topics::label::{Label, Role, TopicEndId};
 use crate::topics::outlet::{Obstacle, OutletTerms, PublisherEnd};
 use crate::topics::presence::Cards;
@@ -72,7 +72,7 @@ impl RawPublisher {
         shared.show_end(label, id, Role::Publisher)?;
         let look = || {
             // Those of this node join at once; the others see this one on the card.
-            seek_all(shared);
+            seek_for(shared, label);
             let (subscribers, cards) = shared.ends_of(label, Role::Subscriber);
             let missing = publisher.end.missing_of(subscribers);
             (missing, cards == Cards::Whole)
