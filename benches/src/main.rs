@@ -32,6 +32,7 @@ mod sink;
 mod spin;
 mod start;
 mod tell;
+mod topics;
 mod watch;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -47,7 +48,7 @@ pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 type Workload = fn(&Options, &mut Report) -> Result<()>;
 
 /// The subcommands; `all` runs every one.
-const WORKLOADS: [(&str, Workload); 10] = [
+const WORKLOADS: [(&str, Workload); 11] = [
     ("limit", limit::run),
     ("ask", ask::run),
     ("tell", tell::run),
@@ -58,6 +59,7 @@ const WORKLOADS: [(&str, Workload); 10] = [
     ("alloc", alloc::run),
     ("count", count::run),
     ("scale", scale::run),
+    ("topics", topics::run),
 ];
 
 fn main() -> ExitCode {

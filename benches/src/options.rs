@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Result;
 use crate::payload::Touch;
 use crate::place::Patience;
+use crate::{Result, topics};
 
 /// Sending processes that one receiver tells apart.
 pub(crate) const SENDERS_MAX: usize = 16;
@@ -22,6 +22,7 @@ pub(crate) const TEXT: &str = "options, where they make sense:
   --slots N                 a bare ring of N slots, a power of two, which are used in turn
   --burden WHAT             a bare ring that does more for each message: fences|locks|heads|all
   --batch N                 tell: only with N messages handed over at a time; 1 for one by one
+  --topics N,N,...          topics: beside so many, each compared with the first; default 1,100,10000
   --seconds S               how long a measurement lasts; default 0.2
   --rounds N                how often each is made, in turn with the others; default 3
   --brief                   a moment each: checks what arrives, says nothing of speed
@@ -109,6 +110,7 @@ pub(crate) struct Options {
     pub(crate) batch: Option<usize>,
     pub(crate) slots: Option<usize>,
     pub(crate) burden: Burden,
+    pub(crate) topics: Vec<usize>,
     /// How long a measurement lasts.
     pub(crate) budget: Duration,
     pub(crate) rounds: usize,
@@ -128,6 +130,7 @@ impl Options {
             batch: None,
             slots: None,
             burden: Burden::default(),
+            topics: topics::TOPICS.to_vec(),
             budget: Duration::from_millis(200),
             rounds: 3,
             brief: words.contains(&"--brief"),
@@ -153,6 +156,10 @@ impl Options {
                 "--senders" => options.senders = Some(value()?.parse()?),
                 "--slots" => options.slots = Some(value()?.parse::<usize>()?.clamp(1, 1 << 16)),
                 "--burden" => options.burden = known(Burden::named, value()?)?,
+                "--topics" => {
+                    let counts = value()?.split(',').map(str::parse);
+                    options.topics = counts.collect::<std::result::Result<_, _>>()?;
+                }
                 "--batch" => options.batch = Some(value()?.parse::<usize>()?.max(1)),
                 "--seconds" => options.budget = Duration::try_from_secs_f64(value()?.parse()?)?,
                 "--rounds" => options.rounds = value()?.parse::<usize>()?.max(1),
