@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | lanes of inboxes | hot: from a note until drained and idle for a spin; a little while their owners serve them | none: its submitter writes a note |
 //! | ends of remote actors | an op is in flight, or somebody waits for room | none |
+//! | lanes of topics | somebody waits for a sample, until the driver sleeps, or until there are many | none: its publisher writes a note |
 //! | peers' notes and bells | always | one load per pass and peer while awake; none asleep |
 //!
 //! So the cost of a pass grows with what is happening, and not with what is open.
@@ -152,6 +153,9 @@ impl Driver {
         if self.passes.is_multiple_of(PASSES_PER_CLOCK) && self.shared.watches.has_any() {
             is_busy |= self.shared.watches.look();
         }
+        if self.passes.is_multiple_of(PASSES_PER_CLOCK) && self.topics.are_many() {
+            is_busy |= self.leave_topics_to_notes();
+        }
         // Last: whoever drives until a reply comes looks at it next, and all else was done while that was on its way.
         let may_hand_over = std::mem::take(&mut self.may_hand_over);
         let looks = match may_hand_over && !is_busy && self.hot.is_empty() {
@@ -164,6 +168,14 @@ impl Driver {
         #[cfg(feature = "test")]
         self.count_busy(is_busy);
         if is_busy { Pass::Busy } else { Pass::Idle }
+    }
+
+    /// Watches no topic's lane any more until a note comes: a pass costs no more for those in which nothing happens.
+    #[cold]
+    fn leave_topics_to_notes(&mut self) -> bool {
+        // Notes are read before new idle epochs are published: at most two unread notes per lane.
+        let is_busy = self.read_notes(Look::Exact);
+        !self.topics.cool() | is_busy
     }
 
     /// Takes over what others left, whether the hint said so or not.
@@ -370,12 +382,12 @@ impl Driver {
         // Notes are read before new idle epochs are published: at most two unread notes per uring.
         self.read_notes(Look::Exact);
         self.hot.drain(..).for_each(|lane| lane.cool());
-        self.topics.cool();
+        let mut is_heard = self.topics.cool();
         self.shared.sweep_replies();
         self.sleeper.arm();
         // Not before: subscribers answer each number once, and an answer to who does not sleep is spent.
-        self.topics.ask();
-        let mut is_busy = self.accept_jobs() | has_woken;
+        is_heard &= self.topics.ask();
+        let mut is_busy = self.accept_jobs() | has_woken | !is_heard;
         is_busy |= self.reap(Linger::No);
         is_busy |=
             self.look_for_room() | self.shared.watches.look() | self.topics.look(Patience::None);

@@ -15,6 +15,8 @@
 //! | an end that opens | checks the peer's part, makes the table of its ops | once |
 //! | an end that finishes | goes through its ops | once |
 //! | an inbox | looks for a lane in its lists, which may grow | when a lane comes or goes |
+//! | a topic's publisher | looks at cursors and claims, takes a burst of samples, and in its list, which may grow, a reader | when short of room or blocks; for each burst; once |
+//! | a topic's subscriber | passes over up to 1024 samples that its filter refuses | seldom |
 //! | an actor that ends | puts its batch back before what is queued | once |
 //!
 //! # Edges

@@ -34,8 +34,8 @@
 //! | tail | `PublishEnd::publish`: store of `tail` | `SubscribeEnd::newest`: load of `tail`, fence | the stamps up to it |
 //! | closed | store of either side's `closed` | load by the other, fence | its last sample; its last cursor and claim |
 //! | claim | Dekker: claim, fence, stamp | stamp, fence, claim | at least one of the two sees the other |
-//! | idle | Dekker: see [`ready`](crate::ready) | | |
-//! | room, blocks | Dekker: `wants`, `Asleep::arm`, load of cursor or claim | store of either, fence, load of `wants` | one sees the other |
+//! | idle | Dekker: see [`ready`](crate::ready); no fence of the publisher where all members make a barrier | | |
+//! | room, blocks | Dekker: `Asleep::arm`, `wants`, fence or barrier, load of cursor or claim | store of either, fence (none of a cursor where there is the barrier), load of `wants` | one sees the other |
 //! # If a side dies
 //! | after… | the others find | repaired by |
 //! |---|---|---|
@@ -82,6 +82,8 @@ record! {
         pub(crate) wants: AtomicU64,
         /// Not 0: no sample follows.
         pub(crate) closed: AtomicU64,
+        /// Not 0: before it sleeps the publisher makes a barrier in all processes that have registered for it, behind `wants`.
+        makes_barriers: AtomicU64,
     }
 }
 
@@ -101,6 +103,8 @@ record! {
         pub(crate) idle: AtomicU64,
         /// Not 0: no sample is taken any more.
         pub(crate) closed: AtomicU64,
+        /// Not 0: behind `idle` it makes a barrier in all processes that have registered for it, before it looks.
+        pub(crate) makes_barriers: AtomicU64,
     }
 }
 

@@ -40,6 +40,22 @@ pub(crate) fn dekker_fence(mutant: Mutant) {
     }
 }
 
+/// The cheap side of a Dekker pair whose other side makes a barrier in this process's threads (`sys::membarrier`): keeps the
+/// compiler from turning the store ahead of it and the load behind it around, and leaves the processor to that barrier.
+///
+/// In the models it is the fence that the barrier amounts to; `barrier` in `tests/loom/broadcast.rs` has the other way round: nothing
+/// here, and a fence in this thread wherever the other side's barrier happens to reach it.
+#[inline]
+pub(crate) fn light_fence(mutant: Mutant) {
+    if !mutant::under(mutant) {
+        // SeqCst: as the caller's partner says.
+        #[cfg(not(loom))]
+        core::sync::atomic::compiler_fence(Ordering::SeqCst);
+        #[cfg(loom)]
+        fence(Ordering::SeqCst);
+    }
+}
+
 // The layouts of shared memory count on it, under loom too.
 const _: () = assert!(size_of::<AtomicU64>() == 8 && align_of::<AtomicU64>() == 8);
 

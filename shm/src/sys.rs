@@ -12,6 +12,7 @@ pub mod inherit;
 pub mod launch;
 pub mod limit;
 pub mod lock;
+pub mod membarrier;
 pub mod memfd;
 pub mod pipe;
 pub mod process;

@@ -15,14 +15,16 @@ mod newest;
 mod source;
 mod wait;
 
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Weak};
 
+use ringway_shm::brief::{Brief, Guard};
 use ringway_shm::broadcast::{Policy, Subscriber};
 use ringway_shm::generation::Key;
 use ringway_shm::layout::{BroadcastLayout, CursorLayout};
 use ringway_shm::region::PeerRegion;
 use ringway_shm::sync::AtomicBool;
 use ringway_shm::sync::Ordering::Relaxed;
+use ringway_shm::sys::membarrier;
 
 pub(super) use self::batch::{Batch, Before};
 pub(super) use self::filter::FilterTerms;
@@ -36,7 +38,7 @@ use super::slot::Format;
 use super::wire::{Behind, JoinRefusal};
 use crate::clock::Clock;
 use crate::peering::NodeId;
-use crate::shared::{Shared, lock};
+use crate::shared::Shared;
 use crate::urings::wire::CarriedType;
 use crate::wait_list::WaitList;
 
@@ -77,7 +79,7 @@ pub(crate) struct SubscriberEnd {
     pub(super) matching: Option<Matching>,
     shared: Weak<Shared>,
     clock: Clock,
-    sources: Mutex<Sources>,
+    sources: Brief<Sources>,
     /// Who waits for a sample.
     pub(super) arrivals: WaitList,
     /// The driver watches the lanes of other nodes.
@@ -132,15 +134,15 @@ impl SubscriberEnd {
             matching,
             shared: Arc::downgrade(shared),
             clock: shared.clock.clone(),
-            sources: Mutex::default(),
+            sources: Brief::default(),
             arrivals: WaitList::default(),
             is_listed: AtomicBool::new(false),
             is_hoarding: AtomicBool::new(false),
         })
     }
 
-    fn sources(&self) -> MutexGuard<'_, Sources> {
-        lock(&self.sources)
+    fn sources(&self) -> Guard<'_, Sources> {
+        self.sources.lock()
     }
 
     /// Has whoever waits for a sample look.
@@ -199,7 +201,11 @@ impl SubscriberEnd {
             return;
         };
         match part.open(found.region, found.layout, self.terms.policy(), found.after) {
-            Ok(lane) => {
+            Ok(mut lane) => {
+                // A publisher of this node is asked more often than it sleeps.
+                if matches!(from, Origin::There(_)) && membarrier::is_reached() {
+                    lane.rely_on_barriers();
+                }
                 let hold = Hold::new(self, half, lane.claims(), note);
                 source.phase = Phase::Open(Box::new(Open::new(lane, hold, found.is_timed)));
             }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ringway_shm::broadcast::Subscriber;
 use ringway_shm::error::Violation;
 use ringway_shm::layout::{BroadcastLayout, CursorLayout, NotesLayout, Pow2};
+use ringway_shm::sys::membarrier;
 
 use super::half::Half;
 use super::intake::{Lane, Origin, Place as InList, SubscriberEnd, policy};
@@ -120,6 +121,10 @@ fn half(
         .ring_span(claims.subscriber_len())
         .map_err(|error| JoinRefusal::NoRoom(error.to_string()))?;
     let part = Subscriber::create(span.region().clone(), claims);
+    // Who waits for a publisher of this node makes its lane idle by itself, and more often than the driver sleeps.
+    if matches!(origin, Origin::There(_)) && membarrier::is_reached() {
+        part.promise_barriers();
+    }
     Ok((part, Half::new(shared, end.id, publisher, origin, span)))
 }
 

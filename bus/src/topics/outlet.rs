@@ -9,13 +9,15 @@ mod readers;
 mod room;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use ringway_shm::block::Block;
+use ringway_shm::brief::{Brief, Guard};
 use ringway_shm::broadcast::{PublishEnd, Unpublished};
 use ringway_shm::layout::BroadcastLayout;
 use ringway_shm::region::PeerRegion;
 use ringway_shm::sync::AtomicBool;
+use ringway_shm::sys::membarrier;
 
 use self::readers::Reader;
 pub(super) use self::readers::{Request, To};
@@ -27,7 +29,7 @@ use super::slot::{Format, WORDS_MAX, Words, take_back, write};
 use crate::clock::Clock;
 use crate::entry::Sealed;
 use crate::rings::RingSpan;
-use crate::shared::{Shared, lock};
+use crate::shared::Shared;
 use crate::urings::wire::{CarriedType, Place};
 use crate::wait_list::WaitList;
 
@@ -63,7 +65,7 @@ pub(crate) struct PublisherEnd {
     region: PeerRegion,
     shared: Weak<Shared>,
     clock: Clock,
-    sending: Mutex<Sending>,
+    sending: Brief<Sending>,
     /// Publishes that wait for room in the lane.
     pub(super) room: WaitList,
     /// Those that wait for blocks.
@@ -195,7 +197,11 @@ impl PublisherEnd {
         span: RingSpan,
         kind: KindOf,
     ) -> Arc<Self> {
-        let lane = PublishEnd::create(span.region(), terms.layout);
+        let mut lane = PublishEnd::create(span.region(), terms.layout);
+        if membarrier::is_reached() {
+            lane.promise_barriers();
+            lane.rely_on_barriers();
+        }
         Arc::new(Self {
             id,
             label,
@@ -206,7 +212,7 @@ impl PublisherEnd {
             region: span.region().read_only(),
             shared: Arc::downgrade(shared),
             clock: shared.clock.clone(),
-            sending: Mutex::new(Sending {
+            sending: Brief::new(Sending {
                 lane: Some(lane),
                 readers: Vec::new(),
                 awaiting: Vec::new(),
@@ -229,8 +235,8 @@ impl PublisherEnd {
         self.region.clone()
     }
 
-    fn sending(&self) -> MutexGuard<'_, Sending> {
-        lock(&self.sending)
+    fn sending(&self) -> Guard<'_, Sending> {
+        self.sending.lock()
     }
 
     /// Publishes a sample; returns its sequence. What is not published comes back.

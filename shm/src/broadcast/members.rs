@@ -9,7 +9,7 @@ use crate::layout::{CursorLayout, Pow2};
 use crate::mutant::Mutant;
 use crate::region::{Keep, PeerRecord, PeerRecords, PeerRegion};
 use crate::sync::Ordering::Acquire;
-use crate::sync::{AtomicU64, dekker_fence, fence};
+use crate::sync::{AtomicU64, dekker_fence, fence, light_fence};
 
 /// Names a member of one lane; never used again there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,6 +45,7 @@ struct Member<K> {
     gone: u64,               // the sequence up to which all samples were gone when it joined
     noted: u64,              // the last `idle` epoch in which it was named
     is_blamed: bool,
+    makes_barriers: bool, // when it goes idle
 }
 
 /// All of them. In a list without holes, as the publisher goes through the first of it after every burst.
@@ -57,6 +58,8 @@ pub(super) struct Members<K> {
     least: u64, // what all that are waited for have taken, as last seen
     slowest: Option<MemberId>,
     blames: VecDeque<(MemberId, Violation)>,
+    is_reached: bool, // barriers of members reach this process
+    fenced: usize,    // of those that are named, so many make none
 }
 
 /// A join as the publisher has decided it.
@@ -78,7 +81,14 @@ impl<K: Keep> Members<K> {
             least: u64::MAX,
             slowest: None,
             blames: VecDeque::new(),
+            is_reached: false,
+            fenced: 0,
         }
+    }
+
+    /// Members' barriers reach this process.
+    pub(super) fn rely_on_barriers(&mut self) {
+        self.is_reached = true;
     }
 
     /// Adds a member, and lowers the limit to what it allows.
@@ -111,6 +121,8 @@ impl<K: Keep> Members<K> {
         if waited_for.is_some() {
             self.allow(id, place.after, depth);
         }
+        let makes_barriers = line.get().load(|line| &line.makes_barriers) != 0;
+        self.fenced += usize::from(!makes_barriers);
         self.list.push(Member {
             id,
             line,
@@ -122,6 +134,7 @@ impl<K: Keep> Members<K> {
             gone: place.gone,
             noted: 0,
             is_blamed: false,
+            makes_barriers,
         });
         let last = self.list.len() - 1;
         self.list.swap(self.named, last);
@@ -135,6 +148,7 @@ impl<K: Keep> Members<K> {
         if let Some(at) = named.iter().position(|member| member.id == id) {
             self.named -= 1;
             self.list.swap(at, self.named);
+            self.fenced -= usize::from(!self.list[self.named].makes_barriers);
         }
     }
 
@@ -252,8 +266,14 @@ impl<K: Keep> Members<K> {
         if self.named == 0 {
             return;
         }
-        // SeqCst idle: the stamps before the loads of `idle`; pairs with the fence in `SubscribeEnd::go_idle`.
-        dekker_fence(Mutant::NoFenceAfterStamp);
+        // Idle: the stamps before the loads of `idle`.
+        if self.is_reached && self.fenced == 0 {
+            // SeqCst: pairs with the barriers behind `SubscribeEnd::go_idle_before_barrier`.
+            light_fence(Mutant::NoFenceAfterStamp);
+        } else {
+            // SeqCst: pairs with the fence in `SubscribeEnd::go_idle`, or with such a barrier.
+            dekker_fence(Mutant::NoFenceAfterStamp);
+        }
         for member in &mut self.list[..self.named] {
             // Relaxed: the fence orders it.
             let idle = member.line.get().load(|line| &line.idle);
@@ -304,6 +324,20 @@ impl<K: Keep> Members<K> {
         taken
             .min()
             .map_or(self.least, |taken| taken.min(self.least))
+    }
+
+    /// The limit can be no higher than this: by what that member says that lowered it last. Not checked, for a hint.
+    pub(super) fn limit_at_most(&self) -> u64 {
+        let slowest = self.list.iter().find(|it| Some(it.id) == self.slowest);
+        let Some((member, depth)) = slowest.and_then(|it| Some((it, it.waited_for?))) else {
+            return u64::MAX;
+        };
+        // Relaxed, both: who finds enough looks again.
+        if member.line.get().load(|line| &line.closed) != 0 {
+            return u64::MAX;
+        }
+        let taken = member.taken.get().load(|line| &line.taken);
+        taken.max(member.seen).saturating_add(depth)
     }
 
     pub(super) fn slowest(&self) -> Option<MemberId> {

@@ -33,6 +33,7 @@ pub struct PublishEnd<B, K = DefaultKeep> {
     pub(super) retired: VecDeque<(u64, B)>, // overwritten, in order, and perhaps read still
     pub(super) claimed: Vec<u64>,           // what the last scan found; kept for its memory
     asked: u64,                             // the last `wants` epoch
+    is_asking: bool,                        // it stands there
     closed: bool,
 }
 
@@ -96,6 +97,7 @@ impl<B, K: Keep> PublishEnd<B, K> {
         // Relaxed: subscribers learn of this place later, over a socket.
         line.wants.store(0, Relaxed);
         line.closed.store(0, Relaxed);
+        line.makes_barriers.store(0, Relaxed);
         tail_line.tail.store(0, Relaxed);
         sign(&line.magic, &line.sizes, layout.to_bits());
         Self {
@@ -111,8 +113,22 @@ impl<B, K: Keep> PublishEnd<B, K> {
             retired: VecDeque::new(),
             claimed: Vec::new(),
             asked: 0,
+            is_asking: false,
             closed: false,
         }
+    }
+
+    /// Says that this side asks by [`ask_before_barrier`](Self::ask_before_barrier) whenever it sleeps, so that subscribers which
+    /// the barrier reaches need no fence for each sample. Before anybody joins.
+    pub fn promise_barriers(&mut self) {
+        // Relaxed: subscribers learn of this place later, over a socket.
+        self.line.makes_barriers.store(1, Relaxed);
+    }
+
+    /// Has members' barriers stand for a fence with each burst, as far as they make them. They must reach this process:
+    /// `sys::membarrier::is_reached` says so.
+    pub fn rely_on_barriers(&mut self) {
+        self.members.rely_on_barriers();
     }
 
     /// Adds a subscriber, whose part is `peer`, and says from where on it takes: behind the newest sample, or with `history` so
@@ -229,6 +245,13 @@ impl<B, K: Keep> PublishEnd<B, K> {
         self.members.limit().saturating_sub(self.tail)
     }
 
+    /// At least as many as [`room`](Self::room), as far as the one member goes that had least when it was last looked at: a look
+    /// at one cursor.
+    #[must_use]
+    pub fn room_at_most(&self) -> u64 {
+        self.members.limit_at_most().saturating_sub(self.tail)
+    }
+
     /// The member that has least room, as last seen; `None` when none is waited for.
     #[must_use]
     pub fn slowest(&self) -> Option<MemberId> {
@@ -238,7 +261,8 @@ impl<B, K: Keep> PublishEnd<B, K> {
     /// After publishing: calls `found` with each member that does not watch this lane, and the epoch since which it does not,
     /// unless it was named in that epoch before. Who is named is owed a note, and perhaps a ring.
     ///
-    /// Cost: a full fence, and for each member a load of a line that seldom changes.
+    /// Cost: for each member a load of a line that seldom changes; a full fence, unless all of them make a
+    /// [barrier](Self::rely_on_barriers) when they go idle.
     #[inline]
     pub fn idle_members(&mut self, found: impl FnMut(MemberId, u64)) {
         self.members.idle(found);
@@ -251,20 +275,34 @@ impl<B, K: Keep> PublishEnd<B, K> {
     ///
     /// Cost: a store and a full fence.
     pub fn ask_for_room(&mut self) -> u64 {
-        self.asked += 1;
-        // Relaxed: the fence orders it.
-        self.line.wants.store(self.asked, Relaxed);
+        let asked = self.ask_before_barrier();
         // SeqCst room, and blocks: `wants` before the caller's look at cursors or claims; pairs with the fences in
         // `SubscribeEnd::publisher_wants_by_now`, `SubscribeEnd::go_idle` and `Claims::clear`, between their store and the load
         // of `wants`. What is stored before this, `asleep` above all, is seen by whoever sees the number and fences then.
         dekker_fence(Mutant::NoFenceAfterWants);
+        asked
+    }
+
+    /// The same without the fence: between this and the look the caller makes a barrier in all processes
+    /// (`sys::membarrier::barrier`), one for any number of lanes. If that fails it must not sleep, but look again and again: those
+    /// who rely on it need not have seen the number.
+    ///
+    /// Cost: a store.
+    pub fn ask_before_barrier(&mut self) -> u64 {
+        self.asked += 1;
+        self.is_asking = true;
+        // Relaxed: the fence, or the barrier, orders it.
+        self.line.wants.store(self.asked, Relaxed);
         self.asked
     }
 
     /// Says that this side waits for nothing.
     pub fn stop_asking(&mut self) {
-        // Relaxed: a subscriber that still sees the old number rings once in vain.
-        self.line.wants.store(0, Relaxed);
+        // Not again: subscribers read that line with each sample.
+        if core::mem::take(&mut self.is_asking) {
+            // Relaxed: a subscriber that still sees the old number rings once in vain.
+            self.line.wants.store(0, Relaxed);
+        }
     }
 
     /// A member that was found to lie, once each. It is not waited for any more, but its claims count until it

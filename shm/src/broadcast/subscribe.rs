@@ -11,7 +11,7 @@ use crate::mutant::{Mutant, release_unless};
 use crate::region::{DefaultKeep, Keep, OwnRecord, OwnRegion, PeerRecord, PeerRegion};
 use crate::step;
 use crate::sync::Ordering::{Relaxed, Release};
-use crate::sync::{AtomicU64, dekker_fence};
+use crate::sync::{AtomicU64, dekker_fence, light_fence};
 
 /// A subscriber's part, made before it joins.
 #[derive(Debug)]
@@ -46,8 +46,17 @@ impl<K: Keep> Subscriber<K> {
         taken.answered.store(0, Relaxed);
         line.idle.store(0, Relaxed);
         line.closed.store(0, Relaxed);
+        line.makes_barriers.store(0, Relaxed);
         sign(&line.magic, &line.sizes, layout.to_bits());
         Self { own, layout }
+    }
+
+    /// Says that this side goes idle by [`go_idle_before_barrier`](SubscribeEnd::go_idle_before_barrier) alone, so that a publisher
+    /// which the barrier reaches needs no fence for each burst. Before it joins.
+    pub fn promise_barriers(&self) {
+        let line: &CursorLine = own_part(self.own.record(CursorLayout::LINE_AT));
+        // Relaxed: the publisher learns of this place later, over a socket.
+        line.makes_barriers.store(1, Relaxed);
     }
 
     /// Opens the reading end: behind the sequence `after`, which the publisher's answer to the join said.
@@ -102,6 +111,7 @@ impl<K: Keep> Subscriber<K> {
             place: 0,
             epoch: 0,
             is_idle: false,
+            is_reached: false,
         })
     }
 }
@@ -124,9 +134,17 @@ pub struct SubscribeEnd<K = DefaultKeep> {
     pub(super) place: u16,     // where to look for a free claim first
     epoch: u64,                // the last `idle` epoch
     is_idle: bool,
+    is_reached: bool, // a barrier of the publisher's stands for the fence of each cursor
 }
 
 impl<K: Keep> SubscribeEnd<K> {
+    /// Has the publisher's barriers stand for a fence with each sample, if it makes any. They must reach this process:
+    /// `sys::membarrier::is_reached` says so.
+    pub fn rely_on_barriers(&mut self) {
+        // Relaxed: stored before the publisher answered.
+        self.is_reached = self.lane.get().load(|line| &line.makes_barriers) != 0;
+    }
+
     /// A way to [`peek`](Self::peek) for those who do not hold this end.
     #[must_use]
     pub fn peeker(&self) -> BroadcastPeek<K> {
@@ -173,13 +191,28 @@ impl<K: Keep> SubscribeEnd<K> {
     /// Cost: a store, a full fence, and a look at the slot.
     #[must_use = "if it is not idle it must be looked at"]
     pub fn go_idle(&mut self) -> bool {
-        self.epoch += 1;
-        self.is_idle = true;
-        // Relaxed: the fence orders it.
-        self.own.idle.store(self.epoch, Relaxed);
+        self.go_idle_before_barrier();
         // SeqCst idle: `idle` before the look at the slot; pairs with the fence in `PublishEnd::idle_members`. It is also
         // room's: the cursor before the caller's load of `wants`; pairs with the fence in `PublishEnd::ask_for_room`.
         dekker_fence(Mutant::NoFenceAfterIdle);
+        self.stays_idle()
+    }
+
+    /// The first half of [`go_idle`](Self::go_idle); then the caller makes a barrier in all processes
+    /// (`sys::membarrier::barrier`), one for any number of lanes, and goes on with [`stays_idle`](Self::stays_idle). If that
+    /// fails it must not sleep, but look again and again: a publisher that relies on it need not have seen the number.
+    ///
+    /// Cost: a store.
+    pub fn go_idle_before_barrier(&mut self) {
+        self.epoch += 1;
+        self.is_idle = true;
+        // Relaxed: the fence, or the barrier, orders it.
+        self.own.idle.store(self.epoch, Relaxed);
+    }
+
+    /// The second half: whether nothing has come, and the lane is idle now.
+    #[must_use = "if it is not idle it must be looked at"]
+    pub fn stays_idle(&mut self) -> bool {
         if self.peek() {
             self.go_hot();
         }
@@ -213,15 +246,21 @@ impl<K: Keep> SubscribeEnd<K> {
 
     /// The same after a batch: a wait that began before the last [`take`](Self::take) is found, or the publisher sees the room.
     ///
-    /// Cost: for one that is waited for a full fence; a load of a line that seldom changes.
+    /// Cost: a load of a line that seldom changes; for one that is waited for, and that the publisher's barriers do
+    /// [not](Self::rely_on_barriers) reach, a full fence.
     #[inline]
     #[must_use = "whoever is told a number owes a look at the bell"]
     pub fn publisher_wants_by_now(&self) -> Option<u64> {
         // The cursor of one that drops the oldest makes no room, and who gives up a claim has made a fence.
         if self.waits {
-            // SeqCst room: the cursor before the load of `wants`; pairs with the fence in `PublishEnd::ask_for_room`. Ruled out:
-            // 'no room there, not wanted here'.
-            dekker_fence(Mutant::NoFenceBeforeWants);
+            // Room: the cursor before the load of `wants`. Ruled out: 'no room there, not wanted here'.
+            if self.is_reached {
+                // SeqCst: pairs with the barrier behind `PublishEnd::ask_before_barrier`.
+                light_fence(Mutant::NoFenceBeforeWants);
+            } else {
+                // SeqCst: pairs with the fence in `PublishEnd::ask_for_room`, or with that barrier.
+                dekker_fence(Mutant::NoFenceBeforeWants);
+            }
         }
         self.claims.publisher_wants()
     }

@@ -5,7 +5,8 @@ use ringway_shm::broadcast::{Policy, PublishEnd, SubscribeEnd, Subscriber, Taken
 use ringway_shm::layout::{BroadcastLayout, CursorLayout, Pow2};
 use ringway_shm::mutant::{self, Mutant};
 use ringway_shm::region::{Buffer, OwnRegion};
-use ringway_shm::sync::thread;
+use ringway_shm::sync::Ordering::{Acquire, Release, SeqCst};
+use ringway_shm::sync::{Arc, AtomicU64, fence, thread};
 
 use super::{Plain, check, doorbell};
 
@@ -30,9 +31,18 @@ impl Lane {
 
     /// A subscriber with one claim.
     fn subscribe(&mut self, policy: Policy) -> SubscribeEnd<Buffer> {
+        self.subscribe_with(policy, |_| ())
+    }
+
+    fn subscribe_with(
+        &mut self,
+        policy: Policy,
+        says: impl FnOnce(&Subscriber<Buffer>),
+    ) -> SubscribeEnd<Buffer> {
         let layout = CursorLayout::new(1).unwrap();
         let part = Buffer::region(layout.subscriber_len());
         let subscriber = Subscriber::create(part.clone(), layout);
+        says(&subscriber);
         let peer = part.read_only();
         let joined = self.publish.join(&peer, layout, policy, 0).unwrap();
         let lane = self.part.read_only();
@@ -522,6 +532,147 @@ fn room_in_a_lane_that_is_not_drained() {
     check(
         model,
         &[Mutant::NoFenceBeforeWants, Mutant::NoFenceAfterWants],
+    );
+}
+
+/// A barrier that one thread makes in another: where that happens to reach it, it fences.
+struct Barrier {
+    is_asked: AtomicU64,
+    is_made: AtomicU64,
+}
+
+impl Barrier {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            is_asked: AtomicU64::new(0),
+            is_made: AtomicU64::new(0),
+        })
+    }
+
+    /// The barrier has reached the other thread when this returns.
+    fn make(&self) {
+        fence(SeqCst);
+        self.is_asked.store(1, Release);
+        while self.is_made.load(Acquire) == 0 {
+            thread::yield_now();
+        }
+        fence(SeqCst);
+    }
+
+    /// A place of the other thread where it may reach it.
+    fn may_reach(&self) {
+        if self.is_asked.load(Acquire) != 0 {
+            self.reaches();
+        }
+    }
+
+    /// Where it does at the latest: the thread does not run any more.
+    fn reaches(&self) {
+        fence(SeqCst);
+        self.is_made.store(1, Release);
+    }
+}
+
+// room, by a barrier: the member makes no fence with its sample, and the publisher's barrier reaches it ahead of its cursor, between
+// that and its look, or behind both.
+#[test]
+fn room_by_a_barrier() {
+    fn model_of(makes_barrier: bool) {
+        let mut lane = Lane::new(1);
+        lane.publish.promise_barriers();
+        let mut end = lane.subscribe(WAIT);
+        end.rely_on_barriers();
+        let (mut asleep, bell) = doorbell();
+        publish(&mut lane.publish, None);
+        let barrier = Barrier::new();
+        let reached = Arc::clone(&barrier);
+        let subscriber = thread::spawn(move || {
+            reached.may_reach();
+            take(&mut end).unwrap();
+            reached.may_reach();
+            let rang = end.publisher_wants_by_now().is_some() && bell.should_ring().is_some();
+            reached.reaches();
+            rang
+        });
+        asleep.arm();
+        lane.publish.ask_before_barrier();
+        if makes_barrier {
+            barrier.make();
+        }
+        let sleeps = lane.publish.room() == 0;
+        let rang = subscriber.join().unwrap();
+        assert!(!sleeps || rang, "sleeps beside a free slot");
+    }
+    // The member's own fence is left out throughout.
+    mutant::set(Some(Mutant::NoFenceBeforeWants));
+    loom::model(|| model_of(true));
+    let noticed = std::panic::catch_unwind(|| loom::model(|| model_of(false))).is_err();
+    mutant::set(None);
+    assert!(
+        noticed,
+        "the model does not notice that no barrier was made"
+    );
+}
+
+// idle, by a barrier: the publisher makes no fence with its burst, and the member's barrier reaches it ahead of its stamp, between
+// that and its look, or behind both.
+#[test]
+fn idle_by_a_barrier() {
+    fn model_of(makes_barrier: bool) {
+        let mut lane = Lane::new(2);
+        lane.publish.rely_on_barriers();
+        let mut end = lane.subscribe_with(DROP, Subscriber::promise_barriers);
+        let barrier = Barrier::new();
+        let reached = Arc::clone(&barrier);
+        let publisher = thread::spawn(move || {
+            reached.may_reach();
+            publish(&mut lane.publish, None);
+            reached.may_reach();
+            let mut named = false;
+            lane.publish.idle_members(|_, _| named = true);
+            reached.reaches();
+            named
+        });
+        end.go_idle_before_barrier();
+        if makes_barrier {
+            barrier.make();
+        }
+        let idle = end.stays_idle();
+        let named = publisher.join().unwrap();
+        assert!(!idle || named, "idle, and not named");
+    }
+    // The publisher's own fence is left out throughout.
+    mutant::set(Some(Mutant::NoFenceAfterStamp));
+    loom::model(|| model_of(true));
+    let noticed = std::panic::catch_unwind(|| loom::model(|| model_of(false))).is_err();
+    mutant::set(None);
+    assert!(
+        noticed,
+        "the model does not notice that no barrier was made"
+    );
+}
+
+// idle, of two members of which one makes no barrier: the publisher fences.
+#[test]
+fn idle_beside_one_that_makes_no_barrier() {
+    fn model() {
+        let mut lane = Lane::new(2);
+        lane.publish.rely_on_barriers();
+        let _other = lane.subscribe_with(DROP, Subscriber::promise_barriers);
+        let mut end = lane.subscribe(DROP);
+        let publisher = thread::spawn(move || {
+            publish(&mut lane.publish, None);
+            let mut named = false;
+            lane.publish.idle_members(|_, _| named = true);
+            named
+        });
+        let idle = end.go_idle();
+        let named = publisher.join().unwrap();
+        assert!(!idle || named, "idle, and not named");
+    }
+    check(
+        model,
+        &[Mutant::NoFenceAfterStamp, Mutant::NoFenceAfterIdle],
     );
 }
 

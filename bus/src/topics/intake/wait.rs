@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ringway_shm::sync::Ordering::{AcqRel, Relaxed, SeqCst};
 use ringway_shm::sync::fence;
 
-use super::SubscriberEnd;
-use super::source::{Origin, Phase, Source};
+use super::source::{Open, Origin, Phase, Source};
+use super::{Sources, SubscriberEnd};
 
 use crate::driver::Job;
 use crate::topics::wire::Behind;
@@ -71,19 +71,24 @@ impl SubscriberEnd {
         has_sample
     }
 
-    /// The driver's last look before it sleeps: from here on a note wakes who waits.
+    /// The driver is about to sleep: from here on a note wakes who waits. It makes a barrier, and then looks once more:
+    /// [`look_when_cool`](Self::look_when_cool).
     pub(crate) fn cool(&self) {
         // Before the look: a lane that is left out of it, and that somebody comes to wait for meanwhile, is listed anew.
         self.unlist();
+        let mut sources = self.sources();
+        for open in sources.awaited() {
+            open.lane.go_idle_before_barrier();
+        }
+    }
+
+    /// The driver's last look before it sleeps, behind its barrier; wakes who waits if there is something.
+    pub(crate) fn look_when_cool(&self) {
         let mut is_idle = true;
         let mut sources = self.sources();
-        for source in &mut sources.list {
-            if let Phase::Open(open) = &mut source.phase
-                && matches!(open.hold.origin(), Origin::There(_))
-                && open.is_awaited()
-            {
-                is_idle &= open.lane.go_idle() && !open.ends();
-            }
+        for open in sources.awaited() {
+            // One that was opened, or that somebody waits for, since the barrier is listed.
+            is_idle &= !open.lane.is_idle() || open.lane.stays_idle() && !open.ends();
         }
         let rings: Vec<_> = sources.list.iter_mut().filter_map(Source::wanted).collect();
         drop(sources);
@@ -91,5 +96,21 @@ impl SubscriberEnd {
         if !is_idle {
             self.wake();
         }
+    }
+}
+
+impl Sources {
+    /// The lanes of other nodes for whose samples somebody waits.
+    fn awaited(&mut self) -> impl Iterator<Item = &mut Open> {
+        self.list
+            .iter_mut()
+            .filter_map(|source| match &mut source.phase {
+                Phase::Open(open)
+                    if matches!(open.hold.origin(), Origin::There(_)) && open.is_awaited() =>
+                {
+                    Some(&mut **open)
+                }
+                _ => None,
+            })
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use ringway_shm::broadcast::PublishEnd;
 use ringway_shm::sync::Ordering::AcqRel;
 
-use super::{Owed, PublisherEnd};
+use super::{Owed, PublisherEnd, To};
 use crate::driver::Job;
 use crate::inbox::lane::Patience;
 
@@ -18,6 +19,8 @@ pub(crate) enum RoomLook {
 
 /// Looks at room that does not grow any more until who waits for it is woken.
 const STEADY: u32 = 16;
+/// The driver's passes for one look, at most: each look takes a line from who writes it with each sample.
+const PASSES_PER_LOOK: u64 = 8;
 
 /// Whether room is worth waking for: as long as it grows, who waits is woken for many samples rather than for each.
 #[derive(Debug, Default)]
@@ -25,9 +28,28 @@ pub(super) struct Growth {
     room: u64,
     /// Looks since it grew.
     looks: u32,
+    /// Passes since the last look.
+    passes: u64,
 }
 
 impl Growth {
+    /// The driver's next pass: whether there is enough room. Looks now and then, and at the reader that had least alone, until that
+    /// has made enough; in a short lane at once, as there is little to do meanwhile.
+    fn look<B>(&mut self, lane: &mut PublishEnd<B>) -> bool {
+        let slots = lane.layout().slots().get();
+        self.passes += 1;
+        if self.passes < PASSES_PER_LOOK.min(slots / 16) {
+            return false;
+        }
+        self.passes = 0;
+        let most = lane.room_at_most();
+        let room = match most >= slots / 2 || self.looks >= STEADY {
+            true => lane.room(),
+            false => most,
+        };
+        self.is_enough(room, slots)
+    }
+
     /// A look found so much room, of `slots`.
     fn is_enough(&mut self, room: u64, slots: u64) -> bool {
         self.looks = match room == self.room {
@@ -44,11 +66,19 @@ impl Growth {
 }
 
 impl PublisherEnd {
-    /// Has readers ring when they have taken or given back something, and the driver look for it. Look once more afterwards.
+    /// Has the driver look for what readers take and give back, and readers of this node ring. Look once more afterwards.
+    ///
+    /// Readers of other nodes are asked by the driver, when it sleeps: until then it looks at their cursors itself.
     pub(in crate::topics) fn wait_for_room(self: &Arc<Self>) {
-        if let Some(lane) = &mut self.sending().lane {
+        let mut sending = self.sending();
+        let has_own = sending
+            .readers
+            .iter()
+            .any(|it| matches!(it.to, To::Here(_)));
+        if let Some(lane) = sending.lane.as_mut().filter(|_| has_own) {
             lane.ask_for_room();
         }
+        drop(sending);
         // AcqRel room-watched: pairs with the store in `stop_watching`.
         if !self.is_watched.swap(true, AcqRel)
             && let Some(shared) = self.shared.upgrade()
@@ -58,10 +88,11 @@ impl PublisherEnd {
         }
     }
 
-    /// The driver has said that it sleeps: who takes or gives back something from now on rings.
+    /// The driver has said that it sleeps: who takes or gives back something from now on rings. The driver makes a barrier before it
+    /// looks.
     pub(crate) fn ask(&self) {
         if let Some(lane) = &mut self.sending().lane {
-            lane.ask_for_room();
+            lane.ask_before_barrier();
         }
     }
 
@@ -72,12 +103,13 @@ impl PublisherEnd {
         let sending = &mut *guard;
         let (has_room, has_freed) = match &mut sending.lane {
             Some(lane) if !sending.is_over => {
-                let room = lane.room();
                 let has_room = match patience {
-                    Patience::Some => sending.growth.is_enough(room, lane.layout().slots().get()),
-                    Patience::None => room > 0,
+                    Patience::Some => sending.growth.look(lane),
+                    Patience::None => lane.room() > 0,
                 };
-                let has_freed = lane.retired() > 0 && sending.reclaim(&mut owed);
+                // What nobody waits for is found by who needs it.
+                let has_freed =
+                    self.blocks.has_waiters() && lane.retired() > 0 && sending.reclaim(&mut owed);
                 (has_room, has_freed)
             }
             _ => (true, true),
