@@ -4,20 +4,25 @@
 //! kills what must be killed from outside, and looks at what is left.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "process/cgroups.rs"]
+mod cgroups;
+#[path = "process/stage.rs"]
+mod stage;
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::Instant;
 
-use ringway_shm::sys::epoll::{Epoll, Interest};
-use ringway_shm::sys::process::{Pid, Pidfd, Signal};
+use ringway_shm::sys::process::Signal;
 
-use self::support::{Bus, watch};
+use self::cgroups::Cgroup;
+use self::stage::{Killed, Stage, applaud, await_end};
+use self::support::watch;
 
 macro_rules! scenes {
     ($($name:ident: $scene:literal),+ $(,)?) => {$(
@@ -136,112 +141,6 @@ fn a_child_killed_for_want_of_memory_is_told_from_others() {
         return;
     };
     stage.play("hungry", &[cgroup.0.to_str().unwrap()]);
-}
-
-/// Goal: limits of a cgroup hold for a child and its programs, and the cgroup goes with it. Where this process may not make one,
-/// the error says which file refused.
-#[test]
-fn a_child_with_limits_has_a_cgroup_of_its_own() {
-    let _dog = watch();
-    print!("{}", Stage::set().play("limits", &[]));
-}
-
-/// Goal: the same with version 2, where this machine has the controllers there. Method: a directory without processes, as version 2
-/// demands; where none is mounted it is, for the time of the test.
-#[test]
-fn a_child_with_limits_has_a_cgroup_of_version_2() {
-    const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
-    let _dog = watch();
-    let stage = Stage::set();
-    let mounted = match mounted_v2() {
-        Some(mounted) => Mounted {
-            at: mounted,
-            is_ours: false,
-        },
-        None => match Mounted::mount(&stage.path("cgroup2")) {
-            Ok(mounted) => mounted,
-            Err(error) => {
-                println!(
-                    "not run: no cgroup of version 2 is mounted, and this process may not: {error}"
-                );
-                return;
-            }
-        },
-    };
-    let has = fs::read_to_string(mounted.at.join("cgroup.controllers")).unwrap();
-    let has: Vec<_> = has.split_whitespace().collect();
-    if let Some(lacks) = CONTROLLERS.iter().find(|it| !has.contains(it)) {
-        println!(
-            "not run: of version 2 there are the controllers {has:?} here; {lacks:?} belongs to version 1"
-        );
-        return;
-    }
-    let above = mounted
-        .at
-        .join(format!("ringway-test-v2-{}", std::process::id()));
-    let above = Cgroup(above);
-    let made = CONTROLLERS
-        .iter()
-        .try_for_each(|it| fs::write(mounted.at.join("cgroup.subtree_control"), format!("+{it}")));
-    if let Err(error) = made.and_then(|()| fs::create_dir(&above.0)) {
-        println!("not run: this process may not make a cgroup: {error}");
-        return;
-    }
-    print!("{}", stage.play("limits", &[above.0.to_str().unwrap()]));
-}
-
-/// Where a hierarchy of version 2 is mounted.
-fn mounted_v2() -> Option<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    let mut mounts = mounts.lines().map(|line| line.split(' '));
-    mounts.find_map(|mut words| {
-        let (point, kind) = (words.nth(1)?, words.next()?);
-        (kind == "cgroup2").then(|| PathBuf::from(point))
-    })
-}
-
-/// A hierarchy of version 2, which is unmounted after the test if that has mounted it.
-struct Mounted {
-    at: PathBuf,
-    is_ours: bool,
-}
-
-impl Mounted {
-    fn mount(at: &Path) -> Result<Self, String> {
-        fs::create_dir_all(at).map_err(|error| error.to_string())?;
-        let mount = Command::new("mount")
-            .args(["-t", "cgroup2", "none"])
-            .arg(at)
-            .output()
-            .map_err(|error| error.to_string())?;
-        if !mount.status.success() {
-            return Err(String::from_utf8_lossy(&mount.stderr).trim().to_owned());
-        }
-        Ok(Self {
-            at: at.to_owned(),
-            is_ours: true,
-        })
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        if self.is_ours {
-            let _ = Command::new("umount").arg(&self.at).status();
-        }
-    }
-}
-
-/// A cgroup that does not outlive its test.
-struct Cgroup(PathBuf);
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        // It is removed once it is empty, which the kernel may see a moment after its last process was waited for.
-        while fs::remove_dir(&self.0).is_err_and(|error| error.kind() == ErrorKind::ResourceBusy) {
-            thread::yield_now();
-        }
-    }
 }
 
 /// Goal: nobody outlives a parent that was killed, idle, busy or stopped, children of children included.
@@ -457,110 +356,4 @@ fn a_role_without_a_lifeline_is_an_error() {
             "{said}"
         );
     }
-}
-
-/// A directory for one test's bus, and for what else it needs.
-struct Stage(Bus);
-
-impl Stage {
-    fn set() -> Self {
-        let thread = thread::current();
-        let bus = Bus::new(&thread.name().unwrap_or("test").replace("::", "-"));
-        fs::create_dir(bus.directory()).unwrap();
-        Self(bus)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.directory().join(name)
-    }
-
-    fn command(&self, scene: &str, args: &[&str]) -> Command {
-        self.command_of(Path::new(env!("CARGO_BIN_EXE_family")), scene, args)
-    }
-
-    fn command_of(&self, program: &Path, scene: &str, args: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        command
-            .arg(scene)
-            .args(args)
-            .env("RINGWAY_DIR", self.path("buses"));
-        command
-    }
-
-    /// Plays a scene to its end, which must be good, and returns what it printed.
-    fn play(&self, scene: &str, args: &[&str]) -> String {
-        applaud(self.command(scene, args))
-    }
-
-    /// Starts a scene that prints the numbers of processes in its first line, and opens those.
-    fn start(&self, scene: &str) -> (Killed, Vec<Pidfd>) {
-        let (parent, pidfds) = Self::started(self.command(scene, &[]));
-        (parent.process, pidfds)
-    }
-
-    /// The same, of a program that is stopped by signals.
-    fn start_with_signals(&self, scene: &str) -> (Parent, Vec<Pidfd>) {
-        let mut command = self.command(scene, &[]);
-        command.env("RINGWAY_TEST_SIGNALS", "1");
-        Self::started(command)
-    }
-
-    fn started(mut command: Command) -> (Parent, Vec<Pidfd>) {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = Killed(command.spawn().unwrap());
-        let mut said = BufReader::new(process.0.stdout.take().unwrap());
-        let mut line = String::new();
-        said.read_line(&mut line).unwrap();
-        let parent = Parent { process, said };
-        let pids = line.split_whitespace();
-        let pids = pids.map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap());
-        (parent, pids.map(|pid| Pidfd::open(pid).unwrap()).collect())
-    }
-
-    fn copy_of_family(&self) -> PathBuf {
-        let copy = self.path("copy");
-        fs::copy(env!("CARGO_BIN_EXE_family"), &copy).unwrap();
-        copy
-    }
-}
-
-/// A scene that has said its first line.
-struct Parent {
-    process: Killed,
-    said: BufReader<ChildStdout>,
-}
-
-fn applaud(mut command: Command) -> String {
-    let mut scene = Killed(command.stdout(Stdio::piped()).spawn().unwrap());
-    let mut said = String::new();
-    scene
-        .0
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut said)
-        .unwrap();
-    assert!(
-        scene.0.wait().unwrap().success(),
-        "the scene failed: see above"
-    );
-    said
-}
-
-/// A process that does not outlive its test.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // Errors mean that it was waited for already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn await_end(process: &Pidfd) {
-    let set = Epoll::create().unwrap();
-    set.add(process, 0, Interest::Read).unwrap();
-    set.wait(&mut Vec::new(), None).unwrap();
-    assert!(process.is_dead().unwrap());
 }
