@@ -2,6 +2,8 @@
 
 use super::format::{FILE_HEAD, IndexEntry};
 
+/// Bytes of a recording between two places, at least: of its own index, and of what a scan notes.
+pub(super) const SPACING: u64 = 256 << 10;
 /// Places that are kept, at most: beyond that every second one is forgotten.
 const KEPT_MAX: usize = 1 << 16;
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::format::{Form, RecordedTopic};
 use super::reader::{ReadError, RecordingReader};
-use super::recorder::yield_once;
+use crate::actor::run::yield_once;
 use crate::clock::Nanos;
 use crate::message::Description;
 use crate::node::lookup::Deadline;

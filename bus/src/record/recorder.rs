@@ -20,6 +20,7 @@ use self::changes::Changes;
 pub use self::stop::StopRecording;
 use super::format::{Form, RecordedPublisher};
 use super::writer::{NewSample, RecordingWriter, WriteError};
+use crate::actor::run::yield_once;
 use crate::clock::Nanos;
 use crate::node::block_on;
 use crate::shared::Shared;
@@ -253,19 +254,6 @@ impl Recorder {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// Lets others have their turn on this thread.
-pub(super) async fn yield_once() {
-    let mut has_yielded = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut has_yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// # Cancel safety

@@ -14,9 +14,8 @@ use super::format::{
     EndBody, FILE_HEAD, FileHead, Form, HEAD_LEN, Head, IndexBody, IndexEntry, Kind,
     PUBLISHERS_MAX, RecordedPublisher, RecordedTopic, SAMPLE_MAX, SampleHead, TOPICS_MAX, padding,
 };
+use super::index::SPACING;
 
-/// Bytes of a recording between two places of its index.
-const INDEX_SPACING: u64 = 256 << 10;
 /// Bytes that are collected before they are handed to the system.
 const BUFFER: usize = 64 << 10;
 
@@ -206,7 +205,7 @@ impl<W: Write> RecordingWriter<W> {
         }
         self.time = self.time.max(nanos(sample.time));
         if self.at >= self.next_entry {
-            self.next_entry = self.at + INDEX_SPACING;
+            self.next_entry = self.at + SPACING;
             self.index.entries.push(IndexEntry {
                 time: self.time,
                 offset: self.at,

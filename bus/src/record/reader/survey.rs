@@ -8,10 +8,7 @@ use crate::record::format::{
     ALIGN, END_LEN, EndBody, FILE_HEAD, HEAD_LEN, Head, IndexBody, IndexEntry, Kind,
     PUBLISHERS_MAX, RecordedPublisher, RecordedTopic, TOPICS_MAX,
 };
-use crate::record::index::Index;
-
-/// Bytes of a file between two places that a scan notes.
-const SPACING: u64 = 256 << 10;
+use crate::record::index::{Index, SPACING};
 
 /// Bytes of all declarations, at most.
 const DECLARED_MAX: u64 = 64 << 20;
