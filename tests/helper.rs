@@ -5,6 +5,7 @@
     reason = "each test file uses a part, and a failure here fails the test"
 )]
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -41,6 +42,22 @@ impl Helper {
             input,
             output,
         }
+    }
+
+    /// How often the threads of the process were given a processor: the kernel's own count.
+    pub(crate) fn runs(&self) -> u64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let of_thread = |status: String| -> u64 {
+            let counts = status
+                .lines()
+                .filter_map(|line| line.split_once("_ctxt_switches:"));
+            counts
+                .map(|(_, count)| count.trim().parse::<u64>().unwrap())
+                .sum()
+        };
+        tasks
+            .map(|task| of_thread(fs::read_to_string(task.unwrap().path().join("status")).unwrap()))
+            .sum()
     }
 
     /// What the process writes, for whoever reads it elsewhere.

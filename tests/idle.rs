@@ -4,7 +4,6 @@
     reason = "a test says by panicking what went wrong"
 )]
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use ringway::prelude::*;
@@ -120,22 +119,6 @@ fn an_ask_beside_idle_actors() {
     beside.part();
 }
 
-/// How often the threads of a process were given a processor: the kernel's own count.
-fn runs(helper: &Helper) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{}/task", helper.pid())).unwrap();
-    let of_thread = |status: String| -> u64 {
-        let counts = status
-            .lines()
-            .filter_map(|line| line.split_once("_ctxt_switches:"));
-        counts
-            .map(|(_, count)| count.trim().parse::<u64>().unwrap())
-            .sum()
-    };
-    tasks
-        .map(|task| of_thread(fs::read_to_string(task.unwrap().path().join("status")).unwrap()))
-        .sum()
-}
-
 // Goal: a sleeping node does not run while messages go elsewhere on its bus. Method: 1,000 asks between two other nodes,
 // while the kernel counts how often the sleeper's threads ran; it may still be settling during the first rounds.
 #[test]
@@ -158,11 +141,11 @@ fn a_sleeping_node_does_not_run() {
         }
         let mut has_slept = false;
         for _ in 0..ROUNDS {
-            let before = runs(&sleeper);
+            let before = sleeper.runs();
             for number in 0..1_000 {
                 assert_eq!(elsewhere.ask(Echo { number }).await.unwrap(), number);
             }
-            has_slept = runs(&sleeper) == before;
+            has_slept = sleeper.runs() == before;
             if has_slept {
                 break;
             }

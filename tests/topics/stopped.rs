@@ -1,7 +1,5 @@
 //! Subscribers that are stopped, and nodes that sleep.
 
-use std::fs;
-
 use ringway::PublishError;
 use ringway::prelude::*;
 use rustix::process::Signal;
@@ -77,22 +75,6 @@ fn a_stopped_subscriber_that_is_waited_for_holds_up() {
     });
 }
 
-/// How often the threads of a process were given a processor: the kernel's own count.
-fn runs(helper: &Helper) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{}/task", helper.pid())).unwrap();
-    let of_thread = |status: String| -> u64 {
-        let counts = status
-            .lines()
-            .filter_map(|line| line.split_once("_ctxt_switches:"));
-        counts
-            .map(|(_, count)| count.trim().parse::<u64>().unwrap())
-            .sum()
-    };
-    tasks
-        .map(|task| of_thread(fs::read_to_string(task.unwrap().path().join("status")).unwrap()))
-        .sum()
-}
-
 // Goal: a subscriber for whom nothing is published does not run. Method: samples go elsewhere on its bus, while the kernel counts
 // how often its threads ran; it may still be settling during the first rounds. Then a sample wakes it.
 #[test]
@@ -118,22 +100,22 @@ fn a_subscriber_that_waits_does_not_run() {
     for round in 0..2 {
         let mut has_slept = false;
         for _ in 0..ROUNDS {
-            let before = runs(&sleeper);
+            let before = sleeper.runs();
             for x in 0..1000 {
                 elsewhere.publish(at(x)).wait().unwrap();
                 assert_eq!(there.blocking().next().unwrap().x, x);
             }
-            has_slept = runs(&sleeper) == before;
+            has_slept = sleeper.runs() == before;
             if has_slept {
                 break;
             }
         }
         assert!(has_slept, "it ran during each of {ROUNDS} rounds, {round}");
-        let before = runs(&sleeper);
+        let before = sleeper.runs();
         sequence += 1;
         let chunk = chunk(&publisher, sequence, 24);
         publisher.publish(chunk).wait().unwrap();
-        wait_until(|| runs(&sleeper) > before);
+        wait_until(|| sleeper.runs() > before);
     }
     sleeper.kill();
 }
