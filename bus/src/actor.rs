@@ -68,9 +68,12 @@ pub trait Actor: Sized + Send + 'static {
     #[doc(hidden)]
     const REDELIVER: u32 = 0;
 
-    /// Opens an entry from another process; `None` when it is to be refused.
+    /// Opens an entry from another process, of which [`deliver`](Self::deliver) makes nothing by itself; `None` when it is to be
+    /// refused.
     #[doc(hidden)]
-    fn open(incoming: &mut Incoming<'_>) -> Option<Self::Letters>;
+    fn open(_incoming: &mut Incoming<'_>) -> Option<Self::Letters> {
+        None
+    }
 
     /// Takes the message whose turn it is, hands it to its handler, and answers it.
     #[doc(hidden)]
@@ -347,6 +350,33 @@ pub fn take<A: Actor>(cx: &mut Context<A>) -> Option<A::Letters> {
     cx.take()
 }
 
+/// What the message whose turn it is claims to be, if it is an entry from another process: what derived code asks first, to open
+/// it straight into what its handler gets.
+#[doc(hidden)]
+#[inline]
+pub fn entry<A: Actor>(cx: &Context<A>) -> Option<TypeId> {
+    cx.entry()
+}
+
+/// Begins the handling of the entry in hand as [`begin`] does that of a letter; what is no message of `D` is refused.
+#[doc(hidden)]
+#[inline]
+pub fn begin_entry<A, D>(
+    keep: impl FnOnce(ReplyPort<D::Message>) -> A::Ports,
+    cx: &mut Context<A>,
+) -> Option<D::Arrival>
+where
+    A: Actor,
+    D: Delivery + ?Sized,
+{
+    let arrival = cx.arrive::<D>()?;
+    let port = ReplyPort::remote().still_wanted(cx).ok()?;
+    cx.keep_port(keep(port));
+    #[cfg(feature = "test")]
+    cx.cell().crash_if_due();
+    Some(arrival)
+}
+
 /// Begins the handling of a letter, unless nobody wants it any more: what derived code calls before the handler. Gives the
 /// message; the context keeps its port.
 #[doc(hidden)]
@@ -380,7 +410,7 @@ pub fn arrived<T>(arrival: Option<T>) -> T {
 #[inline]
 pub fn end<A, D, R>(
     result: R,
-    kept: impl FnOnce(A::Ports) -> Option<ReplyPort<D::Message>>,
+    kept: impl FnOnce(&mut A::Ports) -> Option<ReplyPort<D::Message>>,
     actor: &mut A,
     cx: &mut Context<A>,
 ) where
@@ -393,7 +423,7 @@ pub fn end<A, D, R>(
     }
     let result = result.into_reply();
     // `begin` kept one; without it the handler has put its message aside.
-    let Some(port) = kept(cx.take_port()) else {
+    let Some(port) = cx.take_port_with(kept) else {
         return cx.count_put_aside();
     };
     if let Err(error) = port.answer(result, cx) {
@@ -406,7 +436,7 @@ pub fn end<A, D, R>(
 /// The same of a handler that may leave its reply to others.
 fn end_later<A, D, R>(
     result: R,
-    kept: impl FnOnce(A::Ports) -> Option<ReplyPort<D::Message>>,
+    kept: impl FnOnce(&mut A::Ports) -> Option<ReplyPort<D::Message>>,
     actor: &mut A,
     cx: &mut Context<A>,
 ) where
@@ -415,7 +445,7 @@ fn end_later<A, D, R>(
     R: IntoReply<D::Message>,
 {
     let deferred = result.into_deferred();
-    let Some(port) = kept(cx.take_port()) else {
+    let Some(port) = cx.take_port_with(kept) else {
         return cx.count_put_aside(); // as above
     };
     let failed = match deferred {

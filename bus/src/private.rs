@@ -6,7 +6,8 @@ pub use crate::actor::incoming::Incoming;
 pub use crate::actor::letter::{Handed, Letter};
 pub use crate::actor::port::{Back, PortInHand, Ports, ReplyPort};
 pub use crate::actor::{
-    Accepted, Accepts, Actor, Context, Handler, Hooks, are_kept, arrived, begin, end, take,
+    Accepted, Accepts, Actor, Context, Handler, Hooks, are_kept, arrived, begin, begin_entry, end,
+    entry, take,
 };
 pub use crate::exit::ExitReason;
 pub use crate::lease::Lease;

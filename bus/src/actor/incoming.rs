@@ -14,12 +14,15 @@ use crate::send::redeliver::About;
 use crate::token::{Long, Signature};
 
 /// An entry of another process, before it is known to be a message.
+///
+/// It holds nothing but what is wrong with it: what belongs to the entry lies where it is needed later, and is not moved.
 pub struct Incoming<'a> {
     lane: &'a Arc<InboxLane>,
     token: &'a EntryToken,
     /// What of its payload was in the slots behind it.
-    long: Option<Long>,
-    port: Option<RemotePort>,
+    long: &'a mut Option<Long>,
+    /// Its way back, if it needs one.
+    port: &'a mut Option<RemotePort>,
     /// What its sender says of a message that it may send more than once.
     about: Option<About>,
     problem: Option<String>,
@@ -34,12 +37,18 @@ pub(super) struct Refused {
 }
 
 impl<'a> Incoming<'a> {
+    /// The entry that was taken; its way back comes to `port`.
     #[inline]
-    pub(super) fn new(lane: &'a Arc<InboxLane>, taken: &'a mut Taken) -> Self {
+    pub(super) fn new(
+        lane: &'a Arc<InboxLane>,
+        taken: &'a mut Taken,
+        port: &'a mut Option<RemotePort>,
+    ) -> Self {
+        RemotePort::begin(port, lane, taken);
         Self {
             lane,
-            port: RemotePort::of(lane, taken),
-            long: taken.long.take(),
+            port,
+            long: &mut taken.long,
             token: &taken.token,
             about: None,
             problem: None,
@@ -55,11 +64,17 @@ impl<'a> Incoming<'a> {
     /// Opens the entry as a message of this delivery; `None` when it is no such message, and is to be refused.
     #[inline]
     pub fn open<D: Delivery + ?Sized>(&mut self) -> Option<Letter<D>> {
+        self.arrive::<D>().map(Letter::received)
+    }
+
+    /// The same, as its handler gets it.
+    #[inline]
+    pub(super) fn arrive<D: Delivery + ?Sized>(&mut self) -> Option<D::Arrival> {
         let signature = const { Signature::of::<D::Message>() };
         if let Some((_, inline)) = self.token.verify_inline(Expected::OneOf(&[signature]))
             && let Some(arrival) = D::of_inline(&inline)
         {
-            return Some(Letter::received(arrival));
+            return Some(arrival);
         }
         // Each way has its own `receive`: what is verified in the simplest form is read from registers.
         let opened = match self.token.verify_simple(Expected::Any) {
@@ -70,7 +85,7 @@ impl<'a> Incoming<'a> {
             },
         };
         match opened {
-            Ok(arrival) => Some(Letter::received(arrival)),
+            Ok(arrival) => Some(arrival),
             Err(problem) => {
                 self.problem = Some(problem);
                 None
@@ -78,10 +93,10 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// The way back of an entry that was opened, if it needs one.
+    /// What its sender says of it, if it was opened and may come more than once.
     #[inline]
-    pub(super) fn into_port(self) -> (Option<RemotePort>, Option<About>) {
-        (self.port, self.about)
+    pub(super) fn about(&self) -> Option<About> {
+        self.about
     }
 
     #[inline]
@@ -139,7 +154,7 @@ impl<'a> Incoming<'a> {
             (None, Some(id)) => format!("no message with type id {id} is handled here"),
             (None, None) => "an entry without type".to_owned(),
         };
-        if let Some(port) = self.port {
+        if let Some(port) = self.port.take() {
             port.undone(&Undone::Refused(why.clone()));
         }
         Refused {

@@ -169,6 +169,21 @@ impl<M: Message + ?Sized> ReplyPort<M> {
         Self(Port::Remote)
     }
 
+    /// Takes it out of its place, where a port stays that nobody waits at.
+    ///
+    /// By its tag first: moved as a whole, it would be read in wider pieces than it has just been written in.
+    #[inline]
+    pub fn take(&mut self) -> Self {
+        match self.0 {
+            Port::Tell => Self(Port::Tell),
+            Port::Remote => {
+                self.0 = Port::Tell;
+                Self(Port::Remote)
+            }
+            Port::Ask(_) | Port::Again(_) => std::mem::replace(self, Self(Port::Tell)),
+        }
+    }
+
     /// Gives the port back if the sender still waits; tells the sender and the counters otherwise.
     #[inline]
     pub(super) fn still_wanted<A: Actor>(self, cx: &mut Context<A>) -> Result<Self, ()> {

@@ -115,6 +115,15 @@ impl RemotePort {
         })
     }
 
+    /// The same in its place, where that of the entry before has lain.
+    #[inline]
+    pub(crate) fn begin(place: &mut Option<Self>, lane: &Arc<InboxLane>, taken: &Taken) {
+        let needs_none = taken.token.op().is_none() && !taken.token.is_ask();
+        if !needs_none || place.is_some() {
+            *place = Self::of(lane, taken);
+        }
+    }
+
     /// What hears of the end of the lease on the entry's block, if it has one and an op to return it by.
     #[inline]
     pub(crate) fn lend(&self) -> Option<Arc<dyn LeaseOwner>> {

@@ -44,6 +44,14 @@ impl Serving {
         Some((lane, &mut self.taken))
     }
 
+    /// What the entry in hand claims to be.
+    #[inline]
+    pub(crate) fn type_id(&self) -> Option<TypeId> {
+        self.is_in_hand
+            .then(|| self.taken.token.type_id())
+            .flatten()
+    }
+
     /// The priority of the entry in hand.
     pub(crate) fn priority(&self) -> Priority {
         let lane = self.lane.as_ref().filter(|_| self.is_in_hand);

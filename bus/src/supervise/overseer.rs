@@ -37,7 +37,6 @@ use super::kind::Boxed;
 use super::plan::{ChildKey, Ending, Moment, Plan, Rules, Step};
 use super::request::Request;
 use crate::actor::cell::{Cell, Told};
-use crate::actor::incoming::Incoming;
 use crate::actor::port::Back;
 use crate::actor::run::panic_text;
 use crate::actor::{Accepted, Actor, Context as ActorContext};
@@ -56,10 +55,6 @@ impl Actor for Overseen {
     type Letters = Request;
     type Ports = ();
     const ACCEPTED: &'static [Accepted] = &[];
-
-    fn open(_incoming: &mut Incoming<'_>) -> Option<Request> {
-        None
-    }
 
     async fn deliver(&mut self, _cx: &mut ActorContext<Self>) {}
 

@@ -26,7 +26,42 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
         Some(At { value, .. }) => value.clone(),
         None => parse_quote!(()),
     };
+    // Not a method: what was once borrowed stays in the future.
+    let handle = |ty: &Type, variant: &Ident| {
+        quote_spanned! {ty.span()=>
+            if ::core::matches!(arrival, ::core::option::Option::Some(_)) {
+                ::ringway::private::end::<Self, #ty, _>(
+                    ::ringway::private::Handler::<#ty, _>::handle(self, ::ringway::private::arrived(arrival), cx).await,
+                    |ports| match ports {
+                        #ports::#variant(port) => ::core::option::Option::Some(port.take()),
+                        #[allow(unreachable_patterns)]
+                        _ => ::core::option::Option::None,
+                    },
+                    self,
+                    cx,
+                );
+            }
+        }
+    };
+    let numbers = 0..handles.len();
+    let entries = handles.iter().zip(numbers.clone()).map(|(ty, at)| {
+        let message = message(ty);
+        quote_spanned! {ty.span()=>
+            ::core::option::Option::Some(id) if id == <#message as ::ringway::private::Message>::TYPE_ID => #at,
+        }
+    });
+    let deliver_entry = handles.iter().zip(&variants).zip(numbers).map(|((ty, variant), at)| {
+        let handle = handle(ty, variant);
+        quote_spanned! {ty.span()=>
+            #at => {
+                let arrival = ::ringway::private::begin_entry::<Self, #ty>(#ports::#variant, cx);
+                #handle
+                return;
+            }
+        }
+    });
     let deliver = handles.iter().zip(&variants).map(|(ty, variant)| {
+        let handle = handle(ty, variant);
         quote_spanned! {ty.span()=>
             ::core::option::Option::Some(#letters::#variant(_)) => {
                 let this = |letter| match letter {
@@ -35,33 +70,13 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
                     _ => ::core::option::Option::None,
                 };
                 let arrival = ::ringway::private::begin::<Self, #ty>(letter, this, #ports::#variant, cx);
-                // Not a method: what was once borrowed stays in the future.
-                if ::core::matches!(arrival, ::core::option::Option::Some(_)) {
-                    ::ringway::private::end::<Self, #ty, _>(
-                        ::ringway::private::Handler::<#ty, _>::handle(self, ::ringway::private::arrived(arrival), cx).await,
-                        |ports| match ports {
-                            #ports::#variant(port) => ::core::option::Option::Some(port),
-                            #[allow(unreachable_patterns)]
-                            _ => ::core::option::Option::None,
-                        },
-                        self,
-                        cx,
-                    );
-                }
+                #handle
             }
         }
     });
     let accepted = handles
         .iter()
         .map(|ty| quote_spanned!(ty.span()=> ::ringway::private::Accepted::of::<Self, #ty>()));
-    let open = handles.iter().zip(&variants).map(|(ty, variant)| {
-        let message = message(ty);
-        quote_spanned! {ty.span()=>
-            if id == ::core::option::Option::Some(<#message as ::ringway::private::Message>::TYPE_ID) {
-                return incoming.open::<#ty>().map(#letters::#variant);
-            }
-        }
-    });
     let give_back = variants
         .iter()
         .map(|variant| quote!(#letters::#variant(letter) => letter.give_back(back),));
@@ -80,14 +95,6 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
             const HAS_HOOKS: bool = #has_hooks;
             #redeliver
 
-            fn open(
-                incoming: &mut ::ringway::private::Incoming<'_>,
-            ) -> ::core::option::Option<Self::Letters> {
-                let id = incoming.type_id();
-                #(#open)*
-                ::core::option::Option::None
-            }
-
             fn deliver(
                 &mut self,
                 cx: &mut ::ringway::private::Context<Self>,
@@ -95,6 +102,17 @@ pub(super) fn actor(input: &DeriveInput, attr: &ActorAttr, letters: &Ident) -> T
                 // While a handler runs, the future holds nothing beside it. It would hold an argument, and what is moved out of
                 // a pattern: so the letter is taken here, and moved as a whole.
                 async move {
+                    // An entry is opened straight into what its handler gets: a letter of it would be moved twice. By a number: what
+                    // a guard has looked at stays in the future, too.
+                    let at = match ::ringway::private::entry(cx) {
+                        ::core::option::Option::None => usize::MAX,
+                        #(#entries)*
+                        _ => usize::MAX,
+                    };
+                    match at {
+                        #(#deliver_entry)*
+                        _ => {}
+                    }
                     let letter = ::ringway::private::take(cx);
                     match letter {
                         ::core::option::Option::None => {}

@@ -42,6 +42,13 @@ impl CellCore {
         }
     }
 
+    /// Whether [`told`](Self::told) would say nothing.
+    #[inline]
+    pub(in crate::actor) fn is_told_nothing(&self) -> bool {
+        // Acquire control-told: as in `told`.
+        self.control.load(Acquire) & !STARTED == 0
+    }
+
     /// Whether there may be messages of high priority; after a look at what it was told.
     pub(in crate::actor) fn has_high(&self) -> bool {
         // Relaxed: what is to be seen was acquired in `told`.

@@ -79,6 +79,17 @@ impl<A: Actor> Context<A> {
         std::mem::take(&mut self.port)
     }
 
+    /// Takes the port out where it lies, if `kept` finds it.
+    #[inline]
+    pub(in crate::actor) fn take_port_with<P>(
+        &mut self,
+        kept: impl FnOnce(&mut A::Ports) -> Option<P>,
+    ) -> Option<P> {
+        let port = kept(&mut self.port);
+        self.port = A::Ports::default();
+        port
+    }
+
     /// Whether the message in hand was asked.
     #[cfg(feature = "test")]
     pub(crate) fn is_asked(&self) -> bool {

@@ -9,6 +9,7 @@ use crate::actor::idle::Rest;
 use crate::actor::incoming::Incoming;
 use crate::actor::own::{MaybeOwn, Own, Turns};
 use crate::exit::ExitReason;
+use crate::message::{Delivery, TypeId};
 use crate::priority::Priority;
 
 /// Messages handled before the task lets others run.
@@ -62,10 +63,32 @@ impl<A: Actor> Context<A> {
     /// Waits for the next message, which [`take`](Self::take) takes, or for the end: what the control lane says comes before
     /// any message, what has high priority comes before the rest, for a while; local and remote messages take turns. The handler
     /// of the entry in hand has ended, which its lane is told before anything else begins.
+    #[inline]
     pub(in crate::actor) fn poll_next(
         &mut self,
         task: &TaskContext<'_>,
     ) -> Poll<Option<ExitReason>> {
+        if self.follows_entry() {
+            return Poll::Ready(None);
+        }
+        self.poll_any(task)
+    }
+
+    /// Takes the next entry, if one is in hand and nothing but entries comes: what [`poll_any`](Self::poll_any) would do then, in
+    /// its order.
+    #[inline]
+    fn follows_entry(&mut self) -> bool {
+        let core = self.cell.core();
+        if self.next != Next::Entry || self.own.is_some() || !core.is_told_nothing() {
+            return false;
+        }
+        let (Some(inbox), Some(remote)) = (core.inbox_if_any(), &mut self.remote) else {
+            return false;
+        };
+        !self.cell.mailbox().has_letter(&self.batch) && inbox.pop(&mut remote.serving)
+    }
+
+    fn poll_any(&mut self, task: &TaskContext<'_>) -> Poll<Option<ExitReason>> {
         loop {
             let (has_high, is_draining) = match self.cell.core().told() {
                 Told::Nothing => (false, false),
@@ -154,23 +177,40 @@ impl<A: Actor> Context<A> {
         }
     }
 
+    /// What the message whose turn it is claims to be, if that is an entry.
+    #[inline]
+    pub(in crate::actor) fn entry(&self) -> Option<TypeId> {
+        let remote = self.remote.as_ref().filter(|_| self.next == Next::Entry)?;
+        remote.serving.type_id()
+    }
+
     /// Makes a letter of the entry in hand, or refuses it.
     #[inline]
     fn open(&mut self) -> Option<A::Letters> {
+        self.open_with(|incoming| A::open(incoming))
+    }
+
+    /// Opens the entry in hand as a message of this delivery, or refuses it.
+    #[inline]
+    pub(in crate::actor) fn arrive<D: Delivery + ?Sized>(&mut self) -> Option<D::Arrival> {
+        self.open_with(|incoming| incoming.arrive::<D>())
+    }
+
+    // Always: what it opens is not moved then.
+    #[inline(always)]
+    fn open_with<T>(&mut self, open: impl FnOnce(&mut Incoming<'_>) -> Option<T>) -> Option<T> {
         let remote = self.remote.as_mut()?;
         let (lane, taken) = remote.serving.in_hand()?;
-        let mut incoming = Incoming::new(lane, taken);
-        let letter = A::open(&mut incoming);
-        if letter.is_some() {
-            let about;
-            (remote.port, about) = incoming.into_port();
-            if let Some(about) = about {
+        let mut incoming = Incoming::new(lane, taken, &mut remote.port);
+        let opened = open(&mut incoming);
+        if opened.is_some() {
+            if let Some(about) = incoming.about() {
                 self.begin_again(about);
             }
         } else {
             let refused = incoming.refuse();
             self.refused(refused);
         }
-        letter
+        opened
     }
 }
