@@ -20,6 +20,7 @@ pub(crate) mod ops;
 mod outgoing;
 mod owed;
 mod phase;
+mod straight;
 mod submit;
 pub(crate) mod undelivered;
 

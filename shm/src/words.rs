@@ -30,6 +30,12 @@ impl<const W: usize> Slot<W> {
         }
     }
 
+    /// Asks for the slot's line, to write it soon.
+    #[inline]
+    pub(crate) fn ask_for(&self) {
+        ask_for::<true, W>(self);
+    }
+
     /// Copies the words out. Relaxed: the stamp was acquired, or is this side's own.
     #[inline]
     pub(crate) fn copy(&self) -> [u64; W] {
@@ -37,7 +43,35 @@ impl<const W: usize> Slot<W> {
     }
 }
 
+/// Asks for the line of `slot`, to write it soon or to read it: a hint, which changes nothing and waits for nothing.
+#[inline]
+fn ask_for<const FOR_WRITING: bool, const W: usize>(slot: &Slot<W>) {
+    #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+    {
+        use core::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
+        let line = core::ptr::from_ref(slot).cast();
+        if FOR_WRITING {
+            // SAFETY: a prefetch reads and writes nothing, at whatever address.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(line) };
+        } else {
+            // SAFETY: as above.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line) };
+        }
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(loom), not(miri))))]
+    let _ = slot;
+}
+
 impl<'a, const W: usize> ReadOnly<'a, Slot<W>> {
+    /// Asks for the slot's line, to read it soon.
+    #[inline]
+    pub(crate) fn ask_for(self) {
+        let _ = self.part(|slot| {
+            ask_for::<false, W>(slot);
+            slot
+        });
+    }
+
     /// Copies the words out. Relaxed: the stamp was acquired.
     #[inline]
     pub(crate) fn copy_words(self) -> [u64; W] {

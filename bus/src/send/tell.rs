@@ -15,10 +15,14 @@ use super::ask::keep_parcel;
 use super::redeliver::{Redeliver, RedeliveredTell};
 use super::sending::{Patience, Sending, Sent};
 use super::way::{To, Way};
+use crate::actor::cell::LocalRoute;
 use crate::actor::port::ReplyPort;
 use crate::clock::Nanos;
+use crate::completion;
 use crate::message::{Parcel, Sendable};
 use crate::priority::Priority;
+use crate::remote::RemoteEnd;
+use crate::token::INLINE_MAX;
 
 /// A message on its way to an actor: a future, which may be refined before it is first polled.
 ///
@@ -87,12 +91,41 @@ struct Fresh<'a, S: Sendable> {
 }
 
 impl<'a, S: Sendable> Fresh<'a, S> {
-    /// Sends it to one life in this process if that has room; `false` if it has still to be sent.
+    /// Sends it to a receiver that has room, if that takes no more than its place there; `false` if it has still to be sent.
     #[inline]
     fn went_straight(&mut self) -> bool {
-        let To::Life(Way::Local(route)) = self.to else {
+        let way = match self.to {
+            To::Life(way) => way,
+            To::Follows(follow) => follow.way(),
+            _ => return false,
+        };
+        match way {
+            Way::Local(route) if matches!(self.to, To::Life(_)) => self.went_into(route),
+            Way::Remote(end) if way.redeliver() == 0 => self.went_to(end),
+            _ => false,
+        }
+    }
+
+    /// The same, to a receiver of another process, of a value that its entry has room for.
+    #[inline]
+    fn went_to(&mut self, end: &RemoteEnd) -> bool {
+        if size_of::<S>() > INLINE_MAX || fork::check().is_err() {
+            return false;
+        }
+        let Some(message) = self.message.take() else {
             return false;
         };
+        let parcel = message.into_parcel();
+        let is_told = completion::simple_tell(&parcel).is_some_and(|it| end.tell(it.words()));
+        if !is_told {
+            self.message = Some(S::from_parcel(parcel));
+        }
+        is_told
+    }
+
+    /// The same, to one life in this process.
+    #[inline]
+    fn went_into(&mut self, route: &dyn LocalRoute<S::Message>) -> bool {
         if fork::check().is_err() {
             return false;
         }

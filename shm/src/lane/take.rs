@@ -18,7 +18,13 @@ pub struct Take<const W: usize, K = DefaultKeep> {
     head: u64,      // slots taken
     done: u64,      // slots of entries that were handled
     rest_ever: u64, // slots taken that were the rest of a long entry
+    row: u32,       // entries taken since the lane was found empty
 }
+
+/// Entries in a row after which more are expected to wait.
+const ROW: u32 = 8;
+/// How many slots ahead of the head a line is asked for then.
+const AHEAD: u64 = 8;
 
 /// An entry that was taken, long or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +92,7 @@ impl<const W: usize, K: Keep> Take<W, K> {
             head: 0,
             done: 0,
             rest_ever: 0,
+            row: 0,
         }
     }
 
@@ -190,6 +197,7 @@ impl<const W: usize, K: Keep> Take<W, K> {
         let is_long = found != position + 1;
         if is_long {
             if self.is_empty(found, position) {
+                self.row = 0;
                 return Ok(None);
             }
             self.check_rest(position, found)?;
@@ -212,7 +220,21 @@ impl<const W: usize, K: Keep> Take<W, K> {
         step!("take-copied");
         self.publish(position + slots);
         step!("take-published");
+        self.expect_more(slots);
         Ok(Some(Behind { rest, slots }))
+    }
+
+    /// Asks for the lines of slots that are read soon, where many wait: each is in the writer's cache still, and they come while
+    /// others are handled. Not where the writer may be about to write them: it would have to take them away again.
+    #[inline]
+    fn expect_more(&mut self, slots: u64) {
+        if self.row < ROW {
+            self.row += 1;
+            return;
+        }
+        for position in self.head..self.head + slots {
+            self.slot(position + AHEAD).ask_for();
+        }
     }
 
     /// Checks the stamps of a long entry, whose first is `found`.

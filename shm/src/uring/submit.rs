@@ -84,6 +84,12 @@ impl<K: Keep> SubmitEnd<K> {
         self.lane.push_long(entry, rest)
     }
 
+    /// Has the line of a slot come that is written so many entries later; see [`Push::prepare`].
+    #[inline]
+    pub fn prepare(&self, ahead: u64) {
+        self.lane.prepare(ahead);
+    }
+
     /// Slots that the rest of a long entry can have here at all.
     #[inline]
     #[must_use]

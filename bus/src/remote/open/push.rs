@@ -50,7 +50,8 @@ impl Open {
             return Err(Obstacle::Unacknowledged);
         }
         if !self.needs_op(outgoing) {
-            let _ = self.push(outgoing)?; // of use to an op alone
+            let position = self.push(outgoing)?;
+            self.expect_more(self.submit.tail() - position);
             return Ok(None);
         }
         let key = match self.ops.issue(outgoing.kind, outgoing.block.take()) {
@@ -106,7 +107,7 @@ impl Open {
 
     /// Notes the uring if its reader has stopped watching it, and wakes the reader if it sleeps.
     #[inline]
-    pub(super) fn after_push(&mut self) {
+    pub(in crate::remote) fn after_push(&mut self) {
         // The fence of the ready notes stands in `idle_epoch`: the stamp before it, the reader's word after it.
         if self.submit.idle_epoch().is_some() {
             self.owed.note = Some(self.uring);
