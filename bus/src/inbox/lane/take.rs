@@ -179,6 +179,9 @@ impl InboxLane {
         taken: &mut Taken,
         which: Try,
     ) -> Took {
+        // Without a fence: a wait that began just now may be missed. From here on the lane is watched, and `cool` looks again after its
+        // fence, which follows our store of the head by this very lock. Until then who waits is awake: it looks at the head for a
+        // whole spin, long after our store has left this processor, before it sleeps, and once more after a fence of its own.
         let rings = taking.submitter_waits();
         if taking.is_ending || taking.end.submitter_closed() {
             // Only now is it known that nothing follows: what came between the owner's look and the end is still there, and
