@@ -144,7 +144,7 @@ impl Control {
             };
             match meeting.link.receive(&mut self.buffer) {
                 Ok(received) => self.hear(token, received),
-                Err(RecvError::WouldBlock) => return,
+                Err(RecvError::WouldBlock | RecvError::NoMemory) => return,
                 Err(error) if is_end(&error) => return self.end_meeting(token, None),
                 Err(_) => {}
             }

@@ -296,5 +296,8 @@ impl Control {
 
 /// Whether reading a socket has come to its end. An error of the system's is one as well: nothing more will come.
 pub(super) fn is_end(error: &RecvError) -> bool {
-    !matches!(error, RecvError::WouldBlock | RecvError::Reset)
+    !matches!(
+        error,
+        RecvError::WouldBlock | RecvError::NoMemory | RecvError::Reset
+    )
 }

@@ -44,7 +44,8 @@ impl Host {
     }
 }
 
-/// Reads the kernel's id of this boot; `None` where /proc is not mounted, which then must be so for all.
+/// Reads the kernel's id of this boot; `None` where /proc is not mounted, or no descriptor is to be had. Then it is not
+/// compared: sockets of another boot do not answer.
 fn boot_id() -> Option<u128> {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     u128::from_str_radix(&text.trim().replace('-', ""), 16).ok()
@@ -151,7 +152,8 @@ impl Expected<'_> {
                 ours: ours.layout_hash,
             });
         }
-        if theirs.boot_id != ours.boot_id {
+        let is_known = theirs.boot_id != 0 && ours.boot_id != 0;
+        if is_known && theirs.boot_id != ours.boot_id {
             return Err(Refusal::Boot {
                 theirs: theirs.boot_id,
                 ours: ours.boot_id,

@@ -81,7 +81,8 @@ pub(crate) enum Flushed {
     Empty,
     /// The socket is full; the control thread hears when it is not.
     Waiting,
-    /// Too many descriptors of this user are under way, which no event announces the end of: try again later.
+    /// Too many descriptors of this user are under way, or the system has no memory for a message, and no event announces the
+    /// end of that: try again later.
     TryLater,
 }
 
@@ -238,12 +239,10 @@ impl Outbox {
                     self.queue.pop_front();
                 }
                 Err(SendError::WouldBlock) => return Flushed::Waiting,
-                Err(SendError::TooManyInFlight) => return Flushed::TryLater,
-                // The other end is gone. Reading tells the control thread so, after all that was sent before.
-                Err(_) => {
-                    self.queue.clear();
-                    self.bytes = 0;
-                }
+                Err(SendError::TooManyInFlight | SendError::NoMemory) => return Flushed::TryLater,
+                // The other end is gone, or nothing can be sent any more. Reading tells the control thread so, after all that
+                // was sent before.
+                Err(_) => self.hang_up(),
             }
         }
         Flushed::Empty

@@ -180,6 +180,7 @@ impl SeqPacket {
             Ok(_) => Ok(()), // A sequenced packet is sent whole.
             Err(Errno::AGAIN) => Err(SendError::WouldBlock),
             Err(Errno::TOOMANYREFS) => Err(SendError::TooManyInFlight),
+            Err(Errno::NOBUFS | Errno::NOMEM) => Err(SendError::NoMemory),
             Err(Errno::MSGSIZE) => Err(SendError::TooLarge { len: bytes.len() }),
             Err(Errno::PIPE) => Err(SendError::Closed),
             Err(Errno::CONNRESET) => Err(SendError::Reset),
@@ -208,6 +209,7 @@ impl SeqPacket {
             Ok(message) if message.bytes == 0 => return Err(RecvError::Closed),
             Ok(message) => message,
             Err(Errno::AGAIN) => return Err(RecvError::WouldBlock),
+            Err(Errno::NOBUFS | Errno::NOMEM) => return Err(RecvError::NoMemory),
             Err(Errno::CONNRESET) => return Err(RecvError::Reset),
             Err(errno) => return Err(SysError::new("recvmsg", errno).into()),
         };

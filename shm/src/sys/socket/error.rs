@@ -48,6 +48,9 @@ pub enum SendError {
     /// Too many descriptors of this user are under way in sockets; try again when the receivers have taken some.
     #[error("too many descriptors in flight")]
     TooManyInFlight,
+    /// The system has no memory for the message at the moment; try again later.
+    #[error("the system has no memory for the message")]
+    NoMemory,
     /// The message is larger than the socket's buffer can ever hold.
     #[error("a message of {len} bytes is too large for the socket")]
     TooLarge {
@@ -72,6 +75,9 @@ pub enum RecvError {
     /// Nothing is queued; try again when readable.
     #[error("no message is queued")]
     WouldBlock,
+    /// The system has no memory for what comes with the message, which stays queued; try again later.
+    #[error("the system has no memory to receive with")]
+    NoMemory,
     /// The other end is closed and all that it sent was received. (Or it sent an empty message, which nodes never do.)
     #[error("the peer closed the connection")]
     Closed,
