@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::Hash;
 
 /// A state with its ways on.
-pub trait Model: Clone + Eq + Hash {
+pub(crate) trait Model: Clone + Eq + Hash {
     /// Every step that somebody can take, by name.
     fn steps(&self) -> Vec<(&'static str, Self)>;
 
@@ -20,8 +20,8 @@ pub trait Model: Clone + Eq + Hash {
 }
 
 /// What is wrong, and the shortest way there.
-pub struct Wrong {
-    pub what: &'static str,
+pub(crate) struct Wrong {
+    pub(crate) what: &'static str,
     way: Vec<&'static str>,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Debug for Wrong {
 }
 
 /// How many states there are, if nothing is wrong in any.
-pub fn explore<M: Model>(first: M) -> Result<usize, Wrong> {
+pub(crate) fn explore<M: Model>(first: M) -> Result<usize, Wrong> {
     // Where each state was first reached from: an index into `seen`, and the step.
     let mut from: Vec<Option<(usize, &'static str)>> = vec![None];
     let mut index_of = HashMap::from([(first.clone(), 0)]);
@@ -74,7 +74,7 @@ fn way_to(mut state: usize, from: &[Option<(usize, &'static str)>]) -> Vec<&'sta
 }
 
 /// Asserts that the model holds, and says how large it is.
-pub fn holds<M: Model>(name: &str, first: M) {
+pub(crate) fn holds<M: Model>(name: &str, first: M) {
     match explore(first) {
         Ok(states) => println!("{name}: {states} states"),
         Err(wrong) => panic!("{name}: {wrong:?}"),
@@ -82,7 +82,7 @@ pub fn holds<M: Model>(name: &str, first: M) {
 }
 
 /// Asserts that the model finds this wrong.
-pub fn finds<M: Model>(what: &str, first: M) {
+pub(crate) fn finds<M: Model>(what: &str, first: M) {
     match explore(first) {
         Ok(states) => panic!("'{what}' was not found in {states} states"),
         Err(wrong) => assert_eq!(wrong.what, what, "{wrong:?}"),

@@ -136,7 +136,7 @@ impl State {
                         "the owner takes a block",
                         self.with(|state| {
                             state.free[block] = false;
-                            state.owner = OwnerAt::Allocated(block as u8);
+                            state.owner = OwnerAt::Allocated(u8::try_from(block).expect("a few"));
                         }),
                     ));
                 }

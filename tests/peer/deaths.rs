@@ -33,11 +33,11 @@ pub(crate) fn play(words: &[&str]) {
     }
 }
 
-fn attach() -> Node {
+pub(super) fn attach() -> Node {
     Node::attach("test").expect("attached")
 }
 
-fn look_up(node: &Node, name: &str) -> Addr<Sink> {
+pub(super) fn look_up(node: &Node, name: &str) -> Addr<Sink> {
     let found: Addr<Sink> = node.lookup(name).within(secs(100)).wait().expect("there");
     found.pinned()
 }
@@ -48,7 +48,7 @@ fn say(bytes: &[u8]) {
     assert_eq!(written, bytes.len(), "a pipe takes so little at once");
 }
 
-fn say_line(line: &str) {
+pub(super) fn say_line(line: &str) {
     say(format!("{line}\n").as_bytes());
 }
 
@@ -60,7 +60,7 @@ fn lines() -> impl Iterator<Item = String> {
         .map(|line| line.expect("a pipe"))
 }
 
-fn until_told_to_end() {
+pub(super) fn until_told_to_end() {
     std::io::stdin()
         .read_to_end(&mut Vec::new())
         .expect("a pipe");

@@ -12,6 +12,7 @@ mod patterns;
 mod recorder;
 mod topics;
 mod visitor;
+mod watched;
 #[allow(dead_code, reason = "the tests' half of it")]
 mod worker;
 mod yard;
@@ -36,6 +37,8 @@ fn main() {
             crowd::play(count.parse().expect("a number"));
         }
         ["visitor"] => visitor::play(),
+        ["watched", act, directory] => watched::play(act, directory.as_ref(), true),
+        ["unwatched", act, directory] => watched::play(act, directory.as_ref(), false),
         ["patterns", words @ ..] => patterns::play(words),
         ["topics", words @ ..] => topics::play(words),
         ["record", path, name] => recorder::play(path, name),
