@@ -4,6 +4,7 @@
     reason = "a test says by panicking what went wrong"
 )]
 
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use ringway::prelude::*;
@@ -155,4 +156,33 @@ fn a_sleeping_node_does_not_run() {
         known[0].closed().await;
     });
     sleeper.end();
+}
+
+// Goal: while nothing is published nothing runs, however subscribers wait, with a publisher that waits for room beside them: no
+// spinning, no polling. Method: the kernel's own count of how often each thread of both processes was given a processor, over five
+// seconds; they may still be settling during the first of them.
+#[test]
+fn topics_without_samples_do_not_run() {
+    const PERIOD: Duration = Duration::from_secs(5);
+    const PERIODS: u32 = 12;
+    let _dog = watch();
+    let bus = Bus::new("idle-topics");
+    let mut subscribers = Helper::start(&bus, &["quiet", "subscribers"]);
+    assert_eq!(subscribers.read_line(), "subscribed");
+    let mut publishers = Helper::start(&bus, &["quiet", "publishers"]);
+    assert_eq!(publishers.read_line(), "published");
+    assert_eq!(subscribers.read_line(), "waiting");
+    let (_kept, never) = channel::<()>();
+    let ran = || [subscribers.runs(), publishers.runs()];
+    let mut found = Vec::new();
+    for _ in 0..PERIODS {
+        let before = ran();
+        let _timed_out = never.recv_timeout(PERIOD);
+        let after = ran();
+        if before == after {
+            return;
+        }
+        found.push([after[0] - before[0], after[1] - before[1]]);
+    }
+    panic!("threads ran so often within {PERIOD:?} each: {found:?}");
 }

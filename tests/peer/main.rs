@@ -9,6 +9,7 @@ mod deaths;
 mod messages;
 #[allow(dead_code, reason = "the tests' half of it")]
 mod patterns;
+mod quiet;
 mod recorder;
 mod topics;
 mod visitor;
@@ -37,8 +38,8 @@ fn main() {
             crowd::play(count.parse().expect("a number"));
         }
         ["visitor"] => visitor::play(),
-        ["watched", act, directory] => watched::play(act, directory.as_ref(), true),
-        ["unwatched", act, directory] => watched::play(act, directory.as_ref(), false),
+        ["watched", act, directory] => watched::play(act, directory.as_ref()),
+        ["quiet", words @ ..] => quiet::play(words),
         ["patterns", words @ ..] => patterns::play(words),
         ["topics", words @ ..] => topics::play(words),
         ["record", path, name] => recorder::play(path, name),

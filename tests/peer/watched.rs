@@ -22,10 +22,8 @@ pub(crate) const MARK: u64 = 0x52_49_4e_47;
 const LARGE: usize = 3 << 20;
 
 /// Plays one act: what it needs first, then, between the marks, the act itself.
-pub(crate) fn play(act: &str, directory: &Path, is_watched: bool) {
-    if is_watched {
-        hand_over_calls(directory);
-    }
+pub(crate) fn play(act: &str, directory: &Path) {
+    hand_over_calls(directory);
     let outcome = perform(act);
     mark(false);
     match outcome {
