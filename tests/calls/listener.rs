@@ -111,20 +111,20 @@ pub(crate) fn watch(listener: &OwnedFd, victim: Pid, plan: Plan, events: &Sender
     let _ = events.send(Event::Over(calls));
 }
 
-/// The number of a call, and above it the command of an `fcntl`, which is many calls in one.
+/// The number of a call, and above it the command of one that is many calls in one.
 fn identity(call: &libc::seccomp_notif) -> i64 {
     let number = i64::from(call.data.nr);
-    let command = i64::try_from(call.data.args[1] & 0xFFFF).expect("small");
-    number
-        | if number == libc::SYS_fcntl {
-            command << 32
-        } else {
-            0
-        }
+    if !matches!(number, libc::SYS_fcntl | libc::SYS_epoll_ctl) {
+        return number;
+    }
+    number | i64::try_from(call.data.args[1] & 0xFFFF).expect("small") << 32
 }
 
 /// An `fcntl` that duplicates a descriptor.
 pub(crate) const DUPLICATE: i64 = libc::SYS_fcntl | (libc::F_DUPFD_CLOEXEC as i64) << 32;
+
+/// An `epoll_ctl` that adds one; to change or remove it takes no memory.
+pub(crate) const WATCH: i64 = libc::SYS_epoll_ctl | (libc::EPOLL_CTL_ADD as i64) << 32;
 
 /// The next call, or none when no process has the filter any more.
 fn next(listener: &OwnedFd) -> Option<libc::seccomp_notif> {

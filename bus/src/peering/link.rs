@@ -146,15 +146,23 @@ impl Link {
         Ok(())
     }
 
-    /// Sends a frame whose loss does no harm, if the socket takes it at once.
+    /// Sends a frame that any other makes needless, unless others wait already; so never more than one of these waits.
     pub(crate) fn poke(&self, frame: &Frame) {
         let Ok(bytes) = frame.encode() else { return };
-        let outbox = self.lock();
-        if let Some(socket) = outbox.socket.as_ref()
-            && outbox.queue.is_empty()
-            && fork::check().is_ok()
-        {
-            let _ = socket.send(&bytes, &[]);
+        let mut outbox = self.lock();
+        if outbox.is_over || !outbox.queue.is_empty() || fork::check().is_err() {
+            return;
+        }
+        let Some(socket) = outbox.socket.as_ref() else {
+            return;
+        };
+        if socket.send(&bytes, &[]).is_err() {
+            outbox.bytes += cost(&bytes);
+            outbox.queue.push_back(Outgoing {
+                bytes,
+                passed: Vec::new(),
+            });
+            self.arm(&mut outbox, Interest::ReadWrite);
         }
     }
 
