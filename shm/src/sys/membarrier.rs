@@ -4,12 +4,10 @@
 //! registered, passes a full fence somewhere in its own order; one that does not run has passed one when it was stopped. So where
 //! two sides store their own word and then look at the other's, one side may do without a fence of its own if the other makes this
 //! barrier between its store and its look: the first side's store is ahead of the barrier, and found by that look, or its look is
-//! behind it, and finds that store. The compiler, too, must leave the first side's two in their order ([`light_fence`]).
+//! behind it, and finds that store. The compiler, too, must leave the first side's two in their order (`sync::light_fence`).
 //!
 //! It costs half a microsecond where no such thread runs elsewhere, and an interrupt of each processor where one does: 10 us in
 //! a virtual machine. So it belongs in front of sleeping.
-//!
-//! [`light_fence`]: crate::sync::light_fence
 #![expect(unsafe_code, reason = "a system call that takes numbers alone")]
 
 use std::sync::OnceLock;
