@@ -24,7 +24,7 @@ use crate::actor::run::yield_once;
 use crate::clock::Nanos;
 use crate::node::block_on;
 use crate::shared::Shared;
-use crate::topics::raw::{Lies, RawSample, RawSubscriber};
+use crate::topics::raw::{Lies, RawSample, RawSubscriber, meet};
 use crate::topics::wire::Behind;
 use crate::topics::{TopicEndId, TopicError, TopicNameError, TopicPattern};
 
@@ -165,6 +165,9 @@ impl Recorder {
                 Turn::Over => break,
             }
         }
+        // A publisher that has let this recorder in may have published before its answer is heard here.
+        let shared = Arc::clone(&self.shared);
+        let _late = meet(&shared, None, || self.unanswered()).await;
         self.write_rest()?;
         let mut done = self.done;
         done.samples = self.writer.samples();

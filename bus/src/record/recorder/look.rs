@@ -24,6 +24,14 @@ impl Recorder {
                 }
             }
         }
+        let (unanswered, whole) = self.unanswered();
+        missing.extend(unanswered);
+        Ok((missing, is_whole && whole))
+    }
+
+    /// Publishers of its topics who are yet to answer, and whether all cards were read.
+    pub(super) fn unanswered(&mut self) -> (Vec<TopicEndId>, bool) {
+        let (mut missing, mut is_whole) = (Vec::new(), true);
         for source in self.sources.iter() {
             if let Source::Topic(subscriber) = source {
                 let (unanswered, whole) = subscriber.unanswered();
@@ -31,7 +39,7 @@ impl Recorder {
                 is_whole &= whole;
             }
         }
-        Ok((missing, is_whole))
+        (missing, is_whole)
     }
 
     /// Subscribes to the topic of a publisher; the publisher if it has not told what it publishes.
